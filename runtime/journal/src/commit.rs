@@ -14,7 +14,7 @@ pub struct Commit<'a> {
     pub operations: usize,
     /// How many completions were in it. A completion says how an attempt ended.
     pub completions: usize,
-    /// What the completions count for, in bytes: the stored values, and for each row the cost of writing it. See
+    /// The cost of the completions, in bytes: the stored values, and for each row the cost of writing it. See
     /// [`Completion::unwritten_bytes`](crate::Completion::unwritten_bytes).
     pub bytes: u64,
     /// The time from the commit's first statement to the disk's answer.

@@ -14,16 +14,15 @@ pub struct Completion {
     pub delivery: DeliveryKey,
     /// The attempt's number.
     pub attempt: u32,
-    /// What the delivery is now.
+    /// The state of the delivery now.
     pub settlement: Settlement,
-    /// What the guest changed. The changes count only if the attempt delivered. (Boxed: few calls change anything, and all calls are
-    /// recorded.)
+    /// The guest's changes. They count only if the attempt delivered. (Boxed: few calls change anything, and all calls are recorded.)
     pub changes: Option<Box<KeyValueChanges>>,
 }
 
 impl Completion {
-    /// What the completion counts for until it is written: the bytes that a guest has stored, and for each row the cost of writing it.
-    /// These bytes bound what waits for a disk.
+    /// The cost of the completion until it is written: the bytes that a guest has stored, and for each row the cost of writing it. These
+    /// bytes bound the completions that wait for a disk.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let changes = self.changes.iter().flat_map(|changes| &changes.changes);
@@ -39,12 +38,12 @@ impl Completion {
     }
 }
 
-/// What a key with its value counts for until it is written.
+/// The cost of a key with its value until it is written.
 pub(crate) fn key_value_row_bytes(key: &str, value: &[u8]) -> u64 {
     key_value_bytes(key, value).saturating_add(ROW_BYTES)
 }
 
-/// What a delivery is after an attempt.
+/// The state of a delivery after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// The plugin has the delivery. Nothing more is owed.

@@ -16,7 +16,7 @@ pub enum DeliveryChange {
     Adopt,
 }
 
-/// What became of a delivery that an operator wanted to change. In JSON `done`, `already_owed`, `unknown`, `under_way` or `unwritable`.
+/// The result of an operator's change of a delivery. In JSON `done`, `already_owed`, `unknown`, `under_way` or `unwritable`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -36,12 +36,12 @@ pub enum Changed {
     Unwritable,
 }
 
-/// What a journal has made of a [`DeliveryChange`].
+/// The result of a [`DeliveryChange`] for one delivery.
 #[derive(Clone, Debug)]
 pub struct ChangedDelivery {
-    /// What became of the delivery.
+    /// The result.
     pub changed: Changed,
-    /// What the delivery was. None if it is unknown.
+    /// The delivery's state before. None if it is unknown.
     pub was: Option<DeliveryState>,
     /// Whether its last attempt on record was in this run.
     pub tried_in_this_run: bool,

@@ -54,7 +54,7 @@ pub enum KeyValueConflict {
     PluginQuota {
         /// The quota, in bytes.
         quota: u64,
-        /// What would be stored, in bytes.
+        /// Bytes that the plugin would store.
         wanted: u64,
     },
     /// The tenant's plugins would store more than its quota.
@@ -65,10 +65,10 @@ pub enum KeyValueConflict {
     TenantQuota {
         /// The quota, in bytes.
         quota: u64,
-        /// What would be stored, in bytes.
+        /// Bytes that the tenant would store.
         wanted: u64,
     },
-    /// What is stored cannot be read just now.
+    /// The stored values cannot be read just now.
     #[error(transparent)]
     Unreadable(#[from] JournalError),
 }

@@ -26,6 +26,6 @@ pub const RETAINED_GENERATION_COUNTS: usize = 65_536;
 /// up everything would fill the memory otherwise.
 pub const RETAINED_DEAD_DELIVERIES: usize = 10_000;
 
-/// What a row counts for beside the bytes that are written into it: a disk that writes 100 MB a second writes so many bytes in the time in
-/// which it finds the row's place and writes its part of a page. So 2 000 small rows count as much as 1 MiB of values.
+/// The cost of a row beside its bytes. A disk that writes 100 MB a second writes so many bytes in the time in which it finds the row's
+/// place and writes its part of a page. So 2 000 small rows count as much as 1 MiB of values.
 pub const ROW_BYTES: u64 = 512;

@@ -150,7 +150,7 @@ pub struct CutCall {
     pub attempt: u32,
 }
 
-/// What a journal made of a [`JournalOp`].
+/// The result of a [`JournalOp`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Appended {
@@ -170,9 +170,9 @@ pub enum Appended {
     },
     /// Both parts of a [`JournalOp::Replace`] are written down, or both were before.
     Replaced {
-        /// What was made of the end.
+        /// The result of the end.
         end: Box<Appended>,
-        /// What was made of the start.
+        /// The result of the start.
         start: Box<Appended>,
     },
 }

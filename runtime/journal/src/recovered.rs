@@ -1,4 +1,4 @@
-//! What dead runs left, as the next run finds it.
+//! Sessions and deliveries that dead runs left, for the next run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use lastword_events::{DrainReason, Event, Identity, PluginName, Session, Timesta
 
 use crate::{DeliveryKey, Receipt};
 
-/// What dead runs left, as the next run finds it.
+/// Sessions and deliveries that dead runs left, for the next run.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// Sessions whose end is not recorded, by sequence number.
@@ -55,7 +55,7 @@ pub struct RecoveredSession {
     /// The highest attempt of the session's end that a dead run may have made, for plugins that are not among the
     /// [tried](DrainedEnd::tried). The next attempt has the next number.
     pub attempt: u32,
-    /// What drains have begun of the session's end. [`drained`](Self::drained) reads it. (Boxed: after a crash a million sessions have
+    /// The results of drains for the session's end. [`drained`](Self::drained) reads them. (Boxed: after a crash a million sessions have
     /// none.)
     pub drained: Option<Box<DrainedEnd>>,
 }
@@ -70,7 +70,7 @@ impl RecoveredSession {
         drained.drain.is_some() && drained.owed.is_some() && owed.clone().all(|plugin| drained.settled.contains(plugin))
     }
 
-    /// What drains have begun of the session's end. For most sessions that is nothing.
+    /// The results of drains for the session's end. Most sessions have none.
     #[must_use]
     pub fn drained(&self) -> &DrainedEnd {
         static NOTHING: DrainedEnd =

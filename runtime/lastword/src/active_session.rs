@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lastword_events::{Event, PluginName, Session};
 
-use crate::installed::{Epoch, Installed, Owed};
+use crate::installed::{Installed, Owed, PluginSetNumber};
 use crate::reported_fields::ReportedFields;
 use crate::request::ReceivedEnd;
 use crate::session_query::agent;
@@ -17,9 +17,9 @@ pub(crate) struct ActiveSession {
     /// How many compaction events the session has had.
     pub(crate) compactions: u32,
     /// The set of plugins that decided who is sent its start in this run; 0 when nobody was sent it.
-    pub(crate) started_by: Epoch,
-    /// What else is known of a session that a dead run left active, or whose start was sent to a plugin that is gone.
-    pub(crate) recovered: Option<Box<RecoveredContext>>,
+    pub(crate) started_by: PluginSetNumber,
+    /// Set for a session that a dead run left active, and for one whose start was sent to a plugin that is gone.
+    pub(crate) extra: Option<Box<ExtraContext>>,
     /// Its end, once somebody has asked for it. (Boxed, because few of perhaps a million sessions are ending at a time.)
     pub(crate) ending: Option<Box<Ending>>,
 }
@@ -27,8 +27,8 @@ pub(crate) struct ActiveSession {
 /// An end that is not written down yet. A drain that takes the session over delivers this one, and none of its own.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
-    /// The journal has been handed this end, and has not answered.
-    Appended(Arc<RequestedEnd>),
+    /// The runtime has handed this end to the journal. The journal has not answered yet.
+    Submitted(Arc<RequestedEnd>),
     /// The end waited for its turn when a drain took the session over: the drain has handed it to the journal.
     TakenOver(Arc<ReceivedEnd>),
 }
@@ -45,11 +45,11 @@ pub(crate) struct RequestedEnd {
     pub(crate) owed: Owed,
 }
 
-/// What else is known of a session: of one that a dead run left active, and that its owner may go on with; or of one that began in this
-/// run, and whose start was sent to a plugin that is gone.
+/// Facts that few sessions have. A session that a dead run left active has them, and its owner may go on with it. A session that began in
+/// this run has them if its start was sent to a plugin that is gone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RecoveredContext {
-    /// Plugins that were sent the session's start, and of which the set of installed plugins does not say so.
+pub(crate) struct ExtraContext {
+    /// Plugins that were sent the session's start and that `started_by` does not cover.
     pub(crate) started: Vec<PluginName>,
     /// Whether the owner has come back for the session.
     pub(crate) attached: bool,
@@ -60,7 +60,7 @@ pub(crate) struct RecoveredContext {
 
 impl ActiveSession {
     pub(crate) fn new(sequence: u64, session: Arc<Session>, compactions: u32) -> Self {
-        Self { sequence, session, compactions, started_by: 0, recovered: None, ending: None }
+        Self { sequence, session, compactions, started_by: 0, extra: None, ending: None }
     }
 
     /// The agent that the session is of, if it is known.
@@ -70,19 +70,19 @@ impl ActiveSession {
 
     /// The owner has spoken of the session.
     pub(crate) fn attach(&mut self) {
-        if let Some(recovered) = &mut self.recovered {
-            recovered.attached = true;
+        if let Some(extra) = &mut self.extra {
+            extra.attached = true;
         }
     }
 
     /// The highest attempt of the session's end that any run may have made.
     pub(crate) fn attempt_of_end(&self) -> u32 {
-        self.recovered.as_ref().map_or(0, |recovered| recovered.attempt)
+        self.extra.as_ref().map_or(0, |extra| extra.attempt)
     }
 
     /// Plugins that were, or were to be, sent the session's start by a dead run; and plugins that were sent it and are uninstalled since.
     pub(crate) fn started(&self) -> &[PluginName] {
-        self.recovered.as_ref().map_or(&[], |recovered| &recovered.started)
+        self.extra.as_ref().map_or(&[], |extra| &extra.started)
     }
 
     /// Whether this plugin, which serves the session's tenant, was sent the session's start.
@@ -93,8 +93,8 @@ impl ActiveSession {
     /// Keeps the name of a plugin that was sent the session's start, because it is not among the installed ones from now on.
     pub(crate) fn add_started(&mut self, plugin: &PluginName) {
         // The session is its owner's: nobody has to come back for it.
-        let of_this_run = || Box::new(RecoveredContext { attached: true, ..RecoveredContext::default() });
-        let started = &mut self.recovered.get_or_insert_with(of_this_run).started;
+        let of_this_run = || Box::new(ExtraContext { attached: true, ..ExtraContext::default() });
+        let started = &mut self.extra.get_or_insert_with(of_this_run).started;
         if !started.contains(plugin) {
             started.push(plugin.clone());
         }
@@ -102,14 +102,14 @@ impl ActiveSession {
 
     /// Forgets that a plugin was sent the session's start: it is not owed the end for that any more.
     pub(crate) fn forget_started(&mut self, plugin: &PluginName) {
-        if let Some(recovered) = &mut self.recovered {
-            recovered.started.retain(|started| started != plugin);
+        if let Some(extra) = &mut self.extra {
+            extra.started.retain(|started| started != plugin);
         }
     }
 
     /// Whether a dead run left the session, and its owner has not come back for it.
     pub(crate) fn is_unattached(&self) -> bool {
-        self.recovered.as_ref().is_some_and(|recovered| !recovered.attached)
+        self.extra.as_ref().is_some_and(|extra| !extra.attached)
     }
 
     /// Whether a drain has taken the session over with this end.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use lastword_events::{Identity, PluginName, Session};
 
-use crate::active_session::{ActiveSession, Ending, RecoveredContext, Unended};
-use crate::installed::{Epoch, Installed};
+use crate::active_session::{ActiveSession, Ending, ExtraContext, Unended};
+use crate::installed::{Installed, PluginSetNumber};
 use crate::recent_ends::RecentEnds;
 use crate::request::ReceivedEnd;
 use crate::scoped_map::ScopedMap;
@@ -27,7 +27,7 @@ pub(crate) struct ActiveSet {
     by_tenant: BTreeMap<Arc<str>, BTreeMap<u64, Arc<Session>>>,
     /// How many sessions are active, to be read without the lock.
     count: Arc<AtomicU64>,
-    /// How many of them have a [`RecoveredContext`]: mostly none.
+    /// How many of them have an [`ExtraContext`]: mostly none.
     with_context: usize,
     /// How many sessions of each tenant are being written down, and will be active then. Only for tenants with a quota.
     reserved: HashMap<Arc<str>, u64>,
@@ -77,13 +77,13 @@ impl ActiveSet {
         if self.sessions.get(identity).is_some() { None } else { self.drained_one(identity) }
     }
 
-    /// Gives a session an identity of its own, if another agent's session has the one that it says: no two sessions of this set have the
-    /// same.
-    pub(crate) fn set_apart(&self, session: &mut Session, state: &SessionState, now: Instant) {
+    /// Adds the agent to a session's identity, if another agent's session has that identity. So no two sessions of this set have the same
+    /// identity.
+    pub(crate) fn qualify_by_agent(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
-        let Some(apart) = query.apart() else { return };
-        let is_known_apart = matches!(state, SessionState::Active { session, .. } if session.session.identity == apart);
-        // Without a scope an event says no other identity than that of the session that it is of.
+        let Some(by_agent) = query.agent_identity() else { return };
+        let is_known_so = matches!(state, SessionState::Active { session, .. } if session.session.identity == by_agent);
+        // An event without a scope takes the identity of the session it matched.
         let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
         let is_another = |set: &ScopedMap<ActiveSession>| {
             set.get(query.identity).is_some_and(|active| !query.may_be_of_agent(active.agent()))
@@ -93,8 +93,8 @@ impl ActiveSet {
                 || self.drained.as_ref().is_some_and(is_another)
                 || self.recent_ends.is_of_another(&query)
         };
-        if is_known_apart || says_scope && is_taken() {
-            session.identity = apart;
+        if is_known_so || says_scope && is_taken() {
+            session.identity = by_agent;
         }
     }
 
@@ -114,7 +114,13 @@ impl ActiveSet {
 
     /// Registers a session. `started_by`: the set of plugins that decided who is sent its start; 0 when nobody is. False when a drain has
     /// taken the set, so that the drain ends the session.
-    pub(crate) fn insert(&mut self, sequence: u64, session: Arc<Session>, compactions: u32, started_by: Epoch) -> bool {
+    pub(crate) fn insert(
+        &mut self,
+        sequence: u64,
+        session: Arc<Session>,
+        compactions: u32,
+        started_by: PluginSetNumber,
+    ) -> bool {
         let active = ActiveSession { started_by, ..ActiveSession::new(sequence, session, compactions) };
         let identity = active.session.identity.clone();
         self.recent_ends.begins_anew(&identity);
@@ -134,21 +140,20 @@ impl ActiveSet {
         sequence: u64,
         session: Arc<Session>,
         compactions: u32,
-        recovered: RecoveredContext,
+        extra: ExtraContext,
     ) {
         self.list_one(sequence, &session);
         let identity = session.identity.clone();
-        let recovered = Some(Box::new(recovered));
+        let extra = Some(Box::new(extra));
         self.with_context += 1;
-        self.sessions
-            .insert(identity, ActiveSession { recovered, ..ActiveSession::new(sequence, session, compactions) });
+        self.sessions.insert(identity, ActiveSession { extra, ..ActiveSession::new(sequence, session, compactions) });
     }
 
     /// Notes that a plugin was sent a session's start and is gone: the session's end is owed to it all the same.
     pub(crate) fn add_started(&mut self, identity: &Identity, sequence: u64, plugin: &PluginName) {
         let mut added = 0;
         self.update(identity, sequence, |active| {
-            added = usize::from(active.recovered.is_none());
+            added = usize::from(active.extra.is_none());
             active.add_started(plugin);
         });
         self.with_context += added;
@@ -160,7 +165,7 @@ impl ActiveSet {
         let (mut sessions, mut added) = (0, 0);
         self.for_each_of(&plugin.tenants, |active| {
             if active.was_sent_to(plugin) {
-                added += usize::from(active.recovered.is_none());
+                added += usize::from(active.extra.is_none());
                 active.add_started(plugin.name());
                 sessions += 1;
             }
@@ -309,7 +314,7 @@ impl ActiveSet {
             }
         }
         let removed = self.sessions.remove(identity);
-        self.with_context -= usize::from(removed.as_ref().is_some_and(|active| active.recovered.is_some()));
+        self.with_context -= usize::from(removed.as_ref().is_some_and(|active| active.extra.is_some()));
         removed
     }
 

@@ -56,7 +56,7 @@ fn hand_over_crashed(core: &Core, unattached: &[(u64, Identity)]) -> (Vec<Crashe
         let (received, op_id) = (None, None);
         ops.push(JournalOp::End { sequence, session: ended, event: event_of_all, owed: to, received, op_id });
         let end = Arc::new(RequestedEnd { session, event, reported: ReportedFields::default(), owed });
-        active.ending = Some(Box::new(Ending::Appended(end.clone())));
+        active.ending = Some(Box::new(Ending::Submitted(end.clone())));
         ends.push(Crashed { sequence, end });
     }
     // The set stays locked: a drain finds the sessions as they were, or writes after these ends.

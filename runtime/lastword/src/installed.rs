@@ -16,7 +16,7 @@ use crate::tenants::Tenants;
 pub(crate) type PluginNumber = usize;
 
 /// The number of a set of installed plugins. A run counts its sets from 1.
-pub(crate) type Epoch = u32;
+pub(crate) type PluginSetNumber = u32;
 
 /// A plugin with the tenants that it serves, from its installation to its uninstalling. Sets share it as long as the version is the same.
 #[derive(Clone, Debug)]
@@ -25,9 +25,9 @@ pub(crate) struct Installed {
     pub(crate) tenants: Tenants,
     pub(crate) id: InstalledId,
     /// The first set that has this version of the plugin.
-    since: Epoch,
-    /// The first of the sets, without a gap up to now, with which the plugin was sent starts of sessions.
-    starts_since: Option<Epoch>,
+    since: PluginSetNumber,
+    /// First set of the current unbroken run of sets in which the plugin gets `session-start`.
+    starts_since: Option<PluginSetNumber>,
     /// How the plugin was uninstalled. All of its versions share this.
     uninstalled: Arc<OnceLock<Leave>>,
 }
@@ -57,19 +57,19 @@ pub(crate) struct CalledPlugin<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Version {
     /// The first set that has this version.
-    pub(crate) since: Epoch,
+    pub(crate) since: PluginSetNumber,
     /// Bytes that the plugin may store for one tenant.
     pub(crate) key_value_quota: Option<u64>,
 }
 
 impl Installed {
-    fn new(plugin: Plugin, tenants: Tenants, id: InstalledId, since: Epoch) -> Self {
+    fn new(plugin: Plugin, tenants: Tenants, id: InstalledId, since: PluginSetNumber) -> Self {
         let starts_since = plugin.hooks().contains(Hook::SessionStart).then_some(since);
         Self { plugin, tenants, id, since, starts_since, uninstalled: Arc::default() }
     }
 
     /// The same plugin with another version.
-    fn replaced(&self, plugin: Plugin, since: Epoch) -> Self {
+    fn replaced(&self, plugin: Plugin, since: PluginSetNumber) -> Self {
         let starts_since = plugin.hooks().contains(Hook::SessionStart).then(|| self.starts_since.unwrap_or(since));
         Self { plugin, since, starts_since, ..self.clone() }
     }
@@ -87,9 +87,9 @@ impl Installed {
         Version { since: self.since, key_value_quota: self.plugin.key_value_quota() }
     }
 
-    /// Whether the plugin was sent the starts that were decided with the set of this epoch. With epoch 0 no plugin was.
-    pub(crate) fn was_sent_starts(&self, epoch: Epoch) -> bool {
-        self.starts_since.is_some_and(|since| epoch >= since)
+    /// Whether the plugin was sent the starts that were decided with the set of this number. No set has number 0.
+    pub(crate) fn was_sent_starts(&self, set: PluginSetNumber) -> bool {
+        self.starts_since.is_some_and(|since| set >= since)
     }
 
     /// Notes how the plugin is uninstalled.
@@ -107,7 +107,7 @@ impl Installed {
 /// All installed plugins. Each has a number, which another plugin may have only when nothing of the first is left.
 #[derive(Clone, Debug)]
 pub(crate) struct InstalledPlugins {
-    epoch: Epoch,
+    number: PluginSetNumber,
     next_id: u64,
     /// By the number of the plugin.
     slots: Vec<Slot>,
@@ -142,7 +142,7 @@ pub(crate) enum Conflict {
 
 impl Default for InstalledPlugins {
     fn default() -> Self {
-        Self { epoch: 1, next_id: 0, slots: Vec::new(), every: Vec::new(), only: HashMap::new() }
+        Self { number: 1, next_id: 0, slots: Vec::new(), every: Vec::new(), only: HashMap::new() }
     }
 }
 
@@ -174,7 +174,7 @@ impl InstalledPlugins {
     /// The next set, with another version of one plugin.
     pub(crate) fn with_version(&self, number: PluginNumber, plugin: Plugin) -> Self {
         let mut set = self.following();
-        let since = set.epoch;
+        let since = set.number;
         if let Some(Slot::Installed(one)) = set.slots.get_mut(number) {
             *one = Arc::new(one.replaced(plugin, since));
         }
@@ -203,13 +203,13 @@ impl InstalledPlugins {
     }
 
     fn following(&self) -> Self {
-        Self { epoch: self.epoch.saturating_add(1), ..self.clone() }
+        Self { number: self.number.saturating_add(1), ..self.clone() }
     }
 
     fn add(&mut self, plugin: Plugin, tenants: Tenants) -> PluginNumber {
         let id = InstalledId(self.next_id);
         self.next_id += 1;
-        let slot = Slot::Installed(Arc::new(Installed::new(plugin, tenants, id, self.epoch)));
+        let slot = Slot::Installed(Arc::new(Installed::new(plugin, tenants, id, self.number)));
         match self.slots.iter_mut().enumerate().find(|(_, slot)| matches!(slot, Slot::Free)) {
             Some((number, free)) => {
                 *free = slot;
@@ -238,8 +238,8 @@ impl InstalledPlugins {
     }
 
     /// The number of this set in its run.
-    pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
+    pub(crate) fn number(&self) -> PluginSetNumber {
+        self.number
     }
 
     /// The plugin that has this number: it is installed, or it is uninstalled with something left.

@@ -128,14 +128,14 @@ impl RecentEnds {
             return others.max_by_key(|recent| (recent.reported.has_no_scope(), recent.sequence));
         }
         self.own_of(query).or_else(|| {
-            let unscoped = [Some(query.identity.unscoped()), query.apart_without_scope()];
+            let unscoped = [Some(query.identity.unscoped()), query.agent_identity_without_scope()];
             unscoped.into_iter().flatten().find_map(|identity| self.of_same_agent(&identity, query))
         })
     }
 
     /// The last end of exactly the scope that the event says.
     fn own_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
-        self.of_same_agent(query.identity, query).or_else(|| self.of_same_agent(&query.apart()?, query))
+        self.of_same_agent(query.identity, query).or_else(|| self.of_same_agent(&query.agent_identity()?, query))
     }
 
     fn of_same_agent(&self, identity: &Identity, query: &SessionQuery<'_>) -> Option<&Recent> {
@@ -147,8 +147,7 @@ impl RecentEnds {
         self.own_of(query).is_some_and(|recent| is_within(recent.at, query.at))
     }
 
-    /// Whether an end without a scope was told before, also without a scope, since this session began: then the end is not that of this
-    /// session.
+    /// Whether this unscoped end repeats that of a newer session. If so, it does not end this session.
     pub(crate) fn has_duplicate_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
         let last = self.last_of(&SessionQuery::of_end(end));
         last.is_some_and(|first| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lastword_events::PluginName;
 use lastword_journal::{JournalOp, Recovered, RecoveredSession};
 
-use crate::active_session::RecoveredContext;
+use crate::active_session::ExtraContext;
 use crate::core::Core;
 use crate::decided_ops::DecidedOps;
 use crate::grace::begin_grace;
@@ -68,7 +68,7 @@ fn keep_for_owner(core: &Core, session: RecoveredSession) -> usize {
     let installed = core.dispatcher().installed();
     let serves = |plugin: &&PluginName| installed.serves(&session.session.identity.tenant, plugin);
     let orphans = session.started.iter().filter(|plugin| !serves(plugin)).count();
-    let context = RecoveredContext { started: session.started, attached: false, attempt: session.attempt };
+    let context = ExtraContext { started: session.started, attached: false, attempt: session.attempt };
     core.lock_active().insert_recovered(session.sequence, session.session, session.compactions, context);
     orphans
 }

@@ -28,7 +28,7 @@ pub(crate) fn find<'s>(
 ) -> Option<Found<'s>> {
     let may_be = |active: &&'s ActiveSession| query.may_be_of_agent(active.agent());
     let named = |identity: &Identity| sessions.get(identity).filter(may_be);
-    if let Some(exact) = named(query.identity).or_else(|| named(&query.apart()?)) {
+    if let Some(exact) = named(query.identity).or_else(|| named(&query.agent_identity()?)) {
         return Some(Found::only(exact));
     }
     let others = || sessions.of_id(query.identity).filter(may_be);
@@ -42,7 +42,7 @@ pub(crate) fn find<'s>(
         return None;
     }
     // The session's scope becomes known, or has changed.
-    let unscoped = named(&query.identity.unscoped()).or_else(|| named(&query.apart_without_scope()?));
+    let unscoped = named(&query.identity.unscoped()).or_else(|| named(&query.agent_identity_without_scope()?));
     let mut same_agent = others().filter(|active| !query.is_start && query.is_of_agent(active.agent()));
     let only = same_agent.next().filter(|_| same_agent.next().is_none());
     unscoped.or(only).map(Found::only)

@@ -49,12 +49,12 @@ impl<'a> SessionQuery<'a> {
     }
 
     /// The identity that tells this session from another agent's session with the same id and scope.
-    pub(crate) fn apart(&self) -> Option<Identity> {
+    pub(crate) fn agent_identity(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, &self.identity.scope))
     }
 
-    /// The same as [`apart`](Self::apart), for a session whose scope is unknown.
-    pub(crate) fn apart_without_scope(&self) -> Option<Identity> {
+    /// The same as [`agent_identity`](Self::agent_identity), for a session whose scope is unknown.
+    pub(crate) fn agent_identity_without_scope(&self) -> Option<Identity> {
         self.agent.map(|agent| self.in_scope_of(agent, ""))
     }
 

@@ -23,13 +23,14 @@ pub struct MemoryPart {
 /// The memory that one call has; given back when this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    /// Kept as long as any call has something of it.
+    /// The part, which exists as long as any call has memory of it.
     part: Arc<MemoryPart>,
     call: u64,
     held: u64,
 }
 
-/// A call gives way to an older one. It is to be dropped, and begun again with what it asked for.
+/// The error of a call that gives way to an older one. The caller drops the call, and begins it again with a reservation of the bytes
+/// that it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GivesWay;
 
@@ -42,14 +43,14 @@ impl fmt::Display for GivesWay {
 impl Error for GivesWay {}
 
 impl MemoryAccount {
-    /// An account of `limit` bytes. The memory of the last `max_unflushed` calls that ran still counts after they have ended,
-    /// until later ones have ended or no call has anything that could come back.
+    /// An account of `limit` bytes. The memory of the last `max_unflushed` calls that ran still counts after they have ended, until later
+    /// calls have ended or no call has memory that could come back.
     #[must_use]
     pub fn new(limit: u64, max_unflushed: usize) -> Self {
         Self(Arc::new(Mutex::new(Ledger::new(limit, max_unflushed))))
     }
 
-    /// Bounds what counts of ended calls to so many bytes together: beyond that the oldest no longer count.
+    /// Bounds the memory of ended calls that counts, in bytes together. Beyond that the oldest calls no longer count.
     #[must_use]
     pub fn with_max_unflushed_bytes(self, bytes: u64) -> Self {
         self.lock().set_max_unflushed_bytes(bytes);
@@ -62,8 +63,8 @@ impl MemoryAccount {
         self.part_of_calls(limit, u64::MAX)
     }
 
-    /// A part of `limit` bytes, of which one call can have `most`. As long as there are other parts, it is half of the account at
-    /// most, but always what one call can have.
+    /// A part of `limit` bytes, of which one call can have `most`. As long as there are other parts, it is half of the account at most,
+    /// but always enough for one call.
     #[must_use]
     pub fn part_of_calls(&self, limit: u64, most: u64) -> Arc<MemoryPart> {
         let (number, most) = self.lock().add_part(limit, most);
@@ -86,7 +87,7 @@ impl MemoryAccount {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something, and then wakes the calls that can go on or have to give way.
+    /// Changes the ledger, and then wakes the calls that can go on or have to give way.
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
         let mut ledger = self.lock();
         let result = change(&mut ledger);
@@ -116,33 +117,34 @@ impl MemoryPart {
         self.account.limit()
     }
 
-    /// Whether a call that wants `bytes` can begin now. `is_next`: it is the next in turn.
+    /// Whether a call that wants `bytes` can begin now. `is_next`: the call is next in turn.
     #[must_use]
     pub fn fits(&self, bytes: u64, is_next: bool) -> bool {
         self.account.lock().can_begin(self.number, bytes, is_next)
     }
 
-    /// Takes `bytes` for a call that is about to begin; nothing when it has to wait. What was reserved is not any more when
-    /// the `first` one has begun.
+    /// Takes `bytes` for a call that is about to begin. None when it has to wait. Once the call that is next in turn has begun, no memory
+    /// is reserved for it any more.
     #[must_use]
     pub fn reserve(self: &Arc<Self>, bytes: u64, is_next: bool) -> Option<Reservation> {
         let call = self.account.lock().begin(self.number, bytes, is_next)?;
         Some(Reservation { part: Arc::clone(self), call, held: bytes })
     }
 
-    /// A reservation of nothing, for a call that grows.
+    /// An empty reservation, for a call that grows.
     #[must_use]
     pub fn reserve_nothing(self: &Arc<Self>) -> Reservation {
         let call = self.account.lock().add_call(self.number);
         Reservation { part: Arc::clone(self), call, held: 0 }
     }
 
-    /// Says that the next in turn wants `bytes`, and waits. What is free, and half of what comes back, is reserved for it.
+    /// Notes that the call that is next in turn wants `bytes`, and waits. Reserves for it all free memory, and half of the memory that
+    /// comes back.
     pub fn reserve_for_next(&self, bytes: u64) {
         self.account.lock().reserve_for_next(self.number, bytes);
     }
 
-    /// Says that no call is next in turn any more.
+    /// Notes that no call is next in turn any more.
     pub fn clear_next(&self) {
         self.account.lock().clear_next();
     }
@@ -161,7 +163,7 @@ impl Reservation {
         self.held
     }
 
-    /// Says that the call has to wait for a slot. Should that take long, and the memory be needed, it gives way.
+    /// Notes that the call has to wait for a slot. If that takes long and other calls need its memory, it gives way.
     ///
     /// # Errors
     /// It has to give way now.
@@ -175,7 +177,7 @@ impl Reservation {
         if account.lock().is_cut(self.call) { Err(GivesWay) } else { Ok(()) }
     }
 
-    /// Says that the call has a slot.
+    /// Notes that the call has a slot.
     ///
     /// # Errors
     /// It has to give way.
@@ -188,8 +190,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gets the call `to` bytes in all, no more than [`MemoryPart::most`]. Pending while they are not free; the task is woken.
-    /// `sent`: the call has sent something to the world, and is cut after those that have not.
+    /// Grows the call to `to` bytes in all, no more than [`MemoryPart::most`]. Pending while they are not free; the task is woken.
+    /// `sent`: the call has sent a request, so calls that have sent none are cut first.
     ///
     /// # Errors
     /// It has to give way.

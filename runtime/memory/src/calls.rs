@@ -1,4 +1,4 @@
-//! The calls that have memory, or want some: in which state each is, and which of them is cut when none can go on.
+//! The calls that have or want memory: the state of each, and the choice of the call to cut when none can go on.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -11,20 +11,20 @@ pub(crate) struct Call {
     /// The number of its plugin's part.
     pub(crate) part: usize,
     pub(crate) held: u64,
-    /// It has had a slot, whose memory may have been written.
+    /// Whether the call has had a slot, whose memory may have been written.
     pub(crate) ran: bool,
     pub(crate) state: CallState,
 }
 
 #[derive(Debug)]
 pub(crate) enum CallState {
-    /// It waits for no memory and no slot.
+    /// The call waits neither for memory nor for a slot.
     Active,
-    /// It waits for a slot, or for memories of the pool. Other calls have those, and may wait for its memory.
+    /// The call waits for a slot, or for memories of the pool. Other calls have those, and may wait for its memory.
     Queued(Waker),
-    /// It waits until it can have so much.
+    /// The call waits until it can have `to` bytes.
     Growing { to: u64, sent: bool, waker: Waker },
-    /// It has to give way, and does not know yet.
+    /// The call has to give way, and does not know yet.
     Cut,
 }
 
@@ -35,8 +35,8 @@ impl CallState {
     }
 }
 
-/// The call to cut of those that are stuck and for which `of` is true: the youngest that has not begun; else the youngest that
-/// grows and has sent nothing; else the youngest that grows. Never the oldest of those that grow.
+/// The call to cut among the stuck ones for which `of` is true: the youngest that has not begun; otherwise the youngest that grows and
+/// has sent no request; otherwise the youngest that grows. Never the oldest of those that grow.
 pub(crate) fn youngest(calls: &Calls, of: impl Fn(&Call) -> bool) -> Option<u64> {
     let stuck = || calls.iter().rev().filter(|(_, call)| call.state.is_stuck() && of(call));
     let queued = |(_, call): &(&u64, &Call)| call.held > 0 && matches!(call.state, CallState::Queued(_));

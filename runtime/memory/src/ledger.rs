@@ -1,4 +1,4 @@
-//! Which call has how much, which call waits for how much, and which part of the account each belongs to.
+//! The memory that each call has, the memory that it waits for, and its part of the account.
 
 use std::collections::BTreeSet;
 use std::task::Waker;
@@ -7,37 +7,37 @@ use crate::calls::{Call, CallState, Calls, youngest};
 use crate::room::Room;
 use crate::unflushed::Unflushed;
 
-/// What is behind the lock of an account.
+/// The data behind the lock of an account.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Of all calls.
+    /// The room of all calls.
     process: Room,
-    /// By number.
+    /// The parts by number.
     parts: Vec<Part>,
-    /// Numbers of parts that are gone, to be used again.
+    /// Numbers of parts that are gone. New parts take them.
     spare_parts: Vec<usize>,
     calls: Calls,
     next_call: u64,
-    /// Calls that grow and wait.
+    /// Calls that wait to grow.
     growing: BTreeSet<u64>,
-    /// One of those does not fit into the whole.
+    /// Whether one of those does not fit into the whole.
     process_is_wanted: bool,
     unflushed: Unflushed,
 }
 
-/// What the calls of one plugin have.
+/// The memory of one plugin's calls.
 #[derive(Debug)]
 struct Part {
     room: Room,
-    /// Bytes that they may have together where there is no other part.
+    /// Bytes that its calls may have together while there is no other part.
     alone: u64,
-    /// The most that one of them can have.
+    /// The most bytes of one call.
     most: u64,
 }
 
 impl Part {
-    /// Where there are several plugins, the calls of one have at most half of all: as they grow they go before the calls that
-    /// have not begun, and would otherwise keep all others waiting for as long as there are some of them.
+    /// The limit of the part now. With several plugins, the calls of one have at most half of all memory. Calls that grow go before calls
+    /// that have not begun, and without this bound one plugin's would keep all others waiting.
     fn limit(&self, several: bool, process: u64) -> u64 {
         if several { self.alone.min((process / 2).max(self.most)) } else { self.alone }
     }
@@ -98,7 +98,7 @@ impl Ledger {
         self.limit_parts();
     }
 
-    /// Says what each part may have, when there are more or fewer of them.
+    /// Sets the limit of each part, after the number of parts has changed.
     fn limit_parts(&mut self) {
         let several = self.parts.len().saturating_sub(self.spare_parts.len()) > 1;
         let process = self.process.limit();
@@ -111,10 +111,10 @@ impl Ledger {
         self.parts.get_mut(part).map(|part| &mut part.room)
     }
 
-    /// Whether a call of `part` that wants `bytes` can begin now. `is_next`: it is the next in turn.
+    /// Whether a call of `part` that wants `bytes` can begin now. `is_next`: the call is next in turn.
     pub(crate) fn can_begin(&self, part: usize, bytes: u64, is_next: bool) -> bool {
         let Some(Part { room, .. }) = self.parts.get(part) else { return false };
-        // A call that grows is before a call that has not begun.
+        // A call that grows goes before a call that has not begun.
         let grows = |call: &u64| self.calls.get(call).is_some_and(|call| call.part == part);
         if self.process_is_wanted || self.growing.iter().any(grows) {
             return false;
@@ -152,7 +152,7 @@ impl Ledger {
         self.parts.iter_mut().for_each(|part| part.room.clear_next());
     }
 
-    /// Adds a call that has nothing.
+    /// Adds a call without memory.
     pub(crate) fn add_call(&mut self, part: usize) -> u64 {
         let call = self.next_call;
         self.next_call += 1;
@@ -172,7 +172,7 @@ impl Ledger {
         self.growing.contains(&call)
     }
 
-    /// The call has a slot.
+    /// Notes that the call has a slot.
     pub(crate) fn run(&mut self, call: u64) {
         self.set_state(call, CallState::Active);
         if let Some(call) = self.calls.get_mut(&call) {
@@ -200,7 +200,7 @@ impl Ledger {
         }
     }
 
-    /// Gives a call what it lacks of `to`, if that is free or it has it already.
+    /// Gives a call the rest of `to` bytes, if the rest is free or zero.
     pub(crate) fn grow_now(&mut self, number: u64, to: u64) -> bool {
         let Some(call) = self.calls.get_mut(&number) else { return false };
         let more = to.saturating_sub(call.held);
@@ -237,15 +237,16 @@ impl Ledger {
         }
     }
 
-    /// No call is going to end whose slot would have the pool reset the others: what is needed then is taken for free, and
-    /// reset before it is used again.
+    /// Frees the memory of ended calls, when no call will end whose slot would make the pool reset theirs. A call that needs the memory
+    /// takes it, and the pool resets the slots before it uses them again.
     fn flush(&mut self) -> bool {
         let flushed = self.unflushed.flush();
         self.process.give_back(flushed.unwrap_or(0));
         flushed.is_some()
     }
 
-    /// Lets all calls grow that can, the oldest first, and cuts one when otherwise none could ever go on. Returns what to wake.
+    /// Lets all calls grow that can, the oldest first, and cuts one when otherwise none could ever go on. Returns the wakers of these
+    /// calls.
     pub(crate) fn resolve(&mut self) -> Vec<Waker> {
         let mut woken = Vec::new();
         if self.growing.is_empty() {
@@ -284,7 +285,7 @@ impl Ledger {
         }
     }
 
-    /// The call to cut, if none can go on of all, or of those of a part in which one waits.
+    /// The call to cut, if no call can go on, or none of a part in which one waits.
     fn call_to_cut(&self) -> Option<u64> {
         if self.process.is_stuck() {
             return youngest(&self.calls, |_| true);

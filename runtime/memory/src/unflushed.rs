@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// What ended calls had, in bytes, the newest last.
+/// The memory of ended calls, in bytes, the newest last.
 #[derive(Debug)]
 pub(crate) struct Unflushed {
     calls: VecDeque<u64>,
@@ -20,7 +20,7 @@ impl Unflushed {
         self.max_bytes = bytes;
     }
 
-    /// Adds what a call had. Returns what no longer counts because there is too much.
+    /// Adds the memory of a call. Returns the bytes that no longer count, because there are too many.
     pub(crate) fn push(&mut self, bytes: u64) -> u64 {
         self.calls.push_back(bytes);
         self.bytes += bytes;
@@ -33,7 +33,7 @@ impl Unflushed {
         flushed
     }
 
-    /// Empties it. Returns what it had; `None` when it was empty.
+    /// Empties the list. Returns its bytes; `None` when it was empty.
     pub(crate) fn flush(&mut self) -> Option<u64> {
         if self.calls.is_empty() {
             return None;

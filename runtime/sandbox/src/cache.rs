@@ -22,7 +22,7 @@ const MAGIC: &[u8; 8] = b"LWCODE1\n";
 const SUFFIX: &str = "lwcode";
 const HEADER_BYTES: usize = MAGIC.len() + 32 + 8 + 32;
 
-/// What an entry is for.
+/// The name of an entry: the hash of component and engine.
 pub(crate) struct Key(Output<Sha256>);
 
 impl Key {
@@ -38,7 +38,7 @@ impl Key {
 pub(crate) struct CodeCache {
     dir: PathBuf,
     max_bytes: u64,
-    /// Said once, however many plugins there are.
+    /// Whether the warning was logged. It is logged once, however many plugins there are.
     warned: AtomicBool,
 }
 
@@ -61,15 +61,15 @@ impl CodeCache {
         }
     }
 
-    /// Where it is.
+    /// The directory.
     #[cfg(not(feature = "compile"))]
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The code of an entry that is whole and is what it should be.
+    /// The code of an entry that is whole and has this key.
     pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        // A user who could have changed the directory since it was opened could have put code there.
+        // Another user who could have changed the directory since it was opened could have put code there.
         if let Err(error) = check_private_dir(&self.dir) {
             tracing::warn!(dir = %self.dir.display(), %error, "the code cache is not used any more");
             return None;
@@ -95,7 +95,7 @@ impl CodeCache {
         check_private_dir(&self.dir).is_ok() && is_writable(&self.dir)
     }
 
-    /// Keeps compiled code, and says whether it is kept: a warning the first time that it is not.
+    /// Keeps compiled code. Gives whether the cache has it, and warns the first time that it has not.
     pub(crate) fn put(&self, key: &Key, code: &[u8]) -> bool {
         let written = self.write(key, code).and_then(|()| self.evict(&key.file_name()));
         if let Err(error) = &written
@@ -133,12 +133,12 @@ impl CodeCache {
         renamed
     }
 
-    /// Removes what was not used for longest until the rest fits; never the entry that was just written.
+    /// Removes the entries that were not used for longest, until the rest fits. Never removes the entry that was just written.
     fn evict(&self, just_written: &str) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            // Another process may have removed or renamed it meanwhile.
+            // Another process may have removed or renamed the file meanwhile.
             if let Some(metadata) = unless_gone(entry.metadata())? {
                 entries.push((metadata.modified()?, metadata.len(), entry.path()));
             }
@@ -166,8 +166,8 @@ fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Reads a file that only our own user can have written. The open file is looked at, not its name: that may be another
-/// file's by then, and a directory that is private now may not have been when the file was put there.
+/// Reads a file that only our own user can have written. It checks the open file and not its name, because the name may be another file's
+/// by then, and because a directory that is private now may not have been when the file was put there.
 fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -177,12 +177,12 @@ fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     check_own_file(&file.metadata()?)?;
     let mut entry = Vec::new();
     file.read_to_end(&mut entry)?;
-    // Its turn to be removed is far away again. If that fails it is removed too early, no more.
+    // Marks the entry as used now. If that fails, the entry is removed too early, and no more.
     let _unimportant = file.set_modified(SystemTime::now());
     Ok(entry)
 }
 
-/// A link does not do, and opening a pipe must not wait for its writer.
+/// Refuses a link, and opens a pipe without a wait for its writer.
 #[cfg(unix)]
 const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
 

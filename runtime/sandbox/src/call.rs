@@ -1,4 +1,4 @@
-//! A call as its caller holds it: a future that meters the guest, cuts it, and can be dropped at any moment.
+//! A call for its caller: a future that meters the guest, cuts it, and can be dropped at any moment.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,17 +23,17 @@ use crate::timer::Timer;
 use lastword_events::{Change, KeyValues};
 use lastword_memory::Reservation;
 
-/// How one call went.
+/// The result of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallReport {
-    /// Delivered, failed, or deferred: the call was *put back*, for want of something that others hold. It counts as no attempt,
-    /// and is to be made again under the same number. What its guest stored is gone; HTTP requests that it has sent are sent again.
-    /// A call for which the machine has no mapping or no file left says so after a [pause](crate::limits::LACK_PAUSE), in which it
-    /// holds nothing.
+    /// Delivered, failed, or deferred. A deferred call was *put back*, because other calls hold memory, slots or mappings that it needs.
+    /// It counts as no attempt, and the caller makes it again under the same number. Its guest's changes are gone, and HTTP requests that
+    /// the guest has sent are sent again. A call for which the machine has no mapping or no file left reports after a
+    /// [pause](crate::limits::LACK_PAUSE), in which it holds nothing.
     pub outcome: Outcome,
-    /// Units of fuel. Of a guest that was cut at its deadline it is only a lower bound: the engine keeps the count in a
-    /// register, and writes it down when a function is called or left.
+    /// Units of fuel. For a guest that was cut at its deadline the number is only a lower bound: the engine keeps the count in a
+    /// register, and stores it when a function is called or left.
     pub fuel_used: u64,
     /// The most memory that the call had, in bytes: its memories and tables together, and what the host kept for it.
     pub peak_memory: u64,
@@ -43,14 +43,14 @@ pub struct CallReport {
     pub wall: Duration,
     /// The part of `wall` that counts for the deadline: the time in which the guest ran or waited for the host.
     pub active: Duration,
-    /// How many bytes a similar call should reserve of the memory that all calls share: the most that this call had of it. If the call
-    /// was put back for want of that memory, what it asked for is included.
+    /// Bytes of the shared memory that a similar call should reserve: the most that this call had. If the call was put back for lack of
+    /// shared memory, the number includes the bytes that it asked for.
     pub counted_memory: u64,
-    /// If the call was put back because the host could not keep more for it, how many bytes the host should have kept, see
-    /// [`Plugin::keeps_as_much`](crate::Plugin::keeps_as_much). Otherwise 0.
+    /// Bytes of host memory that the call lacked, if it was put back for lack of host memory, see
+    /// [`Plugin::has_host_memory_for`](crate::Plugin::has_host_memory_for). Otherwise 0.
     pub wanted_host_memory: u64,
-    /// What the guest has written to key-value storage, one for each key; empty unless it answered ok. The caller that gave the
-    /// call its [`KeyValues`] makes them visible together with the outcome.
+    /// The guest's changes of key-value storage, one for each key. Empty unless the guest answered ok. The caller that gave the call its
+    /// [`KeyValues`] makes them visible together with the outcome.
     pub changes: Vec<(String, Change)>,
 }
 
@@ -67,18 +67,18 @@ pub struct Call {
     stage: Stage,
     context: Arc<CallContext<GuestState>>,
     first_poll: Option<Instant>,
-    /// For the outer cut, for waits for a turn, and for the pause after a lack.
+    /// The timer of the outer cut, of waits for a turn, and of the pause after a lack.
     timer: Timer,
-    /// What it has reserved, until its guest begins.
+    /// The call's reservation, until its guest begins.
     memory: Option<Reservation>,
 }
 
 enum Stage {
     New(HookCall),
-    /// All slots are taken, or the memories that it needs beside its slot's.
+    /// The call waits for a slot, or for memories beside its slot's.
     Queued(Queued),
     Running(Running),
-    /// The machine had none left of what its guest needed. Its guest, its slot and its memories are gone.
+    /// The machine had no mapping or file left for the guest. The guest, its slot and its memories are gone.
     Lacked(Lacked),
     Done,
 }
@@ -86,7 +86,7 @@ enum Stage {
 struct Queued {
     call: HookCall,
     acquire: BoxFuture<Result<TakenMemories, AcquireError>>,
-    /// When it has waited for long enough; `None` where nothing can wake it then.
+    /// The end of the longest wait. `None` where no timer can wake the call.
     until: Option<tokio::time::Instant>,
     since: Instant,
 }
@@ -101,7 +101,7 @@ struct Running {
 
 struct Lacked {
     answer: HookResult,
-    /// When it is told to the caller. Who calls again at once would lack the same.
+    /// The time at which the caller gets the outcome. Delayed, because an immediate retry would fail in the same way.
     until: tokio::time::Instant,
 }
 
@@ -112,7 +112,7 @@ impl Call {
         Self { stage: Stage::New(call), context, first_poll: None, timer: Timer::default(), memory: None }
     }
 
-    /// What the guest reads through the grant `keyvalue`. To be said before the first poll.
+    /// Gives the guest its storage for the grant `keyvalue`. Call it before the first poll.
     pub fn with_key_values(mut self, store: Arc<dyn KeyValues>) -> Self {
         if let Some(context) = Arc::get_mut(&mut self.context) {
             context.key_values = Some(store);
@@ -120,15 +120,15 @@ impl Call {
         self
     }
 
-    /// What was reserved for it, of the same plugin's [`memory`](crate::Plugin::memory). To be said before the first poll. A
-    /// call without a reservation, or with a small one, grows: it may have to wait while its guest runs.
+    /// Gives the call a reservation of the same plugin's [`memory`](crate::Plugin::memory). Call it before the first poll. A call without
+    /// a reservation, or with a small one, grows, and may have to wait while its guest runs.
     pub fn with_memory(mut self, reservation: Reservation) -> Self {
         self.memory = Some(reservation);
         self
     }
 
-    /// It will be dropped then, whatever its deadline. To be said before a poll; a guest that begins after that is told no
-    /// more time than this leaves. The first moment counts.
+    /// Announces that the caller will drop the call at `at`; the guest sees no more time than that. Call it before polling; only the
+    /// first call counts.
     pub fn cut_at(&self, at: Instant) {
         self.context.cut_at.get_or_init(|| at);
     }
@@ -149,7 +149,7 @@ impl Call {
         }
     }
 
-    /// Takes a slot, and memories if it needs more than one; the guest is ready to be polled when this is `Ready(Ok)`.
+    /// Takes a slot, and memories if the call needs more than one. After `Ready(Ok)` the guest can be polled.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         let mut queued = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::New(call) => {
@@ -189,7 +189,7 @@ impl Call {
         }
     }
 
-    /// The slot is taken, and from here on [`Slot`] gives it back.
+    /// Begins the guest in the slot that was taken. [`Slot`] gives the slot back.
     fn begin_guest(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
         let slot = Slot::new(&self.context);
         let memory = self.memory.take();
@@ -205,15 +205,15 @@ impl Call {
         Ok(())
     }
 
-    /// Cuts the call from outside of the guest, which may wait for the host.
+    /// Cuts the call while the guest is not running. The guest may wait for the host.
     fn cut(&mut self) -> Poll<CallReport> {
         let meter = &self.context.meter;
         let outcome = of_deadline(meter.deadline(), meter.waiting(Instant::now()));
         self.end(outcome)
     }
 
-    /// The machine lacked something: gives up at once what the call holds, and tells its caller later. It is the caller's own
-    /// next call that has to wait for that, and nobody else's.
+    /// Gives up all that the call holds, because the machine lacked something, and tells the caller later. Only the caller's own next
+    /// call has to wait for that.
     fn pause(&mut self, answer: HookResult, cx: &mut Context<'_>) -> Poll<CallReport> {
         if !Timer::is_possible() {
             return self.end(answer);
@@ -221,7 +221,7 @@ impl Call {
         if let Err(panic) = self.drop_guest() {
             return self.end(of_panic(&*panic));
         }
-        // The guest's time is over.
+        // The guest's time ends here.
         self.context.meter.finish(Instant::now());
         self.stage = Stage::Lacked(Lacked { answer, until: tokio::time::Instant::now() + LACK_PAUSE });
         self.poll_pause(cx)
@@ -240,7 +240,7 @@ impl Call {
         Poll::Pending
     }
 
-    /// Ends the call. The guest is dropped before the outcome is reported.
+    /// Ends the call. Drops the guest before it reports the outcome.
     fn end(&mut self, answer: impl Into<HookResult>) -> Poll<CallReport> {
         let answer = match self.drop_guest() {
             Ok(()) => answer.into(),
@@ -249,8 +249,8 @@ impl Call {
         Poll::Ready(self.report(answer))
     }
 
-    /// Dropping the guest may panic: its destructors may panic after a panic in the host, and what it has printed last goes to a
-    /// subscriber of the embedder.
+    /// Drops the guest. That may panic: destructors may panic after a panic in the host, and a subscriber of the embedder gets the last
+    /// lines that the guest has printed.
     fn drop_guest(&mut self) -> std::thread::Result<()> {
         let stage = std::mem::replace(&mut self.stage, Stage::Done);
         catch_unwind(AssertUnwindSafe(|| drop(stage)))
@@ -322,14 +322,14 @@ impl Future for Call {
     }
 }
 
-/// Wakes the caller when the guest has waited for `left`; ready when that is over.
+/// Wakes the caller when the guest has waited for `left`. Ready once that is over.
 fn wait(timer: &mut Timer, left: Duration, cx: &mut Context<'_>) -> Result<Poll<()>, Outcome> {
     if !Timer::is_possible() {
         return Err(of_host(
             "a guest that waits for the host needs a tokio runtime: poll the call inside Handle::enter".to_owned(),
         ));
     }
-    // Beyond what a clock can say there is no cut to wait for.
+    // A time that the clock cannot represent has no cut to wait for.
     let at = tokio::time::Instant::now().checked_add(left);
     Ok(at.map_or(Poll::Pending, |at| timer.poll_at(at, cx)))
 }
@@ -406,7 +406,7 @@ mod tests {
             (Outcome::Deferred(Deferral::Turn), active),
             "a pause costs nothing"
         );
-        // One that is dropped in its pause leaves nothing behind.
+        // A call that is dropped in its pause leaves nothing behind.
         let mut dropped = sandbox.call(&sleeps, end(), long);
         assert!(poll(&mut dropped).is_pending());
         let lacked = HookResult { lacked: true, ..Outcome::Deferred(Deferral::Turn).into() };
@@ -427,7 +427,7 @@ mod tests {
         assert!(poll(&mut waits).is_pending());
         assert_eq!(waits.context.remaining_ms(500), 300, "no more than its deadline leaves");
         assert_eq!(waits.context.remaining_ms(200), 200, "no more than it was given");
-        // A drain begins, whose budget is over soon.
+        // A drain begins, with little budget left.
         waits.cut_at(Instant::now() + Duration::from_millis(40));
         assert!(waits.context.remaining_ms(500) <= 40);
     }

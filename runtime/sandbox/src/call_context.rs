@@ -1,4 +1,4 @@
-//! What the parts of one call share: its caller's side, the guest's future and the guest's store.
+//! The data that the parts of one call share: its caller's side, the guest's future and the guest's store.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,17 +11,17 @@ use crate::loaded::Loaded;
 use crate::meter::Meter;
 use crate::usage::Usage;
 
-/// A call under way. It is one allocation, and holds the plugin once: the plugin's reference count is written by every
-/// worker, so each clone of it is a cache line that travels between processors. `T` is what its store holds.
+/// A call under way. The context is one allocation, and holds the plugin once: every worker writes the plugin's reference count, so each
+/// clone is a cache line that travels between processors. `T` is the data of the store.
 pub(crate) struct CallContext<T: 'static> {
     pub(crate) plugin: Arc<Loaded<T>>,
     pub(crate) meter: Meter,
     pub(crate) usage: Usage,
-    /// What the grant `keyvalue` reads.
+    /// The storage of the grant `keyvalue`.
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
-    /// When it is cut at the latest, if that is known.
+    /// The time at which the caller will drop the call, if it has announced one.
     pub(crate) cut_at: OnceLock<Instant>,
-    /// It was polled without an answer.
+    /// Whether the call was polled without an answer.
     pub(crate) paused: AtomicBool,
 }
 
@@ -32,7 +32,7 @@ impl<T> CallContext<T> {
         Self { plugin, meter, usage, key_values: None, cut_at: OnceLock::new(), paused }
     }
 
-    /// Milliseconds left for a guest that begins now, rounded up; never more than `given`, what was left when the call was made.
+    /// Milliseconds left for a guest that begins now, rounded up. Never more than `given`, the time left when the call was made.
     pub(crate) fn remaining_ms(&self, given: u32) -> u32 {
         if !self.paused.load(Ordering::Relaxed) {
             return given;

@@ -1,5 +1,4 @@
-//! What one call has written, over what was stored before: the guest reads its own writes, and no other guest does until the
-//! call has delivered.
+//! The writes of one call, over the stored values. The guest reads its own writes, and no other guest does until the call has delivered.
 
 mod pages;
 
@@ -14,7 +13,7 @@ use pages::KeyPages;
 use crate::limits::{CHANGED_KEY_BYTES, COUNTER_BYTES, KEYS_PER_PAGE, Limits, MAX_KEY_BYTES};
 use lastword_events::{Change, KeyValueError, KeyValues};
 
-/// Why a guest's request is not carried out. Its text is what the guest reads.
+/// The reason why a guest's request is refused. The guest reads its text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Refused {
     #[error("no key-value store was given to this call")]
@@ -47,13 +46,13 @@ pub(crate) struct Changes {
     tenant: Arc<str>,
     plugin: PluginName,
     quota: u64,
-    /// How many keys it may change.
+    /// The most keys that the call may change.
     max_keys: u64,
-    /// How many bytes of keys and values it may write.
+    /// The most bytes of keys and values that the call may write.
     max_bytes: u64,
-    /// What was stored when the call first asked: usage is looked up once.
+    /// The usage when the call first asked. It is looked up once.
     usage: Option<lastword_events::KeyValueUsage>,
-    /// Bytes that this call adds to what is stored; negative when it frees some.
+    /// Bytes that this call adds to the stored ones; negative when it frees some.
     growth: i64,
     /// Bytes of the keys and values in `changed`.
     written: u64,
@@ -89,7 +88,7 @@ impl Changes {
         self.changed.into_iter().collect()
     }
 
-    /// What the call makes the host keep until it ends, in bytes.
+    /// Bytes that the host keeps for these changes until the call ends.
     pub(crate) fn kept_bytes(&self) -> u64 {
         let keys = u64::try_from(self.changed.len().saturating_add(self.pages.len())).unwrap_or(u64::MAX);
         keys.saturating_mul(CHANGED_KEY_BYTES).saturating_add(self.written).saturating_add(self.pages.bytes())
@@ -103,7 +102,7 @@ impl Changes {
         Ok(self.store()?.get(&self.tenant, &self.plugin, key)?)
     }
 
-    /// How long a stored value is. It may be large, and is not read for that.
+    /// The length of a stored value. It does not read the value, which may be large.
     fn stored_len(&self, key: &str) -> Result<Option<u64>, Refused> {
         Ok(self.store()?.value_len(&self.tenant, &self.plugin, key)?)
     }
@@ -116,7 +115,7 @@ impl Changes {
         }
     }
 
-    /// What a key counts for in a quota, as this call sees it.
+    /// The size of a key in a quota, as this call sees it.
     fn size_now(&self, key: &str) -> Result<u64, Refused> {
         let of_len = |len: Option<u64>| len.map_or(0, |len| key_value_bytes(key, &[]).saturating_add(len));
         Ok(match self.changed.get(key) {
@@ -144,7 +143,7 @@ impl Changes {
         };
         let after = after.as_deref();
         let mut keys = self.store()?.keys(&self.tenant, &self.plugin, after, KEYS_PER_PAGE)?;
-        // What is stored beyond its last key belongs to a later page, and so does what this call wrote there.
+        // Keys beyond the last key of this page belong to a later page, both stored ones and those of this call.
         let until = if keys.len() < KEYS_PER_PAGE { None } else { keys.last().cloned() };
         keys.retain(|key| !self.changed.contains_key(key));
         let is_here = |key: &String| {
@@ -172,13 +171,13 @@ impl Changes {
         self.change(key, Change::Delete, 0)
     }
 
-    /// Adds to a number, and says what this call sees it to be.
+    /// Adds to a number, and gives the sum as this call sees it.
     pub(crate) fn add(&mut self, key: String, delta: u64) -> Result<u64, Refused> {
         let total = sum(self.get(&key)?.as_deref(), delta)?;
         let change = match self.changed.get(&key) {
             None => Change::Add(delta),
             Some(Change::Add(before)) => Change::Add(before.checked_add(delta).ok_or(Refused::Overflow)?),
-            // Its own value is what counts from here on.
+            // A value of this call's own counts from here on.
             Some(Change::Set(_) | Change::Delete) => Change::Set(digits(total)),
         };
         let size = key_value_bytes(&key, &digits(total));
@@ -186,7 +185,7 @@ impl Changes {
         Ok(total)
     }
 
-    /// `after` is what the key counts for in a quota then.
+    /// Changes a key. `after` is the key's size in a quota then.
     fn change(&mut self, key: String, change: Change, after: u64) -> Result<(), Refused> {
         if key.is_empty() || key.len() > MAX_KEY_BYTES {
             return Err(Refused::BadKey(key.len()));
@@ -207,7 +206,7 @@ impl Changes {
             self.check_quota(growth)?;
         }
         self.growth = growth;
-        // There is nothing to remember of a key that never was.
+        // A key that never existed needs no entry.
         if change == Change::Delete && self.stored_len(&key)?.is_none() {
             self.changed.remove(&key);
             self.written = self.written.saturating_sub(written_before);
@@ -234,7 +233,7 @@ impl Changes {
     }
 }
 
-/// A number and what is added to it. A key that is not there holds 0.
+/// The sum of a number and `delta`. A missing key holds 0.
 fn sum(value: Option<&[u8]>, delta: u64) -> Result<u64, Refused> {
     let number = match value {
         None => 0,
@@ -251,7 +250,7 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// What a change hands over: the key and its new value.
+/// Bytes of a change: the key and its new value.
 fn bytes_of(key: &str, change: &Change) -> u64 {
     let value = match change {
         Change::Set(value) => u64::try_from(value.len()).unwrap_or(u64::MAX),

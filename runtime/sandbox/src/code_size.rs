@@ -1,15 +1,15 @@
-//! How much code a component has: what compiling it in this process is bounded by.
+//! The size of a component's code, which bounds its compilation in this process.
 
 use wasmparser::{CompositeInnerType, Encoding, Parser, Payload, TypeSectionReader};
 
-/// What a function costs beside its body, as so many bytes of one: it may be called from the host, by code of its own.
+/// The cost of a function beside its body, in bytes of a body. The host may call it through code of its own.
 const OF_EACH_FUNCTION: u64 = 64;
-/// The same for each of its parameters and results.
+/// The cost of each of its parameters and results, in the same unit.
 const OF_EACH_PARAMETER: u64 = 8;
-/// What a function costs that is lifted or lowered between components, whose values are copied.
+/// The cost of a function that is lifted or lowered between components, because its values are copied.
 const OF_EACH_ADAPTER: u64 = 1024;
 
-/// The functions of a component, in bytes of their bodies. What is not code costs the compiler little.
+/// The functions of a component, in bytes of their bodies. Other sections cost the compiler little.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CodeSize {
     pub(crate) all: u64,
@@ -18,10 +18,10 @@ pub(crate) struct CodeSize {
 }
 
 impl CodeSize {
-    /// Of what can be read of `bytes`. A component that cannot be read to its end is refused by the compiler.
+    /// The sizes in the readable part of `bytes`. The compiler refuses a component that cannot be read to its end.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut size = Self::default();
-        // Parameters and results of the current module's types. A module has no other inside.
+        // The numbers of parameters and results of the current module's types. A module contains no other module.
         let mut types = Vec::new();
         for payload in Parser::new(0).parse_all(bytes) {
             let Ok(payload) = payload else { break };
@@ -54,7 +54,7 @@ impl CodeSize {
     }
 }
 
-/// How many parameters and results each type of a module has.
+/// The number of parameters and results of each type of a module.
 fn parameters(types: TypeSectionReader<'_>) -> Vec<u64> {
     let groups = types.into_iter().map_while(Result::ok);
     let of = |inner: &CompositeInnerType| match inner {

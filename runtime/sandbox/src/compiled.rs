@@ -1,4 +1,4 @@
-//! A component's code as embedders see it, and what was found in the component on the way to it.
+//! A component's code for embedders, with the facts that were found on the way to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,25 +25,25 @@ impl Compiled {
         &self.component.sha256
     }
 
-    /// The hooks that it has.
+    /// The component's hooks.
     #[must_use]
     pub fn hooks(&self) -> Hooks {
         self.component.hooks
     }
 
-    /// The interfaces that it imports, and who provides each: what a plugin of it has to be granted.
+    /// The component's imports, and who provides each: the grants that a plugin of it needs.
     #[must_use]
     pub fn imports(&self) -> &[Import] {
         &self.component.imports
     }
 
-    /// How long it took to compile it; none when the code cache had it, or another plugin.
+    /// The time of compiling it. None when the code cache had it, or another plugin.
     #[must_use]
     pub fn compiled_in(&self) -> Option<Duration> {
         self.compiled_in
     }
 
-    /// Whether the code cache has it now: the next start need not compile it.
+    /// Whether the code cache has it now, so that the next start need not compile it.
     #[must_use]
     pub fn is_cached(&self) -> bool {
         self.component.cached
@@ -59,16 +59,16 @@ impl fmt::Debug for Compiled {
     }
 }
 
-/// What all plugins of one component share.
+/// The data that all plugins of one component share.
 pub(crate) struct CompiledComponent {
     pub(crate) code: Component,
-    /// Of the component, in lower-case hexadecimal digits.
+    /// SHA-256 of the component, in lower-case hexadecimal digits.
     pub(crate) sha256: Arc<str>,
     pub(crate) hooks: Hooks,
     pub(crate) imports: Vec<Import>,
     /// The names of `imports`.
     pub(crate) import_names: Arc<[String]>,
-    /// Of its core instances.
+    /// The memories of its core instances.
     pub(crate) memories: Memories,
     /// Linear memories of an instance, as the engine counts them.
     pub(crate) linear_memories: u32,

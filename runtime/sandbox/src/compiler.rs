@@ -35,23 +35,23 @@ pub(crate) struct Compiler {
     layout: MemoryLayout,
     process: Option<CompilerProcess>,
     cache: Option<CodeCache>,
-    /// Bytes of code of a component that is compiled in this process.
+    /// The most bytes of code of a component that is compiled in this process.
     #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "nothing is compiled in this process"))]
     max_in_process_code: u64,
     fingerprint: [u8; 32],
 }
 
-/// What came of compiling a component.
+/// The result of compiling a component.
 pub(crate) struct CompiledCode {
     pub(crate) component: Component,
-    /// How long it took to compile; none: it was in the cache.
+    /// The time of compiling. None when the code was in the cache.
     pub(crate) compiled_in: Option<Duration>,
     /// Whether the next start finds the code in the cache.
     pub(crate) cached: bool,
 }
 
 impl Compiler {
-    /// `layout` is the engine's.
+    /// Makes the compiler. `layout` is the engine's.
     pub(crate) fn new(
         engine: &Engine,
         layout: MemoryLayout,
@@ -63,8 +63,8 @@ impl Compiler {
         Self { engine, layout, process, cache, max_in_process_code, fingerprint }
     }
 
-    /// Takes the compiled code from the cache or makes it. Seconds, for large components.
-    /// It is told when it takes long, with the plugin's `name` if there is one. `sum` is that of `bytes`.
+    /// Takes the compiled code from the cache or makes it, which takes seconds for a large component. Logs long compilations, with the
+    /// plugin's `name` if there is one. `sum` is the hash of `bytes`.
     pub(crate) fn compile(
         &self,
         name: Option<&PluginName>,
@@ -96,7 +96,7 @@ impl Compiler {
         Ok(CompiledCode { component, compiled_in, cached })
     }
 
-    /// Compiles in this process, where nothing bounds the compiler but how much it is given.
+    /// Compiles in this process, where only the size of the code bounds the compiler.
     #[cfg(feature = "compile")]
     fn compile_here(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         let CodeSize { all, largest } = CodeSize::of(bytes);
@@ -115,19 +115,19 @@ impl Compiler {
         Ok(code)
     }
 
-    /// There is no compiler in this program.
+    /// Fails, because this program has no compiler.
     #[cfg(not(feature = "compile"))]
     fn compile_here(&self, _bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         Err(LoadError::NotPrecompiled { cache: self.cache.as_ref().map(|cache| cache.dir().to_owned()) })
     }
 }
 
-/// As people and configurations write a sum.
+/// A sum as people and configurations write it.
 pub(crate) fn hexadecimal(sum: &Sum) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Why code that was compiled cannot be made into a component: the machine refuses it, or it does not fit the pool.
+/// The reason why compiled code cannot become a component: the machine refuses it, or it does not fit the pool.
 fn unloadable(error: &wasmtime::Error) -> LoadError {
     let detail = engine_error(error);
     match error.downcast_ref::<Errno>() {
@@ -141,13 +141,12 @@ fn unloadable(error: &wasmtime::Error) -> LoadError {
 #[expect(unsafe_code, reason = "compiled code cannot be checked, only its origin can")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the code has to come from
-    // `Engine::precompile_component`. It does: either it was made by the caller a moment ago, here or in the process of a
-    // `CompilerProcess`, whose program the embedder names as it names its own; or it was read from a
-    // cache entry that this program wrote. Who may write such an entry: `CodeCache` takes only regular files that belong
-    // to our own user and that nobody else may write (looked at on the open file), in a directory of the same kind (mode
-    // 0700, checked before each reading), so only somebody who can already run code as us. It checks the payload against the entry's own SHA-256, which finds a damaged disk
-    // and a torn write, and the key, in which the component, the engine's configuration and the full wasmtime version
-    // are hashed. The engine itself checks configuration and version once more.
+    // `Engine::precompile_component`. It does. Either the caller has just made it, here or in the process of a `CompilerProcess`, whose
+    // program the embedder names as it names its own; or it comes from a cache entry that this program wrote. `CodeCache` takes only
+    // regular files that belong to our own user and that nobody else may write (checked on the open file), in a directory of the same
+    // kind (mode 0700, checked before each reading). So only somebody who can already run code as us can write such an entry. `CodeCache`
+    // checks the payload against the entry's own SHA-256, which finds a damaged disk and a torn write, and the key, which hashes the
+    // component, the engine's configuration and the full wasmtime version. The engine itself checks configuration and version once more.
     unsafe { Component::deserialize(engine, code) }
 }
 
@@ -200,7 +199,7 @@ mod tests {
         let compiler = compiler(&engine, dir.path());
         let (good, good_all) = (component("good"), component("good-all"));
         assert!(!has_session_start(&compiler, &good));
-        // Another plugin's code in the entry shows that the entry is what is used.
+        // Another plugin's code in the entry shows that the compiler uses the entry.
         compiler.cache.as_ref().unwrap().put(&key(&compiler, &good), &engine.precompile_component(&good_all).unwrap());
         assert!(has_session_start(&compiler, &good));
     }

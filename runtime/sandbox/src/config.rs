@@ -1,4 +1,4 @@
-//! How a sandbox is made.
+//! The configuration of a sandbox.
 
 use std::path::PathBuf;
 
@@ -10,42 +10,42 @@ use crate::limits::{
 };
 use crate::machine::{self, processors};
 
-/// How a [`Sandbox`](crate::Sandbox) is made.
+/// The configuration of a [`Sandbox`](crate::Sandbox).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
-    /// Calls that may be under way at once; more wait for a slot. Where the machine has no mappings or no address space for so many
-    /// there are fewer, and a warning says so: see [`Sandbox::allocation`](crate::Sandbox::allocation). `None`: what the machine is
-    /// for when the sandbox is made. That is [4 096](crate::limits::MAX_DEFAULT_CALLS), or as many as 64 KiB each make a sixteenth of
-    /// its memory or of its control group's limit, or as nine sixteenths of the files that the process may have open; but
-    /// [64](crate::limits::MIN_DEFAULT_CALLS), and one for each processor, in any case. Default: `None`.
+    /// The most calls under way at once; further calls wait for a slot. Where the machine has too few mappings or too little address
+    /// space there are fewer, and a warning says so: see [`Sandbox::allocation`](crate::Sandbox::allocation). `None` takes a number that
+    /// fits the machine when the sandbox is made: [4 096](crate::limits::MAX_DEFAULT_CALLS), or fewer, so that 64 KiB each are at most a
+    /// sixteenth of its memory or of its control group's limit, and that the calls are at most nine sixteenths of the files that the
+    /// process may have open. It is never fewer than [64](crate::limits::MIN_DEFAULT_CALLS), or than one for each processor. Default:
+    /// `None`.
     pub max_concurrent_calls: Option<u32>,
-    /// Where compiled code is kept between runs; `None`: nowhere. Made with mode 0700 when it is missing; one that other
-    /// users have access to is not used. Default: `None`.
+    /// The directory that keeps compiled code between runs; `None` keeps none. The sandbox makes a missing directory with mode 0700, and
+    /// does not use one that other users have access to. Default: `None`.
     pub cache_dir: Option<PathBuf>,
-    /// Where transcripts are copied to while a guest reads them; `None`: the system's directory for temporary files.
-    /// Default: `None`.
+    /// The directory for copies of transcripts while guests read them; `None` takes the system's directory for temporary files. Default:
+    /// `None`.
     pub scratch_dir: Option<PathBuf>,
-    /// Where components are compiled that are not in the cache; `None`: in this process, where nothing bounds the compiler but
-    /// [`max_in_process_code`](Self::max_in_process_code). Whoever loads plugins of others names a process:
-    /// [`CompilerProcess::this_program`]. Default: `None`.
+    /// The process that compiles components that are not in the cache. `None` compiles in this process, where only
+    /// [`max_in_process_code`](Self::max_in_process_code) bounds the compiler. A program that loads plugins of others should name a
+    /// process: [`CompilerProcess::this_program`]. Default: `None`.
     pub compiler: Option<CompilerProcess>,
-    /// Bytes of code, the bodies of its functions, of a component that is compiled in this process, and one function may have a
-    /// [sixteenth](crate::limits::IN_PROCESS_FUNCTION_PART) of that; a component with more is refused
-    /// ([`LoadError::NeedsCompilerProcess`](crate::LoadError::NeedsCompilerProcess)). So nobody's component takes the process more
-    /// than some minutes. `u64::MAX` is for whoever trusts every component. Default: 1 MiB.
+    /// The most bytes of code (bodies of functions) of a component that is compiled in this process. One function may have a
+    /// [sixteenth](crate::limits::IN_PROCESS_FUNCTION_PART) of that. The sandbox refuses a larger component
+    /// ([`LoadError::NeedsCompilerProcess`](crate::LoadError::NeedsCompilerProcess)). So no component takes the process more than some
+    /// minutes. `u64::MAX` is for a program that trusts every component. Default: 1 MiB.
     pub max_in_process_code: u64,
     /// The most that [`Limits::memory`](crate::Limits::memory) of any plugin can be, in bytes; at most 4 GiB. Default: 1 GiB.
     pub max_memory: u64,
-    /// The most that it can be where address space is short (`ulimit -v`), in bytes: the plugins' highest [`Limits::memory`](crate::Limits::memory), because each
-    /// slot then takes so much. What is beyond `max_memory` counts for nothing. Default: 64 MiB.
+    /// The highest [`Limits::memory`](crate::Limits::memory) of any plugin where address space is short (`ulimit -v`), in bytes. Each
+    /// slot takes that much address space then. Bytes above `max_memory` have no effect. Default: 64 MiB.
     pub narrow_memory: u64,
-    /// Bytes that all calls under way have together, of which the first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of
-    /// each do not count (less where an eighth of the machine's memory is not enough for that). A call that needs more waits. Default: [half](crate::limits::TOTAL_MEMORY_PART) of what this machine has, or
-    /// of its control group's limit.
+    /// Bytes that all calls under way have together. The first [`FREE_MEMORY_BYTES`](crate::limits::FREE_MEMORY_BYTES) of each do not
+    /// count (fewer where an eighth of the machine's memory is not enough for that). A call that needs more waits. Default:
+    /// [half](crate::limits::TOTAL_MEMORY_PART) of the machine's memory, or of its control group's limit.
     pub total_memory: u64,
-    /// Threads that poll or drop calls: the pool has slots to spare for those that they are cleaning. With more threads than
-    /// that a call may find no slot, and is put back. Default: one for each processor, and
-    /// [`OTHER_THREADS`].
+    /// Threads that poll or drop calls. The pool has spare slots for those that these threads are cleaning. With more threads a call may
+    /// find no slot, and is put back. Default: one for each processor, and [`OTHER_THREADS`].
     pub threads: u32,
 }
 
@@ -66,7 +66,7 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
-    /// Refuses what no sandbox can be.
+    /// Refuses values that no sandbox can have.
     pub(crate) fn check(&self) -> Result<(), SandboxError> {
         let Self { max_concurrent_calls, max_memory, total_memory, .. } = self;
         if let Some(calls) = max_concurrent_calls

@@ -1,6 +1,7 @@
-//! The contract `lastword:hooks` in Rust: bindings made from `wit/` of the repository, to which `wit/hooks` is a link, and our own events in their terms.
+//! The contract `lastword:hooks` in Rust: bindings made from `wit/` of the repository, to which `wit/hooks` is a link, and our own events
+//! in their terms.
 //!
-//! The bindings borrow, so that an event is copied once only, into the guest's memory.
+//! The bindings borrow, so that an event is copied only once, into the guest's memory.
 
 #[expect(unreachable_pub, reason = "generated")]
 mod bindings {
@@ -55,15 +56,15 @@ pub(crate) use bindings::session_start::SessionStartHookIndices;
 
 use bindings::all::lastword::hooks::types as wit;
 
-/// The contract that plugins are built against, with the version that is served.
+/// The contract of plugins, with the version that the sandbox serves.
 pub const PACKAGE: &str = "lastword:hooks@0.1.0";
-/// The interface of its types, without the version.
+/// The interface of the contract's types, without the version.
 pub(crate) const TYPES: &str = "lastword:hooks/types";
 
-/// What of a call is not text or not in the right shape yet: the bindings borrow from it and from the call.
+/// The parts of a call that are converted before the bindings borrow them.
 pub(crate) struct Prepared<'a> {
     call: &'a HookCall,
-    /// In place of the call's own: since it was made the call may have waited.
+    /// Replaces the call's own value, because the call may have waited since it was made.
     remaining_ms: u32,
     delivery_id: String,
     started_at: Option<String>,
@@ -158,12 +159,12 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Of a delivery's id with a plugin name of usual length.
+/// Bytes of a delivery's id with a plugin name of usual length.
 const ID_BYTES: usize = 64;
-/// Of "2026-11-21T07:00:00.000Z".
+/// Bytes of "2026-11-21T07:00:00.000Z".
 const TIMESTAMP_BYTES: usize = 24;
 
-/// As `to_string`, with one allocation instead of four.
+/// Writes the text of a value, like `to_string`, with one allocation instead of four.
 fn text(bytes: usize, value: &dyn std::fmt::Display) -> String {
     let mut text = String::with_capacity(bytes);
     // Writing to a string does not fail.
@@ -195,7 +196,7 @@ fn reason(reason: &EndReason) -> wit::EndReason<'_> {
         EndReason::Timeout => wit::EndReason::Timeout,
         EndReason::Crashed => wit::EndReason::Crashed,
         EndReason::Other(word) => wit::EndReason::Other(word),
-        // A test sees to it that every other one has its case above.
+        // A test checks that every other reason has its case above.
         _ => wit::EndReason::Unknown,
     }
 }

@@ -1,17 +1,17 @@
-//! What a period on this thread cost: not the time in which the operating system ran other threads.
+//! The CPU time of a period on this thread. Time in which the operating system ran other threads does not count.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Below this a period is charged by the wall clock. Asking the kernel for a thread's CPU time is a system call, which
-/// calls of a few microseconds must not pay; and no more than this can be charged wrongly for one period.
+/// A shorter period is charged by the wall clock. A read of a thread's CPU time is a system call, too expensive for calls of a few
+/// microseconds, and the error is at most this much for one period.
 const EXACT_FROM: Duration = Duration::from_millis(1);
 
-/// A wait in the host below this costs only what it takes of the CPU: asking for that would cost more than most look-ups.
+/// A shorter wait in the host costs only its CPU time, because the system call would cost more than most look-ups.
 pub(crate) const WAIT_COUNTED_FROM: Duration = Duration::from_micros(100);
 
 thread_local! {
-    /// The last reading of this thread's CPU time, and when it was taken.
+    /// The last reading of this thread's CPU time, and the time of the reading.
     static READING: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
 }
 
@@ -19,22 +19,22 @@ thread_local! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Period {
     began: Instant,
-    /// This thread's CPU time at the beginning, or at most [`EXACT_FROM`] before it: a worker calls many guests one after
-    /// the other, and they share a reading.
+    /// This thread's CPU time at the beginning, or at most [`EXACT_FROM`] before it. A worker calls many guests one after the other, and
+    /// they share a reading.
     cpu: Option<Duration>,
-    /// Off the CPU, in a host function that kept the thread.
+    /// Time off the CPU, in a host function that kept the thread.
     waited: Duration,
 }
 
 impl Period {
-    /// Begins at `now` on this thread.
+    /// Begins a period at `now` on this thread.
     pub(crate) fn begin(now: Instant) -> Self {
         let fresh = READING.get().filter(|(at, _)| now.saturating_duration_since(*at) < EXACT_FROM);
         let cpu = fresh.map_or_else(|| read(now), |(_, cpu)| Some(cpu));
         Self { began: now, cpu, waited: Duration::ZERO }
     }
 
-    /// What it has cost until `now`. Must be asked on the thread on which it began.
+    /// The cost of the period until `now`. Call it on the thread on which the period began.
     pub(crate) fn cost(&self, now: Instant) -> Duration {
         let wall = now.saturating_duration_since(self.began);
         if wall < EXACT_FROM {
@@ -46,10 +46,10 @@ impl Period {
         }
     }
 
-    /// A host function has kept the thread from `from` until `now`. Must be said on the thread on which the period began.
+    /// Notes that a host function has kept the thread from `from` until `now`. Call it on the thread on which the period began.
     ///
-    /// What the thread has had of the CPU since it was last asked for may have been before that: then less is taken for
-    /// waiting than it was, and the next wait is exact.
+    /// The thread may have used CPU time before `from` that no reading has counted yet. Then the wait counts as shorter than it was, and
+    /// the next wait is exact.
     pub(crate) fn wait(&mut self, from: Instant, now: Instant) {
         let before = READING.get();
         if let (Some((_, before)), Some(after)) = (before, read(now)) {
@@ -71,7 +71,7 @@ fn thread_time() -> Option<Duration> {
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
-/// No such clock: the wall clock has to do.
+/// The CPU time of this thread. None where the system has no such clock: the wall clock has to do.
 #[cfg(not(unix))]
 fn thread_time() -> Option<Duration> {
     None
@@ -93,7 +93,7 @@ mod tests {
         burn(Duration::from_millis(5));
         assert!(period.cost(Instant::now()) >= Duration::from_millis(5));
 
-        // Off the CPU, as when the system runs somebody else.
+        // Time off the CPU, as when the system runs another thread.
         let period = Period::begin(Instant::now());
         let (_keep, never) = std::sync::mpsc::channel::<()>();
         let waited = never.recv_timeout(Duration::from_millis(50));
@@ -108,7 +108,7 @@ mod tests {
         let wait = || never.recv_timeout(Duration::from_millis(20)).unwrap_err();
         let mut period = Period::begin(Instant::now());
         for _ in 0..3 {
-            // The system runs somebody else, and then the guest waits for the host.
+            // The system runs another thread, and then the guest waits for the host.
             wait();
             let from = Instant::now();
             wait();

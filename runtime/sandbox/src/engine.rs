@@ -1,4 +1,4 @@
-//! The one engine: what is on, what is off, and how compiled code reaches a guest's memory.
+//! The one engine: its features, and how compiled code reaches a guest's memory.
 
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
@@ -20,17 +20,16 @@ pub(crate) fn pooling_engine(layout: MemoryLayout, pool: PoolingAllocationConfig
     Engine::new(base(layout)?.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)))
 }
 
-/// An engine that compiles for one of the same layout, and runs nothing: where instances get their memory does not
-/// matter to the code. `parallel`: with a thread for each processor.
+/// An engine that compiles for another engine of the same layout, and runs nothing. The code does not depend on where instances get their
+/// memory. `parallel`: with a thread for each processor.
 #[cfg(feature = "compile")]
 pub(crate) fn compiling_engine(layout: MemoryLayout, parallel: bool) -> Result<Engine, SandboxError> {
     let engine = base(layout).and_then(|mut config| Engine::new(config.parallel_compilation(parallel)));
     engine.map_err(|error| SandboxError::Engine(engine_error(&error)))
 }
 
-/// Proposals that no plugin needs: each is code that a hostile one could reach. Not multi-memory: where a component
-/// has several core modules with memories of their own, as JavaScript toolchains make them, wasmtime puts adapters
-/// between them that use it.
+/// Proposals that no plugin needs: a hostile plugin could reach the code of each. Multi-memory is not among them: JavaScript toolchains
+/// make components of several core modules with memories of their own, and wasmtime puts adapters between these that use it.
 const OFF: [WasmFeatures; 9] = [
     WasmFeatures::THREADS,
     WasmFeatures::SHARED_EVERYTHING_THREADS,
@@ -40,7 +39,7 @@ const OFF: [WasmFeatures; 9] = [
     WasmFeatures::EXCEPTIONS,
     WasmFeatures::STACK_SWITCHING,
     WasmFeatures::CUSTOM_PAGE_SIZES,
-    // Its results differ between processors, and with them what a call costs.
+    // Its results differ between processors, and so would the cost of a call.
     WasmFeatures::RELAXED_SIMD,
 ];
 
@@ -49,11 +48,11 @@ fn base(layout: MemoryLayout) -> wasmtime::Result<Config> {
     config
         .consume_fuel(true)
         .epoch_interruption(true)
-        // WASI 0.3, which costs every call 6 µs and is outside of wasmtime's security patches.
+        // WASI 0.3 costs every call 6 µs, and wasmtime's security patches do not cover it.
         .concurrency_support(false)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES)
-        // One tenant's stack is not shown to the next.
+        // The next tenant must not see one tenant's stack.
         .async_stack_zeroing(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     #[cfg(feature = "compile")]

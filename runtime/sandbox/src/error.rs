@@ -1,4 +1,4 @@
-//! What can go wrong before a call. (What goes wrong in one is its outcome, not an error.)
+//! Errors before a call. (An error in a call is its outcome.)
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::grants::Grant;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// A number in the configuration cannot be.
+    /// A number in the configuration is out of range.
     #[error("{field} is {value}: use {range}")]
     Config {
         /// The field of [`SandboxConfig`](crate::SandboxConfig).
@@ -34,11 +34,11 @@ pub enum SandboxError {
         needs >> 20, memory >> 20
     )]
     NoRoom {
-        /// Bytes of address space for one slot, and what the process needs beside it.
+        /// Bytes of address space for one slot and for the rest of the process.
         needs: u64,
         /// Bytes of memory for which a slot has room.
         memory: u64,
-        /// In the system's words.
+        /// The system's message.
         why: String,
     },
     /// The ticker's thread cannot be started.
@@ -58,13 +58,13 @@ pub enum LoadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("the file is empty: was the build interrupted?")]
     Empty,
-    /// It is larger than [`MAX_COMPONENT_BYTES`](crate::limits::MAX_COMPONENT_BYTES).
+    /// The file is larger than [`MAX_COMPONENT_BYTES`](crate::limits::MAX_COMPONENT_BYTES).
     #[error("the component has {bytes} bytes, the most that is read is {max}: strip its debug information")]
     TooLarge {
         /// Its size.
@@ -72,24 +72,24 @@ pub enum LoadError {
         /// The limit.
         max: u64,
     },
-    /// It is something else altogether.
+    /// The file is not WebAssembly.
     #[error("this is not WebAssembly: a component begins with the bytes 00 61 73 6d 0d 00 01 00")]
     NotWasm,
-    /// It is something else that people meet in a component's place.
+    /// The file is a known kind of another file that people pass as a component.
     #[error("this is {what}, not a component: {next}")]
     Mistaken {
-        /// What the file is.
+        /// The kind of the file.
         what: &'static str,
-        /// What to do about it.
+        /// The advice for this kind.
         next: &'static str,
     },
-    /// It is WebAssembly in text form.
+    /// The file is WebAssembly in text form.
     #[error(
         "this is WebAssembly text: turn it into a file of bytes with `wasm-tools parse`, and if it is a module, \
          that into a component with `wasm-tools component new`"
     )]
     Text,
-    /// The end is missing.
+    /// The file's end is missing.
     #[error("the component is truncated: a section goes beyond the file's {bytes} bytes; copy or build it again")]
     Truncated {
         /// The file's size.
@@ -101,7 +101,7 @@ pub enum LoadError {
          makes components, such as wasm32-wasip2"
     )]
     CoreModule,
-    /// A module for what was before WASI 0.2, without the component around it.
+    /// The file is a module for WASI preview 1, without the component around it.
     #[error(
         "this is a core module for WASI preview 1, not a component (it imports {module}): build for a target that makes \
          components, such as wasm32-wasip2, or wrap it{} with `wasm-tools component new --adapt \
@@ -109,18 +109,18 @@ pub enum LoadError {
         if *embedded { "" } else { " with `wasm-tools component embed` and then" }
     )]
     Preview1Module {
-        /// The first of its imports that says so.
+        /// The first of its imports from preview 1.
         module: &'static str,
-        /// Whether it says which world it is of, as the first of the two tools makes it do.
+        /// Whether the module names its world, as the first of the two tools makes it do.
         embedded: bool,
     },
     /// The engine refuses it.
     #[error("{}: {detail}", invalid(detail))]
     Invalid {
-        /// In the engine's words.
+        /// The engine's message.
         detail: String,
     },
-    /// It has too much code to be compiled in this process, and no process was named that compiles.
+    /// The component has too much code to be compiled in this process, and no process that compiles is configured.
     #[error(
         "the component has {bytes} bytes of code in {what} of its functions, and at most {max} are compiled in this process, where \
          nothing bounds the compiler: set SandboxConfig::compiler to a process that compiles \
@@ -130,13 +130,13 @@ pub enum LoadError {
     NeedsCompilerProcess {
         /// `all`, or `the largest`.
         what: &'static str,
-        /// Bytes that they have.
+        /// Bytes of these functions.
         bytes: u64,
-        /// [`SandboxConfig::max_in_process_code`](crate::SandboxConfig::max_in_process_code), or the part of it that one function
-        /// may have.
+        /// [`SandboxConfig::max_in_process_code`](crate::SandboxConfig::max_in_process_code), or the part of it that one function may
+        /// have.
         max: u64,
     },
-    /// Its code is not in the code cache, and this program has no compiler.
+    /// The code cache does not have the code, and this program has no compiler.
     #[error(
         "this program was built without a compiler (the feature `compile`), and the component's code is not in {}: compile it \
          there with `lastword compile --cache-dir`, by the same version and on a machine like this, or name a process that \
@@ -150,7 +150,7 @@ pub enum LoadError {
     /// The thread that was loading it is gone: it panicked, or its tokio runtime was shut down.
     #[error("loading the component was broken off: {detail}")]
     BrokenOff {
-        /// In tokio's words.
+        /// Tokio's message.
         detail: String,
     },
     /// Compiling took too much processor time, and was given up.
@@ -161,7 +161,7 @@ pub enum LoadError {
         /// [`CompilerProcess::time`](crate::CompilerProcess::time).
         limit: std::time::Duration,
     },
-    /// The process that compiles gave no answer, though it took little processor time.
+    /// The process that compiles did not answer, though it took little processor time.
     #[error(
         "the process that compiles components gave no answer for {waited:?}, and was given up: try again when the machine is less busy"
     )]
@@ -174,7 +174,7 @@ pub enum LoadError {
     NoCompiler {
         /// [`CompilerProcess::program`](crate::CompilerProcess::program).
         program: PathBuf,
-        /// Why it failed.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Code that was compiled cannot be made executable.
@@ -184,7 +184,7 @@ pub enum LoadError {
          filters mprotect)"
     )]
     NotExecutable {
-        /// In the engine's words.
+        /// The engine's message.
         detail: String,
     },
     /// There is no room for the code.
@@ -192,10 +192,10 @@ pub enum LoadError {
         "there is no room for the component's code ({detail}): raise `ulimit -v` and `ulimit -d`, or the memory of the container"
     )]
     NoRoomForCode {
-        /// In the engine's words.
+        /// The engine's message.
         detail: String,
     },
-    /// The directory for copies of transcripts cannot be used, and the plugin was granted the transcript.
+    /// The plugin was granted the transcript, and the directory for copies of transcripts cannot be used.
     #[error(
         "transcripts are copied to {}, and that cannot be used: set TMPDIR to a directory on a local disk that this user can \
          write to", dir.display()
@@ -203,13 +203,13 @@ pub enum LoadError {
     NoScratch {
         /// The directory.
         dir: PathBuf,
-        /// Why it failed.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The process that compiles did not answer.
+    /// The process that compiles failed.
     #[error("the process that compiles components failed: {detail}")]
     Compiler {
-        /// How it failed.
+        /// The failure.
         detail: String,
     },
     /// A program with a main function.
@@ -219,7 +219,7 @@ pub enum LoadError {
          main"
     )]
     Command,
-    /// The hook is not where it is looked for.
+    /// The hook is exported in another place than the contract says.
     #[error(
         "{hook} is exported inside the interface {interface}, and is looked for at the component's top: export it from the \
          world itself, as the world session-hooks of {PACKAGE} does"
@@ -230,7 +230,7 @@ pub enum LoadError {
         /// The exported interface.
         interface: String,
     },
-    /// A hook that waits in a way of its own.
+    /// The hook is async.
     #[error(
         "{hook} is async, and hooks are called as plain functions: declare it `func` in the WIT and not `async func`, and \
          build it anew (in Python with `def`, not `async def`; in Rust without wit-bindgen's option async)"
@@ -239,17 +239,17 @@ pub enum LoadError {
         /// The hook.
         hook: Hook,
     },
-    /// It lacks the hook that every plugin has.
+    /// The component lacks the hook that every plugin has.
     #[error(
         "the component does not export session-end, the one hook that every plugin has: implement the world \
          session-hooks of {PACKAGE} (it exports {})",
         list(exports)
     )]
     NoSessionEnd {
-        /// The names of what it exports.
+        /// The names of its exports.
         exports: Vec<String>,
     },
-    /// A hook of another shape.
+    /// The hook has another shape.
     #[error(
         "{hook} is not the hook of {PACKAGE}: {detail}{}; build the plugin against {PACKAGE}",
         contract.as_ref().map(|version| format!(" (it was built against lastword:hooks@{version})")).unwrap_or_default()
@@ -257,12 +257,12 @@ pub enum LoadError {
     WrongSignature {
         /// The hook.
         hook: Hook,
-        /// The version that it was built against, if it is another one.
+        /// The version of the contract that the component was built against, if it is another one.
         contract: Option<String>,
         /// The first field or case that differs.
         detail: String,
     },
-    /// An import that the operator has to grant.
+    /// The import needs a grant from the operator.
     #[error(
         "the component imports {import}, which needs the grant `{grant}`: grant it (`{grant}` in the plugin's entry of \
          lastword.toml, `--grant-{grant}` on the command line), or build the plugin without it"
@@ -270,10 +270,10 @@ pub enum LoadError {
     NeedsGrant {
         /// The interface.
         import: String,
-        /// What it would need.
+        /// The missing grant.
         grant: Grant,
     },
-    /// An import that this program was built without.
+    /// The import needs a feature that this program was built without.
     #[error(
         "the component imports {import}, and this program was built without lastword's feature `{feature}`: build it with that"
     )]
@@ -283,15 +283,15 @@ pub enum LoadError {
         /// The Cargo feature.
         feature: &'static str,
     },
-    /// An import of another version than the one that is served, or of another interface of its package.
+    /// The sandbox serves another version of the import, or other interfaces of its package.
     #[error("the component imports {import}, and what is served of that is {served}: {}", served_hint(import))]
     AnotherServed {
         /// The interface.
         import: String,
-        /// What is served of its package.
+        /// The interfaces of the package that the sandbox serves.
         served: &'static str,
     },
-    /// An import that there is no grant for.
+    /// The import has no grant.
     #[error("nothing provides the import {import}: {}", unknown_hint(import))]
     UnknownImport {
         /// The interface.
@@ -300,59 +300,59 @@ pub enum LoadError {
     /// A known interface with an item that it does not have.
     #[error("an import does not fit what is provided here; rebuild the plugin with a toolchain for WASI 0.2: {detail}")]
     WrongImport {
-        /// In the engine's words.
+        /// The engine's message.
         detail: String,
     },
-    /// It needs more than a slot of the pool has.
+    /// The component needs more than a slot of the pool has.
     #[error("the component needs {needs} {what}, and no plugin can have more than {max}")]
     DoesNotFit {
-        /// What it needs too much of.
+        /// The resource.
         what: &'static str,
-        /// How much of it the component needs.
+        /// The component's need of it.
         needs: u64,
         /// The engine's limit.
         max: u64,
     },
-    /// It needs more linear memories than this machine has room for.
+    /// The component needs more linear memories than this machine has room for.
     #[error(
         "the component needs {needs} linear memories, and this machine's address space has room for {max} of one call: raise \
          `ulimit -v` and `ulimit -d` (LimitAS=, LimitDATA= of systemd)"
     )]
     NoRoomForMemories {
-        /// How many it needs.
+        /// The number that it needs.
         needs: u64,
         /// [`Allocation::max_memories`](crate::Allocation::max_memories).
         max: u64,
     },
-    /// It needs more than a slot of the pool has, of something that only the engine counts.
+    /// The component needs more of a resource than a slot of the pool has. Only the engine counts this resource.
     #[error("the component needs more than a plugin can have: {detail}")]
     DoesNotFitPool {
-        /// In the engine's words.
+        /// The engine's message.
         detail: String,
     },
-    /// Its own limit is too low for it to start.
+    /// The plugin's own memory limit is too low for a call to start.
     #[error("the component begins with {needs} bytes of memory, its limit is {limit}: raise limits.memory")]
     MemoryLimitTooLow {
-        /// What its memories have together from the start.
+        /// Bytes that its memories have together from the start.
         needs: u64,
         /// [`Limits::memory`](crate::Limits::memory).
         limit: u64,
     },
-    /// It begins with more than all calls may have together.
+    /// A call begins with more memory than all calls may have together.
     #[error(
         "each call begins with {needs} bytes that count in the memory that calls share, which has {most} for it: raise \
          `[calls] memory` and limits.total-memory"
     )]
     NoMemoryForCall {
-        /// What counts of its memories from the start, see [`Limits::total_memory`](crate::Limits::total_memory).
+        /// Bytes of its memories that count from the start, see [`Limits::total_memory`](crate::Limits::total_memory).
         needs: u64,
-        /// The most that one call can have of it.
+        /// The most that one call can have.
         most: u64,
     },
-    /// It was compiled in another sandbox, whose engine is another.
+    /// The component was compiled in another sandbox, which has another engine.
     #[error("the component was compiled in another sandbox: compile it in the one that is to call it")]
     OfAnotherSandbox,
-    /// Its limit is higher than the sandbox can give.
+    /// The plugin's memory limit is higher than the sandbox's.
     #[error("limits.memory is {limit} bytes, the most that this runtime gives to one plugin is {max}")]
     MemoryLimitTooHigh {
         /// [`Limits::memory`](crate::Limits::memory).
@@ -363,7 +363,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether this machine or this program is at fault, and not the component: elsewhere the same file may load.
+    /// Whether this machine or this program is at fault, and not the component. Elsewhere the same file may load.
     #[must_use]
     pub fn is_of_the_machine(&self) -> bool {
         matches!(
@@ -381,7 +381,7 @@ impl LoadError {
     }
 }
 
-/// What a system means that says "Resource temporarily unavailable".
+/// Explains a system's "Resource temporarily unavailable".
 fn hint(error: &io::Error) -> &'static str {
     if error.kind() == io::ErrorKind::WouldBlock {
         ": raise the number of processes that this user may have (`ulimit -u`, or the container's pids limit)"
@@ -399,7 +399,7 @@ fn invalid(detail: &str) -> &'static str {
     }
 }
 
-/// Where to get what is served.
+/// Names the tool or version that makes a served import.
 fn served_hint(import: &str) -> &'static str {
     if import.contains("@0.3.") {
         "that is WASI 0.3; build the plugin for WASI 0.2, such as the target wasm32-wasip2, with hooks that are not async"

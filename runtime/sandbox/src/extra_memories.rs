@@ -1,5 +1,4 @@
-//! The linear memories that calls take beyond the one of their slot: how many a pool has, and what one plugin's calls may take of
-//! them.
+//! The linear memories that calls take beyond the one of their slot: the number of a pool, and the share of one plugin's calls.
 
 use std::sync::Arc;
 
@@ -7,13 +6,13 @@ use tokio::sync::Semaphore;
 
 use crate::limits::{EXTRA_MEMORIES_PART, MAX_MEMORIES};
 
-/// Linear memories of a pool beyond the one of each slot: a quarter more, and in a small pool as many as one component
-/// may need, or as there are slots if those are fewer. So no pool has more than two for each slot.
+/// Linear memories of a pool beyond the one of each slot: a quarter more. A small pool has as many as one component may need, or as many
+/// as it has slots if those are fewer. So no pool has more than two for each slot.
 pub(crate) fn extra_memories(slots: u32) -> u32 {
     (slots / EXTRA_MEMORIES_PART).max(slots.min(MAX_MEMORIES - 1))
 }
 
-/// The most that one call of such a pool can have: [`MAX_MEMORIES`], but for the smallest pools.
+/// The most linear memories of one call in such a pool: [`MAX_MEMORIES`], except in the smallest pools.
 pub(crate) fn max_memories(slots: u32) -> u32 {
     extra_memories(slots).saturating_add(1).min(MAX_MEMORIES)
 }
@@ -21,19 +20,19 @@ pub(crate) fn max_memories(slots: u32) -> u32 {
 /// The linear memories that each call of one plugin takes beyond the first.
 pub(crate) struct ExtraMemories {
     pub(crate) of_each_call: u32,
-    /// What its calls have together, half of the pool's: a plugin that hangs leaves the other half.
+    /// The memories of its calls together: half of the pool's, so that a plugin that hangs leaves the other half.
     pub(crate) share: Arc<Semaphore>,
 }
 
 impl ExtraMemories {
-    /// For a plugin with `memories` linear memories, in a pool of `slots`.
+    /// The memories for a plugin with `memories` linear memories, in a pool of `slots`.
     pub(crate) fn new(memories: u32, slots: u32) -> Self {
         let of_each_call = memories.saturating_sub(1);
         let share = (extra_memories(slots) / 2).max(of_each_call);
         Self { of_each_call, share: Arc::new(Semaphore::new(share as usize)) }
     }
 
-    /// Whether its calls need nothing but a slot.
+    /// Whether its calls need only a slot.
     pub(crate) fn is_none(&self) -> bool {
         self.of_each_call == 0
     }

@@ -1,8 +1,8 @@
-//! What compiled code depends on besides the component: the engine's configuration, the processor, and the full version of
-//! wasmtime.
+//! A hash of everything that compiled code depends on besides the component: the engine's configuration, the processor, and the full
+//! version of wasmtime.
 //!
-//! It is known without a compiler, so that a program that has none finds what another one has compiled. That the code is
-//! this engine's is checked by the engine itself, each time that it is loaded.
+//! It needs no compiler, so that a program without one finds the code that another one has compiled. The engine itself checks that the
+//! code is its own, each time that it loads it.
 
 use std::hash::{Hash, Hasher};
 
@@ -11,8 +11,8 @@ use wasmtime::ModuleVersionStrategy;
 
 use crate::memory_layout::MemoryLayout;
 
-/// The version string in compiled code. By default it is the major version only, so that code from a miscompiling 48.0.x
-/// would be taken by a patched 48.0.y.
+/// The version string in compiled code. Wasmtime's default is the major version only, so a patched 48.0.y would take code from a
+/// miscompiling 48.0.x.
 pub(crate) fn code_version() -> String {
     // Hashed, because the full version cannot be read: wasmtime exports no constant of it.
     let mut hasher = DigestHasher(Sha256::new());
@@ -20,11 +20,11 @@ pub(crate) fn code_version() -> String {
     format!("lastword-{:x}", hasher.0.finalize())
 }
 
-/// Everything besides the component that compiled code depends on.
+/// A hash of everything besides the component that compiled code depends on.
 pub(crate) fn fingerprint(layout: MemoryLayout) -> [u8; 32] {
     let mut hasher = DigestHasher(Sha256::new());
     code_version().hash(&mut hasher);
-    // The rest of the configuration is this version's, see `engine.rs`.
+    // The rest of the configuration belongs to this version, see `engine.rs`.
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     layout.hash(&mut hasher);
     (std::env::consts::ARCH, std::env::consts::OS).hash(&mut hasher);
@@ -32,7 +32,7 @@ pub(crate) fn fingerprint(layout: MemoryLayout) -> [u8; 32] {
     hasher.0.finalize().into()
 }
 
-/// What this processor has of what compiled code may use: machines that share a cache may differ in it.
+/// The features of this processor that compiled code may use. Machines that share a cache may differ in them.
 #[cfg(target_arch = "x86_64")]
 fn processor() -> Vec<bool> {
     use std::arch::is_x86_feature_detected as has;
@@ -57,20 +57,20 @@ fn processor() -> Vec<bool> {
     ]
 }
 
-/// What this processor has of what compiled code may use: machines that share a cache may differ in it.
+/// The features of this processor that compiled code may use. Machines that share a cache may differ in them.
 #[cfg(target_arch = "aarch64")]
 fn processor() -> Vec<bool> {
     use std::arch::is_aarch64_feature_detected as has;
     vec![has!("lse"), has!("paca"), has!("fp16")]
 }
 
-/// Not known here.
+/// Unknown on this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn processor() -> Vec<bool> {
     Vec::new()
 }
 
-/// Gives what implements `Hash` all 256 bits.
+/// A hasher that feeds values that implement `Hash` into a digest of 256 bits.
 struct DigestHasher(Sha256);
 
 impl Hasher for DigestHasher {

@@ -1,11 +1,11 @@
-//! Text that a component or the engine has chosen, for a message of ours: printable, and of bounded length.
+//! Prepares text of a component or of the engine for a message of ours: printable, and of bounded length.
 
 use lastword_events::printable;
 use lastword_events::text::clip_bytes;
 
 use crate::limits::{MAX_MESSAGE_BYTES, MAX_NAME_BYTES};
 
-/// A text that holds names of a component.
+/// A text with names of a component.
 pub(crate) fn foreign_text(text: &str) -> String {
     clip_bytes(printable(text).into_owned(), MAX_MESSAGE_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Where in its code a guest was, from the engine's backtrace: bounded in length, whatever the functions are called.
+//! Tells a guest's place in its code from the engine's backtrace. The text has a bounded length, whatever the functions' names are.
 
 use std::fmt::{self, Write};
 
@@ -11,16 +11,17 @@ use crate::limits::MAX_NAME_BYTES;
 
 /// Functions that a message names, innermost first.
 const MAX_FRAMES: usize = 8;
-/// A mangled name that is longer is shown as it is: it would have to be read to its end.
+/// A longer mangled name is shown as it is, because demangling reads it to its end.
 const MAX_MANGLED_BYTES: usize = 1024;
 
-/// The functions that have names, innermost first: `inner < outer`. None when none has.
+/// The functions that have names, innermost first: `inner < outer`. None when no function has one.
 pub(crate) fn names(error: &wasmtime::Error) -> Option<String> {
     let names: Vec<_> = frames(error).iter().filter_map(FrameInfo::func_name).map(name).take(MAX_FRAMES).collect();
     (!names.is_empty()).then(|| names.join(" < "))
 }
 
-/// Where a guest was that did nothing wrong by itself: its functions' names, or without names their numbers, which `wasm-tools print` shows as well.
+/// The place of a guest that did nothing wrong by itself: its functions' names, or without names their numbers, which `wasm-tools print`
+/// shows as well.
 pub(crate) fn place(error: &wasmtime::Error) -> String {
     let frames = frames(error);
     match (names(error), frames) {
@@ -38,16 +39,16 @@ fn frames(error: &wasmtime::Error) -> &[FrameInfo] {
 }
 
 fn name(name: &str) -> String {
-    // As escapes it is longer.
+    // The name is longer once it is escaped.
     foreign_name(&write_clipped(MAX_NAME_BYTES, |out| write_name(name, out)))
 }
 
-/// Writes a name readably for as long as `out` takes it: by references back to its own types a mangled name of 1 KB becomes as
-/// many MB as its author likes, and no deadline ends the writing.
+/// Writes a name readably for as long as `out` takes it. A mangled name of 1 KB can refer back to its own types and become as many MB as
+/// its author likes, and no deadline ends the writing.
 fn write_name(name: &str, out: &mut dyn Write) -> fmt::Result {
     let readable = if name.len() > MAX_MANGLED_BYTES { None } else { try_demangle(name).ok() };
     match readable {
-        // Without the hash at its end.
+        // `#` leaves out the hash at the name's end.
         Some(readable) => write!(out, "{readable:#}"),
         None => out.write_str(name),
     }
@@ -69,7 +70,7 @@ mod tests {
         assert!(name(&mangled).len() <= MAX_NAME_BYTES);
     }
 
-    /// Counts what is written to it, whatever becomes of that.
+    /// Counts the bytes that are written to it, and passes them on.
     struct Counted<'a> {
         out: &'a mut dyn Write,
         bytes: usize,

@@ -1,5 +1,5 @@
-//! What each call may have without a counter that calls share. It is less where there are many calls, so that all of them together
-//! have no more of it.
+//! The memory that each call may have without a counter that calls share. With many calls each has less, so that all of them together
+//! have no more.
 
 use crate::limits::{
     DEFAULT_TOTAL_MEMORY_BYTES, FREE_MEMORY_BYTES, FREE_MEMORY_PART, MAX_HOST_MEMORY_BYTES, MAX_RESIDENT_AT_EXIT_BYTES,
@@ -9,14 +9,14 @@ use crate::limits::{
 /// The free part of each call, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FreeMemory {
-    /// Of its own memories and tables.
+    /// Free bytes of the guest's memories and tables.
     pub(crate) guest: u64,
-    /// Of what the host keeps for it.
+    /// Free bytes of host memory.
     pub(crate) host: u64,
 }
 
 impl FreeMemory {
-    /// For so many calls at once on a machine with so much memory.
+    /// The free memory for `slots` calls at once on a machine with `memory` bytes.
     pub(crate) fn of(slots: u32, memory: Option<u64>) -> Self {
         let memory = memory.unwrap_or(DEFAULT_TOTAL_MEMORY_BYTES * TOTAL_MEMORY_PART);
         let each = |all: u64, least| (all / u64::from(slots.max(1))).min(FREE_MEMORY_BYTES).max(least);
@@ -26,12 +26,12 @@ impl FreeMemory {
         }
     }
 
-    /// What counts of so many bytes of a guest's.
+    /// The part of a guest's bytes that counts.
     pub(crate) fn beyond_guest(self, bytes: u64) -> u64 {
         bytes.saturating_sub(self.guest)
     }
 
-    /// What counts of so many bytes that the host keeps.
+    /// The part of the host's bytes that counts.
     pub(crate) fn beyond_host(self, bytes: u64) -> u64 {
         bytes.saturating_sub(self.host)
     }

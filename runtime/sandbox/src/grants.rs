@@ -1,4 +1,4 @@
-//! What an operator gives a plugin beyond what every plugin has. Nothing is granted by default.
+//! The capabilities that an operator gives a plugin, beyond those of every plugin. The default grants none.
 
 pub(crate) mod config;
 #[cfg(feature = "http")]
@@ -46,7 +46,7 @@ impl fmt::Display for Grant {
     }
 }
 
-/// Everything that one plugin was granted. The default is nothing.
+/// All grants of one plugin. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     /// `wasi:config/store` has these pairs.
@@ -72,12 +72,12 @@ pub struct KeyValueGrant {
 pub struct TranscriptGrant {
     /// Only files below it are copied for the guest.
     pub root: Root,
-    /// Bytes of a transcript that a guest gets to see.
+    /// The most bytes of a transcript that a guest sees.
     pub max: u64,
 }
 
 impl Grants {
-    /// Whether `grant` is among them.
+    /// Whether the plugin has `grant`.
     #[must_use]
     pub fn has(&self, grant: Grant) -> bool {
         match grant {

@@ -23,12 +23,12 @@ use crate::state::GuestState;
 use lastword_events::Change;
 use lastword_memory::Reservation;
 
-/// What came of an attempt.
+/// The result of an attempt.
 pub(crate) struct HookResult {
     pub(crate) outcome: Outcome,
-    /// What the guest has written to key-value storage; nothing unless it answered ok.
+    /// The guest's changes of key-value storage. Empty unless it answered ok.
     pub(crate) changes: Vec<(String, Change)>,
-    /// The machine had none left of what it needed.
+    /// Whether the machine lacked something that the guest needed.
     pub(crate) lacked: bool,
 }
 
@@ -38,8 +38,8 @@ impl From<Outcome> for HookResult {
     }
 }
 
-/// Calls the hook that the event is for. The store is gone when this is done, and when it is dropped half-way: after a
-/// trap or a cut the instance can never be entered again.
+/// Calls the hook of the event. The store is gone when this is done, and when it is dropped half-way: after a trap or a cut no call can
+/// enter the instance again.
 pub(crate) async fn attempt(
     context: Arc<CallContext<GuestState>>,
     call: HookCall,
@@ -66,7 +66,7 @@ pub(crate) async fn attempt(
     context.usage.record_fuel(store.get_fuel().unwrap_or(0));
     let state = store.data();
     let reached = Reached { instantiated: state.instantiated, memory_refused: state.memory.refused() };
-    // What a guest makes of a request that could not be sent is not its failure.
+    // If the host could not send the guest's request, the guest's error does not count.
     let request_lacked = state.request_lacked();
     let transcript_lacked = state.transcript_lacked();
     let changes = store.data_mut().take_changes();
@@ -83,26 +83,26 @@ pub(crate) async fn attempt(
         Ok(Ok(())) => HookResult { outcome: Outcome::Delivered, changes, lacked: false },
         Ok(Err(error)) => of_answer(error).into(),
         Err(error) => {
-            // All of its calls may have less than its own limits say, where the whole process has less.
+            // Report the process's limit if it is below `total_memory`.
             let limits = Limits { total_memory: context.plugin.memory.most(), ..limits };
             of_error(&error, &limits, context.meter.deadline(), reached).into()
         }
     }
 }
 
-/// The machine had none left of what the call needed: others have it.
+/// Puts the call back, because the machine lacked something that other calls hold.
 fn put_back(context: &CallContext<GuestState>, what: Errno) -> HookResult {
     context.plugin.host.told_lack.tell(what);
     HookResult { lacked: true, ..Outcome::Deferred(Deferral::Turn).into() }
 }
 
-/// Calls a function of the host's, and fails it afterwards if it has taken longer than it may.
+/// Calls a host function as a plugin. Fails the call afterwards if the function has taken longer than it may.
 #[cfg(feature = "test-util")]
 fn call_native(hook: &NativeHook, context: &CallContext<GuestState>, mut call: HookCall) -> Outcome {
     call.delivery.remaining_ms = context.remaining_ms(call.delivery.remaining_ms);
     let began = Instant::now();
     let outcome = hook(&call);
-    // A guest that sleeps waits for the host.
+    // A native function that sleeps counts as a guest that waits for the host.
     context.meter.host_kept_thread(began, Instant::now());
     if context.meter.is_past_deadline() {
         let deadline = context.meter.deadline();
@@ -132,8 +132,8 @@ fn new_store(
     Ok(store)
 }
 
-/// Makes the guest yield at every tick, and cuts it after its deadline. A guest that never yielded would occupy its thread, and no
-/// timeout on that thread could fire.
+/// Makes the guest yield at every tick, and cuts it after its deadline. Without this a guest that never yields would occupy its thread,
+/// and no timeout on that thread could fire.
 fn at_epoch(store: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     let context = &store.data().context;
     if let Ok(left) = store.get_fuel() {

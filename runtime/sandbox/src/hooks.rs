@@ -9,13 +9,13 @@ use lastword_events::Hook;
 pub struct Hooks(u8);
 
 impl Hooks {
-    /// Whether `hook` is one of them.
+    /// Whether the set has `hook`.
     #[must_use]
     pub fn contains(self, hook: Hook) -> bool {
         self.0 & bit(hook) != 0
     }
 
-    /// In the order of a session's life.
+    /// The hooks in the order of a session's life.
     pub fn iter(self) -> impl Iterator<Item = Hook> {
         Hook::ALL.into_iter().filter(move |hook| self.contains(*hook))
     }

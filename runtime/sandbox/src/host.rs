@@ -1,4 +1,4 @@
-//! What all calls of one sandbox share. A loaded plugin holds it, and nothing here knows plugins.
+//! The data that all calls of one sandbox share. A loaded plugin holds it, and it knows no plugin.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,21 +18,21 @@ use crate::ticker::Ticker;
 
 pub(crate) struct Host {
     pub(crate) ticker: Ticker,
-    /// A pool that is full fails the instantiation, so calls wait for their turn here.
+    /// Permits for slots. Calls wait here, because an instantiation fails when the pool is full.
     pub(crate) slots: Semaphore,
     /// Linear memories beyond the one that each slot has.
     pub(crate) extra_memories: Arc<Semaphore>,
-    /// What the host keeps for all calls.
+    /// Host memory of all calls.
     pub(crate) host_memory: HostMemoryQuota,
-    /// What does not count of each call.
+    /// The memory of each call that does not count.
     pub(crate) free_memory: FreeMemory,
-    /// It was said that the machine lacks something.
+    /// The time at which the log last named a lack.
     pub(crate) told_lack: Told,
-    /// The way out for plugins with the grant `http`.
+    /// The HTTP client of plugins with the grant `http`.
     #[cfg(feature = "http")]
     pub(crate) egress: Egress,
     pub(crate) scratch_base: PathBuf,
-    /// Made when the first plugin is loaded that may read a transcript.
+    /// Made when the first plugin that may read a transcript is loaded.
     scratch: Mutex<Option<Scratch>>,
 }
 
@@ -61,7 +61,7 @@ impl Host {
         Scratch::sweep(&self.scratch_base)
     }
 
-    /// Where copies of transcripts are made. Blocks as long as the disk does.
+    /// The directory for copies of transcripts. Blocks as long as the disk does.
     pub(crate) fn scratch(&self) -> std::io::Result<Scratch> {
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         match &*scratch {

@@ -1,8 +1,7 @@
-//! Which host call a guest is in: the engine names none, and a guest that is cut while it waits is told for what it
-//! waited.
+//! Tells the host call in which a guest is. The engine names none, and the report of a guest that was cut while it waited names it.
 //!
-//! Only calls of three interfaces can wait. [`linker`](crate::linker) links each so that looking up its state, which happens at
-//! the beginning of every call, also writes down which it is.
+//! Only calls of three interfaces can wait. [`linker`](crate::linker) links each so that the look-up of its state, which every call
+//! begins with, also writes down the interface.
 
 /// An interface with calls that may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub(crate) enum HostCall {
 impl HostCall {
     const ALL: [Self; 3] = [Self::Poll, Self::Streams, Self::Files];
 
-    /// From 1: 0 is for none of them.
+    /// The number of the interface, from 1. The number 0 stands for all other calls.
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Poll => 1,
@@ -28,7 +27,7 @@ impl HostCall {
         Self::ALL.into_iter().find(|call| call.number() == number)
     }
 
-    /// With those of its calls that wait.
+    /// The interface with its calls that wait.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Poll => "wasi:io/poll (poll or pollable.block)",

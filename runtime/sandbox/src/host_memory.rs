@@ -1,16 +1,15 @@
-//! What the host keeps for a call: it counts to the plugin's [`memory`](crate::Limits::memory) as the guest's own memories do.
+//! Host memory: bytes that the host keeps for a call. They count to the plugin's [`memory`](crate::Limits::memory) as the guest's own
+//! memories do.
 //!
-//! Two things are counted. Each entry of the table of handles counts a flat [`HANDLE_BYTES`], from when it is first used
-//! to the call's end: the table does not shrink, and what is behind most handles is small. Header fields, requests and responses
-//! hold as much as the guest puts into them: their entries count that as well, and give it back when the handle goes.
-//! What has left the table, for a request that is out or for a body that was not read yet, is in [`TaskMemory`], which the
-//! tasks of the call share.
+//! Two things are counted. Each entry of the table of handles counts a flat [`HANDLE_BYTES`], from its first use to the call's end: the
+//! table does not shrink, and the data behind most handles is small. Header fields, requests and responses hold as much as the guest puts
+//! into them, so their entries count that as well, and give it back when the handle goes. [`TaskMemory`] counts data that has left the
+//! table, for a request that is out or for a body that was not read yet. The tasks of the call share it.
 //!
-//! Nothing is refused here: a host function keeps what it was given, and the call ends as it returns to the guest if that is
-//! too much ([`host_memory_quota`](crate::host_memory_quota)). So a call exceeds its memory by what one host call can be handed, at most.
+//! No host function refuses anything here. A host function keeps its data, and if that is too much, the call ends as the function returns
+//! to the guest ([`host_memory_quota`](crate::host_memory_quota)). So a call exceeds its memory by the data of one host call at most.
 //!
-//! What lives for one host call only (lists that are handed over, random bytes, a page of keys) is bounded by the limit on that
-//! and not counted.
+//! Data that lives for one host call only (lists, random bytes, a page of keys) is bounded by the limits on those calls, and not counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,32 +30,32 @@ use crate::limits::{FILE_HANDLE_BYTES, HANDLE_BYTES};
 const NAME_SLOT_BYTES: u64 = 112;
 /// Bytes of a value beyond the first of its name, twice: the list of them grows by doubling.
 const EXTRA_VALUE_BYTES: u64 = 2 * 72;
-/// What an allocation of its own takes beside its bytes: its reference count, and rounding of small ones.
+/// Bytes of an allocation beside its data: its reference count, and the rounding of small ones.
 const ALLOCATION_BYTES: u64 = 48;
 
 /// The account of one call.
 pub(crate) struct HostMemory {
-    /// By their numbers in the table: what each handle holds, of those that hold as much as the guest likes.
+    /// By the handle's number in the table: the contents of each handle with data of the guest's choice.
     handles: Vec<HandleContents>,
-    /// The sum over them.
+    /// The sum of the contents.
     contents: u64,
     /// Entries of the table that were used so far.
     used: u32,
-    /// What each of those counts.
+    /// Bytes that each of those entries counts.
     of_each: u64,
     task_memory: Arc<TaskMemory>,
 }
 
-/// What one handle holds beyond the flat part.
+/// The contents of one handle beyond the flat part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HandleContents {
     /// Bytes of the fields' table.
     table: u64,
     /// Bytes of names and values.
     text_of_fields: u64,
-    /// The most values beyond the first of each name that there were: their list does not shrink.
+    /// The most values beyond the first of each name. Their list does not shrink.
     extra_values: usize,
-    /// What a request has beside its header.
+    /// Bytes of a request beside its header.
     request: u64,
 }
 
@@ -74,31 +73,31 @@ impl HandleContents {
 }
 
 impl HostMemory {
-    /// For a call that may or may not have a transcript to read.
+    /// The account of a call. `reads_files`: the call may read a transcript.
     pub(crate) fn new(reads_files: bool) -> Self {
         let of_each = if reads_files { FILE_HANDLE_BYTES } else { HANDLE_BYTES };
         Self { handles: Vec::new(), contents: 0, used: 0, of_each, task_memory: Arc::default() }
     }
 
-    /// What tasks keep for the call.
+    /// Memory that tasks keep for the call.
     pub(crate) fn task_memory(&self) -> &Arc<TaskMemory> {
         &self.task_memory
     }
 
-    /// All of it, in bytes.
+    /// The sum, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let flat = u64::from(self.used).saturating_mul(self.of_each);
         flat.saturating_add(self.contents).saturating_add(self.task_memory.bytes())
     }
 
-    /// Counts the entries of the table that a host call was the first to use. They are used in the order of their numbers.
+    /// Counts the entries of the table that a host call was the first to use. The table uses them in the order of their numbers.
     pub(crate) fn count_handles(&mut self, table: &mut ResourceTable) {
         while table.get_any_mut(self.used).is_ok() {
             self.used += 1;
         }
     }
 
-    /// Counts fields as they are.
+    /// Counts fields at their present size.
     #[cfg(feature = "http")]
     pub(crate) fn count_fields(&mut self, number: u32, fields: &HeaderMap) {
         self.change(number, |handle| {
@@ -117,7 +116,7 @@ impl HostMemory {
         });
     }
 
-    /// Counts what a request has beside its header.
+    /// Counts a request beside its header.
     #[cfg(feature = "http")]
     pub(crate) fn count_request(&mut self, number: u32, request: &HostOutgoingRequest) {
         let method = match &request.method {
@@ -135,14 +134,14 @@ impl HostMemory {
         });
     }
 
-    /// The handle is gone. Returns what it held.
+    /// Removes the contents of a handle that is gone, and returns them.
     pub(crate) fn take(&mut self, number: u32) -> HandleContents {
         let mut taken = HandleContents::default();
         self.change(number, |handle| taken = std::mem::take(handle));
         taken
     }
 
-    /// What another handle held is held by this one.
+    /// Moves contents to another handle.
     pub(crate) fn put(&mut self, number: u32, contents: HandleContents) {
         self.change(number, |handle| *handle = contents);
     }
@@ -159,7 +158,7 @@ impl HostMemory {
     }
 }
 
-/// What tasks of a call keep for it. They outlive a host call, but not the call: its handles abort them.
+/// Memory that tasks of a call keep. The tasks outlive a host call, but not the call, whose handles abort them.
 #[derive(Debug, Default)]
 pub(crate) struct TaskMemory(AtomicU64);
 
@@ -168,7 +167,7 @@ impl TaskMemory {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts until [`give_back`](Self::give_back), or the call's end.
+    /// Counts bytes until [`give_back`](Self::give_back), or the call's end.
     pub(crate) fn take(&self, bytes: u64) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -177,7 +176,7 @@ impl TaskMemory {
         self.0.update(Ordering::Relaxed, Ordering::Relaxed, |now| now.saturating_sub(bytes));
     }
 
-    /// Counts as long as what is returned lives.
+    /// Counts bytes as long as the returned value lives.
     pub(crate) fn charge(self: &Arc<Self>, bytes: u64) -> Charge {
         self.take(bytes);
         Charge { account: Arc::clone(self), bytes }
@@ -201,7 +200,7 @@ fn size(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// What an allocator takes for so many bytes: its classes are up to a quarter apart.
+/// The bytes that an allocator takes for a request: its classes are up to a quarter apart.
 fn rounded(bytes: u64) -> u64 {
     bytes.saturating_add(bytes / 4)
 }

@@ -1,11 +1,11 @@
-//! What one call has of the quotas on what the host keeps.
+//! One call's charge on the quotas of host memory.
 
 use std::sync::Arc;
 
 use crate::call_context::CallContext;
 use crate::host_memory_quota::take_of_both;
 
-/// What one call has of both quotas. Given back with the call: what it frees before, it may need again.
+/// One call's charge on both quotas. It is given back with the call, because the call may need freed bytes again.
 pub(crate) struct HostMemoryCharge<T: 'static> {
     context: Arc<CallContext<T>>,
     bytes: u64,
@@ -16,7 +16,7 @@ impl<T> HostMemoryCharge<T> {
         Self { context: Arc::clone(context), bytes: 0 }
     }
 
-    /// Takes what is beyond the free part of a call, if others leave so much.
+    /// Takes the bytes beyond the free part of a call, if both quotas have them.
     pub(crate) fn grow(&mut self, kept: u64) -> bool {
         let plugin = &self.context.plugin;
         let more = plugin.host.free_memory.beyond_host(kept).saturating_sub(self.bytes);

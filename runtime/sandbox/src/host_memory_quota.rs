@@ -1,10 +1,10 @@
-//! How much the host keeps for all calls of a plugin, and for all calls of the process, beyond a free part of each call.
-//! [`host_memory`](crate::host_memory) counts what it keeps for one.
+//! The quotas of host memory for all calls of a plugin, and for all calls of the process, beyond a free part of each call.
+//! [`host_memory`](crate::host_memory) counts that of one call.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is kept for many calls, in bytes.
+/// A quota of many calls, in bytes.
 #[derive(Debug)]
 pub(crate) struct HostMemoryQuota {
     limit: u64,
@@ -20,7 +20,7 @@ impl HostMemoryQuota {
         self.limit
     }
 
-    /// Whether there is so much now.
+    /// Whether the quota has so many bytes now.
     pub(crate) fn has(&self, bytes: u64) -> bool {
         self.bytes.load(Ordering::Relaxed).checked_add(bytes).is_some_and(|kept| kept <= self.limit)
     }
@@ -35,7 +35,7 @@ impl HostMemoryQuota {
     }
 }
 
-/// The error with which a call is put back that wants the host to keep what it keeps for others.
+/// The error with which a call is put back when other calls hold the host memory that it needs.
 #[derive(Debug)]
 pub(crate) struct HostMemoryUsedUp;
 
@@ -47,7 +47,7 @@ impl fmt::Display for HostMemoryUsedUp {
 
 impl std::error::Error for HostMemoryUsedUp {}
 
-/// Takes `bytes` of both, or nothing of either.
+/// Takes `bytes` of both quotas, or none.
 pub(crate) fn take_of_both(plugin: &HostMemoryQuota, all: &HostMemoryQuota, bytes: u64) -> bool {
     if !plugin.take(bytes) {
         return false;

@@ -1,4 +1,4 @@
-//! What a component may import, and what it may import only with a grant.
+//! The imports that a component may have, and those that need a grant.
 
 use wasmtime::Engine;
 use wasmtime::component::types;
@@ -8,7 +8,7 @@ use crate::error::LoadError;
 use crate::foreign::foreign_name;
 use crate::grants::{Grant, Grants};
 
-/// Who provides an import, and to which plugins.
+/// The provider of an import, and the plugins that get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Provision {
@@ -16,9 +16,9 @@ pub enum Provision {
     Everyone,
     /// The sandbox, to a plugin with the grant.
     Grant(Grant),
-    /// It is not provided. Another version of it is served, or other interfaces of its package: these.
+    /// Not provided. The sandbox serves another version, or these other interfaces of its package.
     Another(&'static str),
-    /// It is not provided, and nothing of its package is.
+    /// Not provided, and no other interface of its package is.
     Nobody,
 }
 
@@ -26,7 +26,7 @@ pub enum Provision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {
-    /// With its version, e.g. `wasi:cli/stdout@0.2.0`; printable, and cut when it is long.
+    /// The name with its version, e.g. `wasi:cli/stdout@0.2.0`. Printable, and cut when it is long.
     pub name: String,
     /// Who provides it.
     pub provision: Provision,
@@ -59,30 +59,30 @@ impl Import {
     }
 }
 
-/// Refuses what is not served at all: no grant would help.
+/// Refuses imports that no grant provides.
 pub(crate) fn check_are_served(imports: &[Import]) -> Result<(), LoadError> {
     imports.iter().try_for_each(Import::check_is_served)
 }
 
-/// Refuses what is served with a grant only, without it.
+/// Refuses imports whose grant is missing.
 pub(crate) fn check_are_granted(imports: &[Import], grants: &Grants) -> Result<(), LoadError> {
     imports.iter().try_for_each(|import| import.check_is_granted(grants))
 }
 
-/// A package of which interfaces are served.
+/// A package with interfaces that are served.
 struct Served {
     package: &'static str,
     version: Version,
     interfaces: &'static [&'static str],
     provision: Provision,
-    /// All of that in words.
+    /// All of them in words.
     words: &'static str,
 }
 
 enum Version {
-    /// Every one of WASI 0.2: what was added later is served to those who ask for less.
+    /// Every version of WASI 0.2: a later one serves a component that asks for an earlier one.
     Wasi02,
-    /// No other one: a draft promises nothing.
+    /// Only this version, because a draft promises nothing.
     Only(&'static str),
 }
 
@@ -193,7 +193,7 @@ fn provision(name: &str) -> Provision {
     }
 }
 
-/// What the component imports, without what is types only: those need no provider.
+/// The component's imports, without those of types only, which need no provider.
 pub(crate) fn imports(engine: &Engine, component: &types::Component) -> Vec<Import> {
     let needs_provider = |item: &ComponentItem| match item {
         ComponentItem::Type(_) => false,
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// What the table says is what the linker has.
+    /// Tests that the linker has all interfaces of the table.
     #[cfg(feature = "http")]
     #[test]
     fn everything_that_is_said_to_be_served_is_linked() {
@@ -259,7 +259,7 @@ mod tests {
             };
             for interface in interfaces {
                 let name = format!("{package}/{interface}@{version}");
-                // An instance that is not there and one that lacks a function are refused in different words.
+                // The engine refuses a missing instance and an instance without a function in different words.
                 let text = format!(r#"(component (import "{name}" (instance (export "no-such-function" (func)))))"#);
                 let component = Component::new(&engine, lastword_test_guests::from_text(&text)).unwrap();
                 let refusal = linker.instantiate_pre(&component).err().map(|error| format!("{error:#}"));

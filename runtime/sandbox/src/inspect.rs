@@ -1,5 +1,4 @@
-//! What a plugin's author wants to know of a component: everything that `load` looks at, without stopping at the first
-//! thing that is wrong.
+//! Inspects a component for its author: checks everything that `load` checks, and does not stop at the first fault.
 
 use lastword_events::{Hook, PluginName};
 use sha2::{Digest, Sha256};
@@ -12,22 +11,22 @@ use crate::load::{LoadOptions, Loader, check_memories, compiled, link};
 use crate::prescan::prescan;
 use crate::source::{FileKind, Source, check_is_component};
 
-/// What was found in a component.
+/// The findings about a component.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// By its first bytes.
+    /// The kind of the file, from its first bytes.
     pub kind: FileKind,
     /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of the file, 64 hexadecimal digits in lower case: what a pin in the configuration wants.
+    /// SHA-256 of the file, 64 hexadecimal digits in lower case, as for a pin in the configuration.
     pub sha256: String,
-    /// The hooks that it exports, in the order of a session's life.
+    /// The exported hooks, in the order of a session's life.
     pub hooks: Vec<HookFit>,
-    /// The interfaces that it imports.
+    /// The imported interfaces.
     pub imports: Vec<Import>,
-    /// Why it cannot be loaded, with default limits; `None` when it can. What is wrong with its imports and hooks, and then
-    /// a grant that is missing, is found without compiling it.
+    /// The reason why the component cannot be loaded with default limits; `None` when it can. Faults of its imports and hooks come first,
+    /// then a missing grant. Both are found without compiling.
     pub refusal: Option<LoadError>,
 }
 
@@ -37,12 +36,12 @@ pub struct Inspection {
 pub struct HookFit {
     /// The hook.
     pub hook: Hook,
-    /// What is wrong with its signature.
+    /// The fault of its signature.
     pub problem: Option<LoadError>,
 }
 
 impl Inspection {
-    /// The grants that it would need, each once.
+    /// The grants that the component needs, each once.
     #[must_use]
     pub fn grants(&self) -> Vec<Grant> {
         let mut grants: Vec<Grant> = self
@@ -74,7 +73,7 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
         Err(error) => return Ok(Inspection { refusal: Some(error), ..found }),
     };
     found.hooks = scan.fits().map(|(hook, problem)| HookFit { hook, problem }).collect();
-    // What can be known is known before it is compiled, which may take long.
+    // Faults that need no compilation are found first, because compiling may take long.
     found.refusal =
         match scan.check().and_then(|()| scan.check_grants(grants)).and_then(|()| fit(loader, &bytes, grants)) {
             Err(error) if error.is_of_the_machine() => return Err(error),
@@ -84,7 +83,7 @@ pub(crate) fn inspect(loader: &Loader, source: &Source, grants: &Grants) -> Resu
     Ok(found)
 }
 
-/// Compiles and links it, with default limits.
+/// Compiles and links the component, with default limits.
 fn fit(loader: &Loader, bytes: &[u8], grants: &Grants) -> Result<(), LoadError> {
     let memory = Limits::default().memory.min(loader.max_memory);
     let memories = check_memories(loader, bytes, memory)?;

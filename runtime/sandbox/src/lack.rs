@@ -1,9 +1,9 @@
-//! What the machine has too little of while calls run: mappings, and files that may be open. A call that finds none has not failed,
-//! because it is others that hold them: it is put back. It gives up its slot at once, which may be another's meanwhile, and tells its
-//! caller after a pause ([`LACK_PAUSE`](crate::limits::LACK_PAUSE)). So a plugin whose calls find none has fewer under way, and others
-//! lose nothing for it.
+//! A lack: the machine has no mapping, or no file that may be open, for a call that runs. Such a call has not failed, because other calls
+//! hold these resources, so it is put back. It gives up its slot at once, which may be another's meanwhile, and tells its caller after a
+//! pause ([`LACK_PAUSE`](crate::limits::LACK_PAUSE)). So a plugin with such calls has fewer under way, and other plugins lose nothing by
+//! it.
 //!
-//! Mappings stay with the slots that have used them: calls in those go on.
+//! Mappings stay with the slots that have used them, so calls in those slots go on.
 
 use std::error::Error;
 use std::io;
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-/// How often it is said at most that calls are put back for a lack: it may happen to thousands.
+/// The least time between two warnings about a lack, because thousands of calls may be put back.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// The system's word for what it has none of, if that is what these errors, each the cause of the one before, say.
+/// The system's error for a lack, if one of these errors has it. Each error is the cause of the one before.
 pub(crate) fn lack<'e>(mut causes: impl Iterator<Item = &'e (dyn Error + 'static)>) -> Option<Errno> {
     causes.find_map(|cause| {
         let errno = cause.downcast_ref::<Errno>().copied();
@@ -23,7 +23,7 @@ pub(crate) fn lack<'e>(mut causes: impl Iterator<Item = &'e (dyn Error + 'static
     })
 }
 
-/// As [`lack`], of an error and its causes.
+/// Like [`lack`], for an error and its causes.
 pub(crate) fn lack_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     let mut next = Some(error);
     lack(std::iter::from_fn(move || {
@@ -38,17 +38,17 @@ fn is_lack(errno: Errno) -> bool {
 }
 
 fn of_io(error: &io::Error) -> Option<Errno> {
-    // The error of a look-up is shared by all who have waited for it.
+    // All callers that have waited for a look-up share its error.
     let shared = || error.get_ref()?.downcast_ref::<Arc<io::Error>>()?.raw_os_error();
     error.raw_os_error().or_else(shared).map(Errno::from_raw_os_error)
 }
 
-/// When it was last said that the machine lacks something.
+/// The time of the last warning about a lack.
 #[derive(Default)]
 pub(crate) struct Told(Mutex<Option<Instant>>);
 
 impl Told {
-    /// A call was put back because the machine had none left of something.
+    /// Warns that a call was put back because the machine lacked something.
     pub(crate) fn tell(&self, what: Errno) {
         if self.is_due(Instant::now()) {
             tracing::warn!(
@@ -58,7 +58,7 @@ impl Told {
         }
     }
 
-    /// Whether it is to be said now. If so, it counts as said.
+    /// Whether a warning is due. If so, this counts as one.
     fn is_due(&self, now: Instant) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= TOLD_EVERY);

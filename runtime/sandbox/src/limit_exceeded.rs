@@ -1,4 +1,4 @@
-//! The limits that are counted in host calls: when one is exceeded the call ends, and its outcome names it.
+//! The limits that are counted in host calls. A call that exceeds one ends, and its outcome names the limit.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,10 +9,10 @@ use lastword_events::FailureCause;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _, TryRng};
 
-/// The word for too many random bytes, whether at once or together.
+/// The word for too many random bytes, in one host call or in all.
 pub(crate) const RANDOM_BYTES: &str = "random-bytes";
 
-/// A limit that a guest went over: our own error type, so that the cause is known.
+/// A limit that a guest exceeded. Our own error type, so that the cause is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LimitExceeded {
     HostCalls {
@@ -24,13 +24,13 @@ pub(crate) enum LimitExceeded {
     HttpRequests {
         limit: u32,
     },
-    /// What the guest's memories and tables have, and what the host keeps for it.
+    /// The guest's memories and tables with its host memory.
     Memory {
         limit: u64,
         guest: u64,
         host: u64,
     },
-    /// What the host keeps for it is more than it keeps for any one call.
+    /// Host memory beyond the limit of any one call.
     HostMemory {
         limit: u64,
         host: u64,
@@ -72,7 +72,7 @@ impl fmt::Display for LimitExceeded {
 
 impl std::error::Error for LimitExceeded {}
 
-/// Random bytes for a guest, counted. Seeded when it is first asked: few guests ever do.
+/// Counts random bytes for a guest. Seeded at the first request, because few guests use it.
 pub(crate) struct CountedRng {
     rng: Option<StdRng>,
     taken: Arc<AtomicU64>,
@@ -93,7 +93,7 @@ impl TryRng for CountedRng {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        // WASI makes each single byte of one of these.
+        // WASI takes one of these for each single byte.
         Ok(self.take(1).next_u32())
     }
 

@@ -1,4 +1,4 @@
-//! How wasmtime asks whether a guest may have more memory, and waits while other calls have it.
+//! Answers wasmtime whether a guest may have more memory, and waits while other calls have it.
 
 use std::future::poll_fn;
 
@@ -14,7 +14,7 @@ use crate::state::GuestState;
 /// A table's slot is a pointer.
 const BYTES_PER_ELEMENT: u64 = size_of::<usize>() as u64;
 
-/// False when the guest may not have so much, whatever others have. While others have it, this waits.
+/// False when the guest may not have so much, whatever other calls have. Waits while other calls have it.
 async fn grow(state: &mut GuestState, more: Bytes) -> Result<bool, GivesWay> {
     let Some(counted) = state.memory.wants(more) else { return Ok(false) };
     if !state.memory.is_reserved(counted) {
@@ -32,7 +32,7 @@ async fn grow(state: &mut GuestState, more: Bytes) -> Result<bool, GivesWay> {
 async fn reserve(state: &mut GuestState, bytes: u64) -> Result<(), GivesWay> {
     let sent = state.has_sent();
     let GuestState { context, memory, .. } = state;
-    // Also of a call that has to give way: it is begun again with so much.
+    // Also counts for a call that has to give way, because its next attempt reserves so much.
     context.usage.record_counted_memory(bytes);
     let reservation = memory.reservation(|| context.plugin.memory.reserve_nothing());
     let _turn = context.meter.begin_turn();
@@ -53,8 +53,8 @@ impl ResourceLimiterAsync for GuestState {
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         self.memory.grow_failed();
-        // The machine has no mapping left: that is no answer for a guest, which would fail of it. Its call is put back, which costs
-        // its plugin alone, and only a few times in a row.
+        // The machine has no mapping left. A guest would fail if it got that as an answer. So its call is put back, which costs only its
+        // plugin, and only a few times in a row.
         if lack(error.chain()).is_some() { Err(error) } else { Ok(()) }
     }
 

@@ -1,4 +1,4 @@
-//! What guests can import: WASI 0.2 for all, and what a plugin was granted.
+//! Links the interfaces that guests can import: WASI 0.2 for all, and those that a plugin was granted.
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
@@ -17,7 +17,7 @@ impl HasData for Table {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Links WASI 0.2 as every plugin has it.
+/// Links WASI 0.2 for every plugin.
 pub(crate) fn link_wasi(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -31,7 +31,7 @@ pub(crate) fn link_wasi(linker: &mut Linker<GuestState>) -> wasmtime::Result<()>
     Ok(())
 }
 
-/// Links the interfaces that were granted: what was not is not even there.
+/// Links the granted interfaces. An interface without its grant is not even there.
 pub(crate) fn link_granted(linker: &mut Linker<GuestState>, grants: &Grants) -> wasmtime::Result<()> {
     if grants.config.is_some() {
         config::link(linker)?;

@@ -1,4 +1,4 @@
-//! From a component's bytes to a plugin: whatever can be wrong with it is found here, not in a call.
+//! Makes a plugin from a component's bytes. It finds all faults of a component before any call.
 
 use std::sync::Arc;
 
@@ -37,26 +37,26 @@ use lastword_memory::{MemoryAccount, MemoryPart};
 
 const PAGE_BYTES: u64 = 64 * 1024;
 
-/// What a plugin is loaded into.
+/// The parts of a sandbox that loading needs.
 pub(crate) struct Loader {
     pub(crate) engine: Engine,
-    /// What every plugin may import.
+    /// The imports of every plugin.
     pub(crate) linker: Linker<GuestState>,
     pub(crate) compiler: Compiler,
-    /// The code of the plugins that there are.
+    /// The code of all loaded plugins.
     pub(crate) shared_code: SharedCode,
     pub(crate) host: Arc<Host>,
-    /// The most that any plugin's memory limit can be, in bytes.
+    /// The highest memory limit of any plugin, in bytes.
     pub(crate) max_memory: u64,
     /// Linear memories that one call can have.
     pub(crate) max_memories: u32,
     /// Calls at once.
     pub(crate) max_slots: u32,
-    /// What all calls have together.
+    /// The memory of all calls together.
     pub(crate) memory: MemoryAccount,
 }
 
-/// What a plugin is to be loaded as.
+/// The options of one plugin.
 pub(crate) struct LoadOptions {
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
@@ -103,7 +103,7 @@ pub(crate) fn instantiate(
     link(loader, compiled, options)
 }
 
-/// The code of a component that was looked at: of `sum`, with these memories.
+/// The code of a component that was checked, whose hash is `sum`, with these memories.
 pub(crate) fn compiled(
     loader: &Loader,
     name: Option<&PluginName>,
@@ -119,7 +119,7 @@ pub(crate) fn compiled(
     Ok(Compiled { component, compiled_in })
 }
 
-/// What plugins share of a component that was compiled.
+/// The data that plugins of one compiled component share.
 fn shared(loader: &Loader, made: CompiledCode, sum: Sum, memories: Memories) -> Result<CompiledComponent, LoadError> {
     let CompiledCode { component, cached, .. } = made;
     let linear_memories = check_size(&component, loader.max_memory, loader.max_memory)?;
@@ -138,7 +138,7 @@ fn shared(loader: &Loader, made: CompiledCode, sum: Sum, memories: Memories) -> 
     })
 }
 
-/// Refuses what no plugin of this sandbox can have.
+/// Refuses limits that no plugin of this sandbox can have.
 fn check_limit(loader: &Loader, limits: &Limits) -> Result<(), LoadError> {
     let max = loader.max_memory;
     if limits.memory > max {
@@ -147,7 +147,7 @@ fn check_limit(loader: &Loader, limits: &Limits) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// What comes after compiling.
+/// Links a compiled component.
 pub(crate) fn link(
     loader: &Loader,
     compiled: &Compiled,
@@ -198,7 +198,7 @@ pub(crate) fn link(
     })
 }
 
-/// What its calls have together. Refuses a plugin none of whose calls could ever begin.
+/// The memory of the plugin's calls together. Refuses a plugin none of whose calls could ever begin.
 fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) -> Result<Arc<MemoryPart>, LoadError> {
     let free = loader.host.free_memory;
     let of_one = free.beyond_guest(limits.memory);
@@ -219,19 +219,19 @@ fn memory_part(loader: &Loader, name: &PluginName, limits: &Limits, least: u64) 
     Ok(part)
 }
 
-/// What a plugin with these grants may import.
+/// The imports of a plugin with these grants.
 fn linker(loader: &Loader, grants: &Grants) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = loader.linker.clone();
     link_granted(&mut linker, grants)?;
     Ok(linker)
 }
 
-/// The hooks that the component exports, of whatever shape.
+/// The hooks that the component exports, in any shape.
 fn present(component: &Component) -> impl Iterator<Item = Hook> {
     Hook::ALL.into_iter().filter(|hook| component.get_export_index(None, hook.as_str()).is_some())
 }
 
-/// Refuses memories that no call can have, and those that its own limit would never let start.
+/// Refuses memories that no call can have, and those with which no call could start within the plugin's own limit.
 pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Result<Memories, LoadError> {
     let memories = memories(bytes).map_err(|TooManyInstances| {
         let max = u64::from(MAX_COMPONENT_INSTANCES);
@@ -254,10 +254,10 @@ pub(crate) fn check_memories(loader: &Loader, bytes: &[u8], limit: u64) -> Resul
     Ok(memories)
 }
 
-/// Refuses what no slot of the pool can hold, and what its own limit would never let start. Returns its number of linear
+/// Refuses a component that no slot of the pool can hold, and one that its own limit would never let start. Returns its number of linear
 /// memories.
 fn check_size(component: &Component, limit: u64, max_memory: u64) -> Result<u32, LoadError> {
-    // `None`: it instantiates something that it imports, which the linker will refuse.
+    // `None`: the component instantiates one of its imports, which the linker will refuse.
     let Some(needs) = component.resources_required() else { return Ok(0) };
     let fits = |what, needs: u64, max: u64| {
         if needs > max { Err(LoadError::DoesNotFit { what, needs, max }) } else { Ok(()) }

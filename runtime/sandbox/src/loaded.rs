@@ -1,4 +1,4 @@
-//! A loaded plugin as its calls use it.
+//! A loaded plugin for its calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,29 +22,29 @@ use crate::host::Host;
 use crate::host_memory_quota::HostMemoryQuota;
 use crate::limits::{HOST_CALL_BYTES, KEY_VALUE_CALL_BYTES, Limits};
 
-/// What a call needs of a plugin: compiled, linked and typed once. `T` is what a store holds: the plugin is part of it, so it is not
-/// known here.
+/// The parts of a plugin that a call needs: compiled, linked and typed once. Generic over the store's data to break an import cycle:
+/// `GuestState` holds this plugin.
 pub(crate) struct Loaded<T: 'static> {
-    /// Of the sandbox that loaded it: a call needs the ticker of its own engine.
+    /// The host of the sandbox that loaded the plugin. A call needs the ticker of its own engine.
     pub(crate) host: Arc<Host>,
     pub(crate) name: PluginName,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
-    /// The granted configuration as guests read it.
+    /// The granted configuration for guests.
     pub(crate) config: WasiConfigVariables,
-    /// What its calls have together.
+    /// The memory of its calls together.
     pub(crate) memory: Arc<MemoryPart>,
     /// Bytes of its memories that the component itself fills.
     pub(crate) image: u64,
-    /// What each call has from the start, as it counts in `memory`.
+    /// Bytes that each call has from the start, as they count in `memory`.
     pub(crate) least_memory: u64,
-    /// What the host keeps for its calls.
+    /// Host memory of its calls.
     pub(crate) host_memory: HostMemoryQuota,
-    /// What each call takes of the pool's memories beside the one of its slot.
+    /// Memories of the pool that each call takes beside the one of its slot.
     pub(crate) extra_memories: ExtraMemories,
-    /// Held while a transcript is copied for it.
+    /// Permits for copying transcripts for its calls.
     pub(crate) transcript_copies: Arc<Semaphore>,
-    /// Where its outgoing requests may go.
+    /// Destinations that its requests may reach.
     #[cfg(feature = "http")]
     pub(crate) allowed: Arc<AllowList>,
     pub(crate) hooks: Hooks,
@@ -54,20 +54,20 @@ pub(crate) struct Loaded<T: 'static> {
     pub(crate) code: Code<T>,
 }
 
-/// What runs when the plugin is called.
+/// The code that a call runs.
 pub(crate) enum Code<T: 'static> {
     Component(ComponentCode<T>),
     #[cfg(feature = "test-util")]
     Native(NativeHook),
 }
 
-/// A function of the host's, which is called in the place of a guest.
+/// A host function that is called in the place of a guest.
 #[cfg(feature = "test-util")]
 pub(crate) type NativeHook = Box<dyn Fn(&HookCall) -> Outcome + Send + Sync>;
 
 /// A component, with its hooks.
 pub(crate) struct ComponentCode<T: 'static> {
-    /// Held for others of the same component to find.
+    /// Held so that other plugins of the same component find it.
     pub(crate) _component: Arc<CompiledComponent>,
     pub(crate) instance: InstancePre<T>,
     pub(crate) session_end: SessionHooksIndices,
@@ -76,17 +76,17 @@ pub(crate) struct ComponentCode<T: 'static> {
 }
 
 impl<T> Loaded<T> {
-    /// Bytes that its guests may hand to the host at once.
+    /// Bytes that its guests may pass to the host at once.
     pub(crate) fn host_call_bytes(&self) -> usize {
         if self.grants.key_value.is_some() { KEY_VALUE_CALL_BYTES } else { HOST_CALL_BYTES }
     }
 
-    /// The most that the host keeps for one call of it, in bytes.
+    /// The most host memory of one call, in bytes.
     pub(crate) fn max_host_memory(&self) -> u64 {
         self.host_memory.limit().min(self.host.host_memory.limit()).saturating_add(self.host.free_memory.host)
     }
 
-    /// Whether a call that makes the host keep so much finds that now.
+    /// Whether a call that needs `bytes` of host memory finds them now.
     pub(crate) fn has_host_memory(&self, bytes: u64) -> bool {
         let bytes = self.host.free_memory.beyond_host(bytes);
         self.host_memory.has(bytes) && self.host.host_memory.has(bytes)

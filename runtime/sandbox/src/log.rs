@@ -1,8 +1,8 @@
-//! What a guest prints: `tracing` events, one a line, target `lastword::guest`, with the fields `plugin`, `tenant`,
-//! `session` and `stream`.
+//! Turns a guest's output into `tracing` events, one a line, target `lastword::guest`, with the fields `plugin`, `tenant`, `session` and
+//! `stream`.
 //!
-//! Printing never blocks and never fails: what goes over [`Limits::log_bytes`](crate::Limits::log_bytes) is dropped, and
-//! one more event says so. Nothing here exists before a guest asks for a stream.
+//! Printing never blocks and never fails: output beyond [`Limits::log_bytes`](crate::Limits::log_bytes) is dropped, and one more event
+//! says so. No state exists before a guest asks for a stream.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::limits::{MAX_LOG_LINE_BYTES, MIN_LOG_LINE_BYTES};
 
-/// Bytes that a guest may write at once: what WASI's own buffered streams take.
+/// Bytes that a guest may write at once, as with WASI's own buffered streams.
 const WRITE_PERMIT_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Stream {
     }
 }
 
-/// Both streams of one call. The last half line is said when it is dropped, with the call's store.
+/// Both streams of one call. The last half line is logged when this is dropped, with the call's store.
 pub(crate) struct GuestLog {
     plugin: PluginName,
     session: Arc<Session>,
@@ -87,13 +87,13 @@ impl GuestLog {
             }
             None => self.cut_here(stream, &line),
         }
-        // Its allocation serves the next line.
+        // The next line uses its allocation.
         let mut line = line;
         line.clear();
         *self.partial(stream) = line;
     }
 
-    /// A line that never ends must not grow beyond what may be said.
+    /// Logs a long partial line, because a line without an end must not grow beyond the limit.
     fn check_partial(&mut self, stream: Stream) {
         let length = u64::try_from(self.partial(stream).len()).unwrap_or(u64::MAX);
         if length > self.left {
@@ -148,7 +148,7 @@ fn shown(line: &[u8]) -> String {
     printable(text.strip_suffix('\r').unwrap_or(&text)).into_owned()
 }
 
-/// One of the two streams as WASI wants it.
+/// One of the two streams, for WASI.
 #[derive(Clone)]
 pub(crate) struct LogStream {
     pub(crate) log: Arc<Mutex<GuestLog>>,
@@ -197,7 +197,7 @@ impl OutputStream for LogStream {
         Ok(WRITE_PERMIT_BYTES)
     }
 
-    /// What guests call most: there is never anything to wait for.
+    /// The function that guests call most. It never has to wait.
     async fn blocking_write_and_flush(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
         self.write(bytes)
     }

@@ -1,10 +1,10 @@
-//! What this machine, or the container that the process is in, has.
+//! The resources of this machine, or of the container that the process is in.
 
 use std::thread::available_parallelism;
 
 use rustix::process::{Resource, getrlimit};
 
-/// What bounds the calls at once. `None` where the system sets no bound, or does not say.
+/// The resources that bound the calls at once. `None` where the system sets no bound, or does not report one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     /// Bytes of memory that the process can have.
@@ -15,14 +15,14 @@ pub(crate) struct Machine {
     pub(crate) descriptors: Option<u64>,
     /// Bytes of address space that it may still take.
     pub(crate) address_space: Option<u64>,
-    /// The kernel gives the process huge pages wherever it can.
+    /// Whether the kernel gives the process huge pages wherever it can.
     pub(crate) huge_pages: bool,
     /// Processors that it may use.
     pub(crate) processors: u32,
 }
 
 impl Machine {
-    /// As it is now.
+    /// The resources now.
     pub(crate) fn found() -> Self {
         Self {
             memory: memory(),
@@ -40,16 +40,16 @@ pub(crate) fn processors() -> u32 {
     available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
-/// Bytes of memory that the process can have: the machine's, or its control group's limit if that is less. `None` where
-/// the system does not say.
+/// Bytes of memory that the process can have: the machine's, or its control group's limit if that is less. `None` where the system
+/// reports neither.
 pub(crate) fn memory() -> Option<u64> {
     [of_machine(), of_control_group()].into_iter().flatten().min()
 }
 
-/// Whether pages are huge that nobody asked to be so.
+/// Whether the kernel makes pages huge that no program asked for.
 fn huge_pages() -> bool {
     let always = read("/sys/kernel/mm/transparent_hugepage/enabled").is_some_and(|modes| modes.contains("[always]"));
-    // A kernel that does not say whether the process has disabled them is from before it could tell.
+    // An old kernel does not report whether the process has disabled them.
     always && read("/proc/self/status").is_none_or(|status| !has_disabled_huge_pages(&status))
 }
 
@@ -65,12 +65,12 @@ fn of_machine() -> Option<u64> {
     bytes_in("/proc/meminfo", "MemTotal:")
 }
 
-/// 0 where the system does not say.
+/// 0 where the system does not report it.
 fn address_space_in_use() -> u64 {
     bytes_in("/proc/self/status", "VmSize:").unwrap_or(0)
 }
 
-/// What a file says in kB on the line that begins so, in bytes.
+/// The value in kB on the file's line with this name, in bytes.
 fn bytes_in(path: &str, name: &str) -> Option<u64> {
     let text = read(path)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -78,7 +78,8 @@ fn bytes_in(path: &str, name: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// Of version 2 the group's own limit and those of the groups that it is in; else that of version 1 as containers see it.
+/// The control group's limit. In version 2 it is the least limit of the group and of the groups that contain it. Otherwise it is the
+/// limit of version 1 as containers see it.
 fn of_control_group() -> Option<u64> {
     let groups = read("/proc/self/cgroup").unwrap_or_default();
     let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");

@@ -1,37 +1,36 @@
-//! A call's memory: the sum over all linear memories and tables of its instance, where wasmtime's own limiter looks at
-//! each one alone, and what the host keeps for it ([`host_memory`](crate::host_memory)).
-//! [`MemoryAccount`](crate::MemoryAccount) has the part that counts in shared memory. wasmtime asks through
-//! [`limiter`](crate::limiter).
+//! A call's memory: the sum over all linear memories and tables of its instance, and its host memory
+//! ([`host_memory`](crate::host_memory)). Wasmtime's own limiter looks at each memory alone. [`MemoryAccount`](crate::MemoryAccount) has
+//! the part that counts in shared memory. Wasmtime asks through [`limiter`](crate::limiter).
 
 use lastword_memory::Reservation;
 
 use crate::free_memory::FreeMemory;
 use crate::limits::IMAGE_PART;
 
-/// What counts in the memory that calls share of `bytes`, `image` of which the component itself fills.
+/// The part of `bytes` that counts in the memory that calls share. The component itself fills `image` of them.
 pub(crate) fn counted(bytes: u64, image: u64, free: FreeMemory) -> u64 {
     free.beyond_guest(bytes.saturating_sub(image).saturating_add(image / IMAGE_PART))
 }
 
-/// How much of its limits a call uses.
+/// A call's use of its limits.
 #[derive(Debug)]
 pub(crate) struct MemoryUse {
     limit: u64,
-    /// The most that can count in what calls share.
+    /// The most that can count in shared memory.
     most_counted: u64,
     free: FreeMemory,
     used: Bytes,
-    /// What the host keeps for it.
+    /// Host memory of the call.
     host: u64,
-    /// What was granted last, to be given back when the engine fails to grow after all.
+    /// The memory that was granted last. It is given back when the engine fails to grow after all.
     granted: Bytes,
     refused: bool,
-    /// Bytes that the component fills, of memories that are not made yet.
+    /// Bytes that the component fills, in memories that are not made yet.
     image_left: u64,
     reservation: Option<Reservation>,
 }
 
-/// Bytes, and what they come to where image counts in part.
+/// Bytes, and their count where an image counts in part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bytes {
     all: u64,
@@ -49,7 +48,7 @@ impl Bytes {
 }
 
 impl MemoryUse {
-    /// For a call that may have `limit` bytes, of which `most_counted` in what calls share, beyond what is free.
+    /// The use of a call that may have `limit` bytes, of which `most_counted` in shared memory, beyond the free part.
     pub(crate) fn new(
         limit: u64,
         (most_counted, free): (u64, FreeMemory),
@@ -60,32 +59,32 @@ impl MemoryUse {
         Self { limit, most_counted, free, used, host: 0, granted, refused: false, image_left, reservation }
     }
 
-    /// Whether the guest ever asked for more than it may have. What fails after that fails for want of memory.
+    /// Whether the guest ever asked for more than its limit. A later failure is then one for lack of memory.
     pub(crate) fn refused(&self) -> bool {
         self.refused
     }
 
-    /// A memory of so many bytes is made: those that the component fills count in part.
+    /// The bytes of a new memory. Those that the component fills count in part.
     pub(crate) fn weigh_new(&mut self, bytes: u64) -> Bytes {
         let image = bytes.min(self.image_left);
         self.image_left -= image;
         Bytes { all: bytes, weighed: bytes - image + image / IMAGE_PART }
     }
 
-    /// What counts in what calls share when `more` is granted; none when the guest may never have so much.
+    /// The count in shared memory after `more` is granted. None when the guest may never have so much.
     pub(crate) fn wants(&mut self, more: Bytes) -> Option<u64> {
         let wanted = self.used.plus(more);
         let counted = self.free.beyond_guest(wanted.weighed);
         if wanted.all.saturating_add(self.host) > self.limit || counted > self.most_counted {
             self.refused = true;
-            // A failure that the engine reports now is this one's, and gives nothing back.
+            // A failure that the engine reports now is of this growth, and gives nothing back.
             self.granted = Bytes::default();
             return None;
         }
         Some(counted)
     }
 
-    /// The host keeps so much from now on. Returns whether that fits.
+    /// Sets the host memory of the call. Returns whether it fits.
     pub(crate) fn set_host(&mut self, bytes: u64) -> bool {
         self.host = bytes;
         self.used.all.saturating_add(bytes) <= self.limit
@@ -96,7 +95,7 @@ impl MemoryUse {
         self.reservation.get_or_insert_with(reserve)
     }
 
-    /// Bytes that the host keeps for the call.
+    /// Host memory of the call, in bytes.
     pub(crate) fn of_the_host(&self) -> u64 {
         self.host
     }

@@ -4,10 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MemoryLayout {
-    /// 4 GiB, all that a guest can address: what lies beyond its memory is not mapped, so compiled code does without
-    /// bounds checks.
+    /// 4 GiB, all that a guest can address. The addresses beyond its memory are not mapped, so compiled code needs no bounds checks.
     Wide,
-    /// So many bytes: compiled code checks each access, and is a little slower. For machines that do not give the
-    /// process the address space.
+    /// This many bytes. Compiled code checks each access, and is a little slower. For machines that do not give the process the address
+    /// space.
     Narrow(u64),
 }

@@ -1,21 +1,20 @@
-//! The clock of one call: it counts the time in which the guest runs or waits for the host, and not the time in which it
-//! is ready and others have the CPU. So a plugin is never cut for what its neighbours do.
+//! The clock of one call. It counts the time in which the guest runs or waits for the host, and not the time in which the guest is ready
+//! and other threads have the CPU. So neighbours never cause a plugin's cut.
 //!
-//! A call is polled. Each poll is a period in which the guest runs ([`Period`] says what it costs). When a poll ends
-//! without an answer, either
+//! A caller polls the call. Each poll is a period in which the guest runs ([`Period`] gives its cost). When a poll ends without an
+//! answer, either
 //!
-//! - the guest's waker has fired already: it gave up the CPU at an epoch and would go on at once. Until the next poll it
-//!   is *ready*, which does not count; or
-//! - it has not: the guest *waits for the host*, from the end of the poll to the moment of the wake, and that counts. From
-//!   the wake to the next poll it is ready again. Or it *waits for its turn*: for memory that other calls have. That is no fault
-//!   of its own and does not count; it is summed up by itself.
+//! - the guest's waker has fired already: the guest gave up the CPU at an epoch and would go on at once. Until the next poll it is
+//!   *ready*, which does not count; or
+//! - the waker has not fired: the guest *waits for the host*, from the end of the poll to the moment of the wake, and that counts. From
+//!   the wake to the next poll it is ready again. Or the guest *waits for its turn*: for memory that other calls have. That is not its
+//!   fault and does not count. The meter sums it up separately.
 //!
-//! The guest's future therefore gets a waker of its own, which tells the [`Meter`] of the moment before it wakes the
-//! caller's task. The meter is shared with the store, where the epoch callback asks it whether the deadline has come.
+//! The guest's future therefore gets a waker of its own, which tells the [`Meter`] the moment before it wakes the caller's task. The
+//! store shares the meter, and the epoch callback asks it whether the deadline has come.
 //!
-//! A host function that keeps the guest's thread inside a poll says so ([`Meter::host_kept_thread`]), and what of that time
-//! was off the CPU counts too: the guest has waited for the host. Only look-ups in key-value storage do; of WASI none does
-//! (that is what `allow_blocking_current_thread(false)` is for).
+//! A blocking host function calls [`Meter::host_kept_thread`]; its off-CPU time counts towards the deadline. Only look-ups in key-value
+//! storage block. No function of WASI does, because of `allow_blocking_current_thread(false)`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,9 +26,9 @@ use crate::host_calls::HostCall;
 
 pub(crate) struct Meter {
     deadline: Duration,
-    /// It waits for its turn, when it waits.
+    /// Whether the guest waits for its turn when it waits.
     in_turn: AtomicBool,
-    /// The guest's last host call: how many there were, and below that [`HostCall::number`].
+    /// The guest's last host call: the number of its host calls, and in the low bits [`HostCall::number`].
     host_call: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -38,20 +37,20 @@ pub(crate) struct Meter {
 const KIND_BITS: u32 = 2;
 
 struct Inner {
-    /// What counts of the periods that are over.
+    /// The counted time of ended periods.
     counted: Duration,
-    /// Waits for a turn that are over.
+    /// The time of ended waits for a turn.
     turns: Duration,
     state: State,
-    /// The host call in which the guest last waited, and since when.
+    /// The host call in which the guest last waited, and the beginning of the wait.
     wait: Option<(u64, Instant)>,
 }
 
 enum State {
-    /// Not polled yet, or the deadline has been dealt with.
+    /// The call was not polled yet, or its deadline has been dealt with.
     Idle,
     Polled(Period),
-    /// Woken while it was polled: an epoch's yield.
+    /// The guest was woken while it was polled: it yielded at an epoch.
     PolledAndWoken(Period),
     Waits {
         since: Instant,
@@ -64,7 +63,7 @@ enum State {
     Ready,
 }
 
-/// What a guest waits for.
+/// The host call that a guest waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) what: &'static str,
@@ -74,11 +73,11 @@ pub(crate) struct Waiting {
 /// How a poll without an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pause {
-    /// The guest would go on at once.
+    /// The guest can go on at once.
     Ready,
-    /// It waits for the host; `active` is what has counted until now.
+    /// The guest waits for the host. `active` is the counted time until now.
     Waits { active: Duration },
-    /// It waits for its turn; `turns` is how long it has done so until now.
+    /// The guest waits for its turn. `turns` is the time of such waits until now.
     WaitsForTurn { turns: Duration },
 }
 
@@ -96,12 +95,12 @@ impl Meter {
         self.deadline
     }
 
-    /// What the guest still has until its deadline.
+    /// The time that the guest still has until its deadline.
     pub(crate) fn left(&self, now: Instant) -> Duration {
         self.deadline.saturating_sub(self.lock().active(now))
     }
 
-    /// A poll of the guest begins. Returns what has counted before it.
+    /// Begins a poll of the guest. Returns the time counted before it.
     pub(crate) fn begin(&self, now: Instant) -> Duration {
         let mut inner = self.lock();
         inner.counted = inner.active(now);
@@ -110,7 +109,7 @@ impl Meter {
         inner.counted
     }
 
-    /// The poll is over and there is no answer. When it waits, `caller` will be woken with the guest.
+    /// Ends a poll without an answer. If the guest waits, `caller` will be woken with it.
     pub(crate) fn pause(&self, now: Instant, caller: &Waker) -> Pause {
         let mut inner = self.lock();
         inner.counted = inner.active(now);
@@ -132,7 +131,7 @@ impl Meter {
         }
     }
 
-    /// The guest can go on: from now on it is ready. The caller's task is woken if it waits for that.
+    /// Notes that the guest can go on, so it is ready from now on. Wakes the caller's task if it waits for that.
     pub(crate) fn woken(&self) {
         let mut inner = self.lock();
         match std::mem::replace(&mut inner.state, State::Idle) {
@@ -140,7 +139,7 @@ impl Meter {
             State::Waits { since, caller } => {
                 inner.counted += since.elapsed();
                 inner.state = State::Ready;
-                // Not under the lock: it may poll the call at once.
+                // Not under the lock, because the woken task may poll the call at once.
                 drop(inner);
                 caller.wake();
             }
@@ -154,7 +153,7 @@ impl Meter {
         }
     }
 
-    /// The call is over. Returns what counted of it.
+    /// Ends the call. Returns its counted time.
     pub(crate) fn finish(&self, now: Instant) -> Duration {
         let mut inner = self.lock();
         inner.counted = inner.active(now);
@@ -162,7 +161,7 @@ impl Meter {
         inner.counted
     }
 
-    /// What has counted so far, a poll that is under way included.
+    /// The counted time so far, with that of a running poll.
     pub(crate) fn active(&self, now: Instant) -> Duration {
         self.lock().active(now)
     }
@@ -171,9 +170,9 @@ impl Meter {
         self.active(Instant::now()) >= self.deadline
     }
 
-    /// A host function has kept this thread from `from` until `now`.
+    /// Notes that a host function has kept this thread from `from` until `now`.
     pub(crate) fn host_kept_thread(&self, from: Instant, now: Instant) {
-        // Nothing is asked for the usual few microseconds.
+        // The usual few microseconds need no reading of the clock.
         if now.saturating_duration_since(from) < WAIT_COUNTED_FROM {
             return;
         }
@@ -182,18 +181,18 @@ impl Meter {
         }
     }
 
-    /// The guest calls the host, for the `number`th time.
+    /// Notes that the guest calls the host, for the `number`th time.
     pub(crate) fn begin_host_call(&self, number: u64) {
         self.host_call.store(number << KIND_BITS, Ordering::Relaxed);
     }
 
-    /// Says which call that is, if it is one that may wait.
+    /// Notes the interface of that call, if it may wait.
     pub(crate) fn in_host_call(&self, call: HostCall) {
         let number = self.host_call.load(Ordering::Relaxed) >> KIND_BITS;
         self.host_call.store((number << KIND_BITS) | call.number(), Ordering::Relaxed);
     }
 
-    /// For what the guest has been waiting, and for how long, if that is what it last did.
+    /// The host call that the guest last waited in, and the time of the wait.
     pub(crate) fn waiting(&self, now: Instant) -> Option<Waiting> {
         let (call, since) = self.lock().wait?;
         let what = match HostCall::of_number(call & ((1 << KIND_BITS) - 1)) {
@@ -204,13 +203,13 @@ impl Meter {
         Some(Waiting { what, time: now.saturating_duration_since(since) })
     }
 
-    /// Until the guard is dropped, what the guest waits for is its turn.
+    /// Until the guard is dropped, waits of the guest are waits for its turn.
     pub(crate) fn begin_turn(&self) -> InTurn<'_> {
         self.in_turn.store(true, Ordering::Relaxed);
         InTurn(self)
     }
 
-    /// It has waited for its turn before it was polled.
+    /// Adds a wait for a turn before the first poll.
     pub(crate) fn add_turn(&self, waited: Duration) {
         self.lock().turns += waited;
     }
@@ -295,7 +294,7 @@ mod tests {
         meter.begin_host_call(1);
         meter.in_host_call(HostCall::Poll);
         waits(start + 10 * MS);
-        // It was woken for something else, and waits on.
+        // Another event woke it, and it waits on.
         waits(start + 20 * MS);
         let waiting = Waiting { what: HostCall::Poll.as_str(), time: 30 * MS };
         assert_eq!(meter.waiting(start + 40 * MS), Some(waiting));

@@ -1,4 +1,4 @@
-//! A plugin that is a function of the host's, for the tests of whoever embeds the runtime.
+//! A plugin that is a host function, for the tests of programs that embed the runtime.
 //!
 //! `Plugin::native` is here, and not with the other functions of [`Plugin`]: it needs a [`Sandbox`], which needs `Plugin`.
 
@@ -21,16 +21,16 @@ use crate::sandbox::Sandbox;
 use crate::state::GuestState;
 
 impl Plugin {
-    /// A plugin that is a function, for tests. It is called where a guest would be: it needs a permit and a slot, its call is
-    /// measured, in the spans of observers, dropped with a drain, and what it answers goes the way of every outcome. One that panics
-    /// is `failed(host)`.
+    /// A plugin that is a function, for tests. The runtime calls it in the place of a guest. The call needs a permit and a slot, it is
+    /// measured, observers get its spans, a drain drops it, and its answer is handled like every outcome. A function that panics is
+    /// `failed(host)`.
     ///
-    /// What is **not** bounded: it runs on a worker's thread until it returns. Nothing interrupts it, neither its deadline nor a
-    /// drain's budget; when it has taken longer than its deadline (500 ms), it has failed with that afterwards. It has the memory, the
-    /// files and the network of the process, fuel and key-value storage have nothing to do with it, and a `Deferred` that it answers
-    /// for ever is begun again for ever. A function that waits keeps a worker.
+    /// The sandbox does **not** bound the function: it runs on a worker's thread until it returns. Nothing interrupts it, neither its
+    /// deadline nor a drain's budget. A function that took longer than its deadline (500 ms) has failed afterwards. It has the memory,
+    /// the files and the network of the process. Fuel and key-value storage do not concern it. If it answers `Deferred` for ever, the
+    /// runtime calls it again for ever. A function that waits keeps a worker.
     ///
-    /// It is of no sandbox that you have made, and can be installed beside plugins of one.
+    /// It belongs to no sandbox that you have made, and can be installed beside plugins of one.
     ///
     /// # Errors
     /// When there is no room for a sandbox on this machine.
@@ -71,10 +71,10 @@ fn load(
     })
 }
 
-/// Slots of all native plugins. None of their functions waits in one: each has its thread until it returns.
+/// Slots of all native plugins. No function waits in a slot: each has its thread until it returns.
 const SLOTS: u32 = 256;
 
-/// The one that all native plugins of the process are of: it has their slots.
+/// The sandbox of all native plugins of the process, which has their slots.
 fn shared_sandbox() -> Result<&'static Sandbox, SandboxError> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     match SANDBOX.get() {

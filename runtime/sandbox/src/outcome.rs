@@ -1,4 +1,4 @@
-//! What a call's end means: wasmtime's errors in the project's words.
+//! Turns the end of a call into an outcome: wasmtime's errors in the project's words.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::limits::{Limits, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_RANDOM_BYTE
 use crate::meter::Waiting;
 use lastword_memory::GivesWay;
 
-/// The error with which the epoch callback cuts a guest: our own type, so that the cause is known.
+/// The error with which the epoch callback cuts a guest. Our own type, so that the cause is known.
 #[derive(Debug)]
 pub(crate) struct DeadlinePassed;
 
@@ -35,7 +35,7 @@ impl fmt::Display for DeadlinePassed {
 
 impl std::error::Error for DeadlinePassed {}
 
-/// The guest came back with an error.
+/// The outcome of a guest that answered with an error.
 pub(crate) fn of_answer(error: HookError) -> Outcome {
     match error {
         HookError::Retry(text) => failed(FailureCause::Retry, clip_bytes(text, MAX_ANSWER_BYTES)),
@@ -43,18 +43,18 @@ pub(crate) fn of_answer(error: HookError) -> Outcome {
     }
 }
 
-/// How far a call was when it failed.
+/// The progress of a call when it failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reached {
-    /// There was an instance.
+    /// Whether there was an instance.
     pub(crate) instantiated: bool,
-    /// The guest had been refused memory.
+    /// Whether the guest had been refused memory.
     pub(crate) memory_refused: bool,
 }
 
-/// The guest did not come back.
+/// The outcome of a guest that did not answer.
 pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Duration, reached: Reached) -> Outcome {
-    // Instances are made before the hook is called: nothing of it has happened, and what it lacks others hold.
+    // Instances are made before the hook is called, so the hook has done nothing. Other calls hold the slot that it needs.
     if error.is::<PoolConcurrencyLimitError>() {
         return Outcome::Deferred(Deferral::Turn);
     }
@@ -91,8 +91,8 @@ pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     }
 }
 
-/// The word for what a guest did that the component model or WASI forbids. Most of that has no type of its own in
-/// wasmtime, and what is the host's has: so an error that is not known to be the host's is the guest's.
+/// The word for a guest's breach of the component model or of WASI. Wasmtime types host errors but few guest mistakes. So an error that
+/// is not known to be the host's is the guest's.
 fn misuse(error: &wasmtime::Error, reached: Reached) -> Option<&'static str> {
     if is_of_the_host(error) {
         return None;
@@ -103,17 +103,17 @@ fn misuse(error: &wasmtime::Error, reached: Reached) -> Option<&'static str> {
             _ => "bad-handle",
         });
     }
-    // Only what ends a guest while it runs has one.
+    // Only an error that ends a running guest has a backtrace.
     let in_the_guest = error.downcast_ref::<WasmBacktrace>().is_some();
     match (in_the_guest, reached.instantiated) {
         (true, _) => Some("host-call"),
-        // What it was handed, or what it answered, was not where and what it said.
+        // Lifting or lowering failed: the guest gave an invalid pointer or value.
         (false, true) => Some("canonical-abi"),
         (false, false) => None,
     }
 }
 
-/// Whether the machine or we could not do what the guest had a right to.
+/// Whether the machine or our code failed at an operation that the guest had a right to.
 fn is_of_the_host(error: &wasmtime::Error) -> bool {
     error.is::<OutOfMemory>()
         || error.is::<HostFault>()
@@ -122,7 +122,7 @@ fn is_of_the_host(error: &wasmtime::Error) -> bool {
         })
 }
 
-/// A fault of ours in a call, as an error.
+/// A fault of our code in a call, as an error.
 #[derive(Debug)]
 pub(crate) struct HostFault(pub(crate) String);
 
@@ -145,7 +145,7 @@ fn limit_exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
         let text = format!("put more than {MAX_HTTP_FIELDS_BYTES} bytes into the header of a request");
         return over("http-header-bytes", text);
     }
-    // The engine has no types for the others.
+    // The engine has no types for the other limits.
     let causes: Vec<String> = causes(error).collect();
     let says = |what: &str| causes.iter().any(|cause| cause.contains(what));
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || says("handle limit exceeded") {
@@ -161,8 +161,8 @@ fn limit_exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
     None
 }
 
-/// The texts of an error and its causes, without the backtrace, which is one of them: it has many lines, and names of the
-/// guest's choice. Those are why no text is written further than it is shown.
+/// The texts of an error and its causes, without the backtrace, which is one of them. The backtrace has many lines, and names of the
+/// guest's choice. For that reason no text is written further than it is shown.
 fn causes(error: &wasmtime::Error) -> impl Iterator<Item = String> {
     error.chain().map(bounded).filter(|cause| !cause.contains("wasm backtrace:"))
 }
@@ -171,7 +171,7 @@ fn bounded(cause: &(dyn std::error::Error + 'static)) -> String {
     write_clipped(MAX_MESSAGE_BYTES, |out| write!(out, "{cause}"))
 }
 
-/// An error and its causes on one line, and in which of the guest's functions it happened if they have names.
+/// An error and its causes on one line, with the guest's functions in which it happened, if these have names.
 fn message(error: &wasmtime::Error) -> String {
     let mut message = causes(error).collect::<Vec<_>>().join(": ");
     if let Some(names) = names(error) {
@@ -181,7 +181,7 @@ fn message(error: &wasmtime::Error) -> String {
     message
 }
 
-/// The outer cut: the guest was not running.
+/// The outcome of the outer cut, when the guest was not running.
 pub(crate) fn of_deadline(deadline: Duration, waiting: Option<Waiting>) -> Outcome {
     let place = waiting.map(|Waiting { what, time }| format!(", waiting for {what} for {} ms", time.as_millis()));
     failed(FailureCause::Deadline, format!("{}{}", cut_after(deadline), place.unwrap_or_default()))
@@ -202,7 +202,7 @@ pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send)) -> Outcome {
 }
 
 fn failed(cause: FailureCause, message: String) -> Outcome {
-    // Parts of it are the guest's: its answer, and the names of its functions.
+    // The guest chooses parts of the message: its answer, and the names of its functions.
     let message = match printable(&message) {
         Cow::Borrowed(_) => message,
         Cow::Owned(escaped) => escaped,
@@ -210,7 +210,7 @@ fn failed(cause: FailureCause, message: String) -> Outcome {
     Outcome::Failed { cause, message }
 }
 
-/// The word for a trap. Journals and metrics hold it, so it is ours and does not change with the engine.
+/// The word for a trap. Journals and metrics store it, so it is ours and does not change with the engine.
 fn trap_word(trap: Trap) -> String {
     match trap {
         Trap::UnreachableCodeReached => "unreachable".to_owned(),
@@ -222,7 +222,7 @@ fn trap_word(trap: Trap) -> String {
         Trap::IntegerDivisionByZero => "integer-divide-by-zero".to_owned(),
         Trap::IntegerOverflow => "integer-overflow".to_owned(),
         Trap::BadConversionToInteger => "bad-conversion-to-integer".to_owned(),
-        // Rare ones, of the component model: the engine's name, as a word.
+        // Rare traps of the component model: the engine's name, as a word.
         other => kebab(&format!("{other:?}")),
     }
 }
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(trap_word(Trap::CannotEnterComponent), "cannot-enter-component");
     }
 
-    /// Counts how much of itself it has written.
+    /// Counts the characters that it has written of itself.
     #[derive(Clone, Debug, Default)]
     struct Long(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 

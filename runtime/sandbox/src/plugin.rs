@@ -1,4 +1,4 @@
-//! A plugin that is ready to be called, as embedders see it.
+//! A loaded plugin, for embedders.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,13 @@ impl Plugin {
         Self { loaded: Arc::new(loaded), tenant: None }
     }
 
-    /// The same plugin, as one that belongs to `tenant`: it serves no other, and another tenant may have one of its name.
+    /// The same plugin, scoped to `tenant`: it serves no other tenant, and another tenant may have a plugin of the same name.
     #[must_use]
     pub fn scoped(self, tenant: &str) -> Self {
         Self { tenant: Some(tenant.into()), ..self }
     }
 
-    /// What it is known by where it is installed.
+    /// The plugin's key among installed plugins.
     #[must_use]
     pub fn key(&self) -> PluginKey {
         let key = PluginKey::from(self.name());
@@ -41,51 +41,51 @@ impl Plugin {
         }
     }
 
-    /// As the operator calls it.
+    /// The operator's name for it.
     #[must_use]
     pub fn name(&self) -> &PluginName {
         &self.loaded.name
     }
 
-    /// The hooks that it has.
+    /// The plugin's hooks.
     #[must_use]
     pub fn hooks(&self) -> Hooks {
         self.loaded.hooks
     }
 
-    /// What one call of it may use.
+    /// The limits of one call.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.loaded.limits
     }
 
-    /// What the operator has granted it.
+    /// The operator's grants.
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.loaded.grants
     }
 
-    /// What its calls have together of the memory that all calls share.
+    /// The part of the memory of all calls that its calls have together.
     #[must_use]
     pub fn memory(&self) -> &Arc<MemoryPart> {
         &self.loaded.memory
     }
 
-    /// Bytes that each of its calls has from the start, as they count in [`memory`](Self::memory): what a call reserves before
-    /// it is known what such calls take.
+    /// Bytes that each of its calls has from the start, as they count in [`memory`](Self::memory). A call reserves them while the use of
+    /// such calls is unknown.
     #[must_use]
     pub fn least_memory(&self) -> u64 {
         self.loaded.least_memory.min(self.loaded.memory.most())
     }
 
-    /// Whether the host can keep so many bytes for one more call of it now. A call that was put back for want of that is to begin
-    /// when it can, see [`CallReport::wanted_host_memory`](crate::CallReport::wanted_host_memory).
+    /// Whether another call of this plugin could use `bytes` of host memory now. A call that was put back for lack of host memory can
+    /// begin then, see [`CallReport::wanted_host_memory`](crate::CallReport::wanted_host_memory).
     #[must_use]
-    pub fn keeps_as_much(&self, bytes: u64) -> bool {
+    pub fn has_host_memory_for(&self, bytes: u64) -> bool {
         self.loaded.has_host_memory(bytes)
     }
 
-    /// Bytes that it may store for one tenant; none without the grant `keyvalue`.
+    /// Bytes that it may store for one tenant. None without the grant `keyvalue`.
     #[must_use]
     pub fn key_value_quota(&self) -> Option<u64> {
         self.loaded.grants.key_value.map(|grant| grant.quota)
@@ -103,7 +103,7 @@ impl Plugin {
         &self.loaded.sha256
     }
 
-    /// How long it took to compile it; none when the code cache had it, or another plugin.
+    /// The time of compiling it. None when the code cache had it, or another plugin.
     #[must_use]
     pub fn compiled_in(&self) -> Option<Duration> {
         self.loaded.compiled_in

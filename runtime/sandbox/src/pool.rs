@@ -1,19 +1,17 @@
-//! The pool that instances come from: as many slots as the machine gives room for, reserved before the first call. A
-//! call that has a slot cannot fail for want of address space. How many are tried first is what [`slot_limit`](crate::slot_limit)
-//! makes of the machine.
+//! The pool of instances. It has as many slots as the machine has room for, reserved before the first call, so a call with a slot cannot
+//! fail for lack of address space. [`slot_limit`](crate::slot_limit) computes the first number to try.
 //!
-//! A memory of the wide layout takes 4 GiB of address space, which costs nothing where it is not counted. Some systems count it:
-//! `ulimit -v`, batch systems, small containers. There the number of slots is halved; and rather than a handful of
-//! wide slots, which one plugin that waits would fill, the pool takes narrow ones.
+//! A memory of the wide layout takes 4 GiB of address space, which costs nothing on most systems. Some systems count it: `ulimit -v`,
+//! batch systems, small containers. There the pool halves the number of slots until it fits. Instead of a handful of wide slots, which
+//! one waiting plugin would fill, it takes narrow ones.
 //!
-//! There are more slots than calls. A slot that was used is cleaned, several at once, and no call can have it while a thread
-//! does that; the call's permit is back by then. So the pool has as many slots more as can be in that state at once
-//! ([`spare_slots`]), and a call that has a permit finds a slot. Where address space is short there are none to spare, and a
-//! call that finds no slot is put back.
+//! There are more slots than calls. The engine cleans used slots, several at once, and no call can have a slot while a thread cleans it,
+//! though the call's permit is back by then. So the pool has as many extra slots as can be in that state at once ([`spare_slots`]), and a
+//! call with a permit finds a slot. Where address space is short there are no extra slots, and a call that finds none is put back.
 //!
-//! Nearly every component has one linear memory, and a few that were composed of others have up to
-//! [`MAX_MEMORIES`](crate::limits::MAX_MEMORIES). So each slot has one memory, and those beyond the first are a pool of their own, a quarter as
-//! large ([`extra_memories`]), in which calls wait for their turn: see [`slots`](crate::slots).
+//! Nearly every component has one linear memory, and a few compositions have up to [`MAX_MEMORIES`](crate::limits::MAX_MEMORIES). So each
+//! slot has one memory, and those beyond the first are a pool of their own, a quarter as large ([`extra_memories`]), in which calls wait
+//! for their turn: see [`slots`](crate::slots).
 
 use std::iter;
 
@@ -36,13 +34,13 @@ use crate::machine::{Machine, memory, processors};
 use crate::memory_layout::MemoryLayout;
 use crate::slot_limit::{Beside, Choice, SlotsBound, bytes_of, choose, of_descriptors, waiting_guest_bytes};
 
-/// What a sandbox got of what it wanted.
+/// The resources that a sandbox got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allocation {
     /// Calls that can be under way at once.
     pub slots: u32,
-    /// Why they are not more.
+    /// The bound that decided their number.
     pub bound: SlotsBound,
     /// The address space of each of their memories.
     pub layout: MemoryLayout,
@@ -50,7 +48,7 @@ pub struct Allocation {
     pub max_memories: u32,
 }
 
-/// Slots of a pool: those of calls, and those that may be being cleaned meanwhile.
+/// Slots of a pool: those of calls, and spare ones for slots that are being cleaned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Size {
     calls: u32,
@@ -58,7 +56,7 @@ struct Size {
 }
 
 impl Size {
-    /// As many as a call with a permit needs to find one. The multiple makes no more calls.
+    /// The size with which a call with a permit finds a slot. Rounding up adds no calls.
     fn whole(calls: u32, spare: u32) -> Self {
         let all = calls.saturating_add(spare).checked_next_multiple_of(POOL_ROUNDING).unwrap_or(u32::MAX);
         Self { calls, spare: all.saturating_sub(calls) }
@@ -69,7 +67,7 @@ impl Size {
     }
 }
 
-/// Builds the engine with the largest pool that there is room for.
+/// Builds the engine with the largest pool that fits.
 pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {
     let machine = Machine::found();
     let spare = spare_slots(config.threads);
@@ -88,7 +86,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
             Ok(engine) => {
                 tell(chosen.wanted, size, layout, &why);
                 let Size { calls: slots, .. } = size;
-                // Whatever it was that could not be reserved, it was address space.
+                // A failed reservation means too little address space, whatever the error says.
                 let bound = if slots < possible { SlotsBound::AddressSpace } else { bound };
                 tell_of_connections(&machine, slots, bound);
                 return Ok((engine, Allocation { slots, bound, layout, max_memories: max_memories(slots) }));
@@ -103,7 +101,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<(Engine, Allocation), Sand
     })
 }
 
-/// Why there are not more calls at once than there are, for the log; nothing where more were not wanted.
+/// The reason for fewer calls at once, for the log. Empty where more were not wanted.
 fn reason(machine: &Machine, bound: SlotsBound) -> String {
     match (bound, machine) {
         (SlotsBound::Mappings, Machine { mappings: Some(mappings), .. }) => {
@@ -119,7 +117,7 @@ fn reason(machine: &Machine, bound: SlotsBound) -> String {
     }
 }
 
-/// A number that was asked for is not lowered for want of files, because not every plugin makes connections.
+/// Warns about connections. A configured number is not lowered for lack of files, because not every plugin makes connections.
 fn tell_of_connections(machine: &Machine, slots: u32, bound: SlotsBound) {
     if let (SlotsBound::Configured, Some(files)) = (bound, machine.descriptors)
         && of_descriptors(files) < u64::from(slots)
@@ -132,9 +130,9 @@ fn tell_of_connections(machine: &Machine, slots: u32, bound: SlotsBound) {
     }
 }
 
-/// Slots that are neither free nor a call's at one moment: a batch in each of wasmtime's queues of slots that wait to be cleaned,
-/// and one in the hands of each of `threads` that is cleaning. What a call finds is then always a free slot; with one less it
-/// may look for it just while a thread cleans the last ones, and fail.
+/// Slots that are neither free nor a call's at one moment: a batch in each of wasmtime's queues of slots that wait to be cleaned, and one
+/// for each of `threads` that is cleaning. So a call always finds a free slot. With one less it may look while a thread cleans the last
+/// ones, and fail.
 fn spare_slots(threads: u32) -> u32 {
     let batch = u32::try_from(DECOMMIT_BATCH).unwrap_or(u32::MAX);
     batch.saturating_mul(processors().min(MAX_CLEANING_QUEUES).saturating_add(threads))
@@ -145,14 +143,14 @@ fn halves(n: u32) -> impl Iterator<Item = u32> {
     iter::successors(Some(n), |n| (*n > 1).then_some(n / 2))
 }
 
-/// The most that a plugin's memory can have in a narrow slot. A power of two, so that few kinds of code are compiled.
+/// The most memory of a plugin in a narrow slot. A power of two, so that few kinds of code are compiled.
 fn narrow_bytes(config: &SandboxConfig) -> u64 {
     config.narrow_memory.min(config.max_memory).max(MIN_NARROW_MEMORY_BYTES).next_power_of_two()
 }
 
-/// Reserves a pool, if there is room for more than that.
+/// Reserves a pool, if there is room for more than the pool.
 fn reserve(config: &SandboxConfig, size: Size, layout: MemoryLayout) -> Result<Engine, String> {
-    // Held until the pool is there, and then free for threads, code and the journal.
+    // Held until the pool exists, and then free for threads, code and the journal.
     let _head_room = head_room(config, size.calls)?;
     let max_memory = match layout {
         MemoryLayout::Wide => config.max_memory,
@@ -161,7 +159,7 @@ fn reserve(config: &SandboxConfig, size: Size, layout: MemoryLayout) -> Result<E
     pooling_engine(layout, pool(size.slots(), max_memory)?).map_err(|error| engine_error(&error))
 }
 
-/// What the process needs beside the pool, in bytes.
+/// Address space that the process needs beside the pool, in bytes.
 fn beside_the_pool() -> u64 {
     HEAD_ROOM_BYTES.saturating_add(u64::from(processors()).saturating_mul(THREAD_BYTES))
 }
@@ -177,8 +175,7 @@ fn head_room(config: &SandboxConfig, slots: u32) -> Result<memmap2::MmapMut, Str
     MmapOptions::new().len(bytes).map_anon().map_err(|error| format!("head room of {bytes} bytes: {error}"))
 }
 
-/// Whether the system counts memory that might be written, and refuses it later: then guests have to have theirs at
-/// the start.
+/// Whether the system counts memory that might be written, and refuses it later. Then guests must get their memory at the start.
 fn memory_is_counted() -> bool {
     let strict = || std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
     getrlimit(Resource::Data).current.is_some() || strict()
@@ -204,14 +201,14 @@ fn tell(wanted: u32, size: Size, layout: MemoryLayout, why: &str) {
     );
 }
 
-/// What stays resident of each linear memory that is free again, in bytes.
+/// Bytes that stay resident in each free linear memory.
 fn memory_keep_resident(slots: u32, memory: Option<u64>) -> usize {
     let part = memory.map_or(u64::MAX, |bytes| bytes / KEEP_RESIDENT_PART);
     let each = ALL_MEMORIES_KEEP_RESIDENT_BYTES.min(part) / u64::from(slots.max(1));
     MEMORY_KEEP_RESIDENT_BYTES.min(usize::try_from(each).unwrap_or(usize::MAX)).max(MIN_MEMORY_KEEP_RESIDENT_BYTES)
 }
 
-/// So many slots, each with all that a plugin may have.
+/// The configuration of a pool of so many slots, each with the most that a plugin may have.
 fn pool(slots: u32, max_memory: u64) -> Result<PoolingAllocationConfig, String> {
     let times = |each: u32| slots.checked_mul(each).ok_or_else(|| format!("{slots} calls × {each} is too many"));
     let max_memory = usize::try_from(max_memory).map_err(|_| "max_memory is too large".to_owned())?;

@@ -1,5 +1,5 @@
-//! A look at a component before it is compiled: compiling may take a minute, and what a component imports, exports and
-//! takes for the shape of a hook is known in milliseconds.
+//! Checks a component before it is compiled. Compiling may take a minute, and the imports, exports and hook types of a component are
+//! known in milliseconds.
 
 pub(crate) mod definition;
 pub(crate) mod memories;
@@ -19,32 +19,32 @@ use crate::shape;
 
 /// Exports that a message lists.
 const MAX_NAMES: usize = 16;
-/// What a program with a main function exports.
+/// The export of a program with a main function.
 const RUN: &str = "wasi:cli/run";
 
-/// What was seen of a component.
+/// The findings of a scan.
 pub(crate) struct Scan {
-    /// The interfaces that the component itself imports, without those that are types only.
+    /// The imports of the component itself, without those of types only.
     pub(crate) imports: Vec<Import>,
-    /// The hooks that it exports, in the order of a session's life, and what is wrong with each.
+    /// The exported hooks, in the order of a session's life, with the fault of each.
     hooks: Vec<(Hook, Option<Problem>)>,
-    /// Printable names of what it exports, the first of them.
+    /// Printable names of the first exports.
     exports: Vec<String>,
     is_command: bool,
-    /// An interface that it exports, and a hook that is in it.
+    /// An exported interface that contains a hook, and that hook.
     inside: Option<(String, Hook)>,
-    /// The contract that it was built against, if that is another version.
+    /// The contract that the component was built against, if it has another version.
     other_contract: Option<String>,
 }
 
-/// What is wrong with a hook.
+/// The fault of a hook.
 enum Problem {
     Async,
     Differs(String),
 }
 
 impl Scan {
-    /// What is wrong with it, whatever is granted.
+    /// Refuses faults that no grant removes.
     pub(crate) fn check(&self) -> Result<(), LoadError> {
         check_are_served(&self.imports)?;
         if self.hooks.iter().all(|(hook, _)| *hook != Hook::SessionEnd) {
@@ -53,12 +53,12 @@ impl Scan {
         self.fits().find_map(|(_, problem)| problem).map_or(Ok(()), Err)
     }
 
-    /// What it lacks in grants.
+    /// Refuses missing grants.
     pub(crate) fn check_grants(&self, grants: &Grants) -> Result<(), LoadError> {
         check_are_granted(&self.imports, grants)
     }
 
-    /// The hooks, each with what is wrong with it.
+    /// The hooks, each with its fault.
     pub(crate) fn fits(&self) -> impl Iterator<Item = (Hook, Option<LoadError>)> {
         self.hooks.iter().map(|(hook, problem)| (*hook, problem.as_ref().map(|problem| self.error(*hook, problem))))
     }
@@ -83,7 +83,7 @@ impl Scan {
     }
 }
 
-/// Validates the component, but for the bodies of its functions.
+/// Validates the component, without the bodies of its functions.
 pub(crate) fn prescan(bytes: &[u8]) -> Result<Scan, LoadError> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let (mut depth, mut types) = (0_u32, None);
@@ -115,7 +115,7 @@ pub(crate) fn prescan(bytes: &[u8]) -> Result<Scan, LoadError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             _ => {}
         }
-        // The types of the whole component are known when it ends; those of its parts are dropped.
+        // The types of the whole component are known at its end. Those of its parts are dropped.
         if let ValidPayload::End(whole) = validator.payload(&payload).map_err(|error| invalid(&error))? {
             types = Some(whole);
         }

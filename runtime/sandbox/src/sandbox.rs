@@ -1,4 +1,4 @@
-//! The sandbox: one engine, its ticker, and what every call shares.
+//! The sandbox: one engine, its ticker, and the data that every call shares.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ struct Shared {
 }
 
 impl Sandbox {
-    /// Makes the engine and starts its ticker. When there is no room for a pool of the size that was asked for, a smaller one
-    /// is taken: that is a warning, and shows in [`allocation`](Self::allocation). Blocks for some milliseconds: it reserves the
-    /// pool, looks at the code cache's directory, and starts a thread.
+    /// Makes the engine and starts its ticker. When there is no room for a pool of the wanted size, it takes a smaller one and warns, and
+    /// [`allocation`](Self::allocation) shows that. Blocks for some milliseconds: it reserves the pool, checks the code cache's
+    /// directory, and starts a thread.
     ///
     /// # Errors
-    /// A configuration that cannot be, or a machine on which no engine runs, or that has no room for one call.
+    /// A value that is out of range, a machine on which no engine runs, or one without room for one call.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         Self::make(
             config,
@@ -62,7 +62,7 @@ impl Sandbox {
     /// Makes a sandbox as [`new`](Self::new) does, with the embedder's own [`Egress`], for its own resolver or certificate authority.
     ///
     /// # Errors
-    /// A configuration that cannot be, or a machine on which no engine runs, or that has no room for one call.
+    /// A value that is out of range, a machine on which no engine runs, or one without room for one call.
     #[cfg(feature = "http")]
     pub fn with_egress(config: SandboxConfig, egress: Egress) -> Result<Self, SandboxError> {
         Self::make(config, egress)
@@ -102,13 +102,13 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Reads, compiles, links and types a component. Blocks: milliseconds for small components, and a minute or two for
-    /// large ones that are not in the code cache. [`load_async`](Self::load_async) does it on a thread that may block.
+    /// Reads, compiles, links and types a component. Blocks: milliseconds for small components, and a minute or two for large ones that
+    /// are not in the code cache. [`load_async`](Self::load_async) does it on a thread that may block.
     ///
-    /// Plugins of the same bytes share their code: what is there already is not compiled again, and not kept twice.
+    /// Plugins of the same bytes share their code: existing code is not compiled again, and not kept twice.
     ///
     /// # Errors
-    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
+    /// When the plugin cannot be loaded. The error names the fault and the remedy.
     pub fn load(&self, name: PluginName, source: &Source, limits: Limits) -> Result<Plugin, LoadError> {
         self.load_with(name, source, limits, Grants::default())
     }
@@ -116,7 +116,7 @@ impl Sandbox {
     /// Loads a plugin as [`load`](Self::load) does, with grants.
     ///
     /// # Errors
-    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
+    /// When the plugin cannot be loaded. The error names the fault and the remedy.
     pub fn load_with(
         &self,
         name: PluginName,
@@ -128,26 +128,24 @@ impl Sandbox {
         Ok(Plugin::of(load(&self.shared.loader, source, options)?))
     }
 
-    /// Calls the hook that `call.event` is for, in a fresh instance. It is cut when it has been running or waiting for the
-    /// host for the smaller of `deadline` and the plugin's own.
+    /// Calls the hook of `call.event` in a fresh instance. The call is cut when the guest has run or waited for the host for the smaller
+    /// of `deadline` and the plugin's own deadline.
     ///
-    /// The plugin must have the hook. (It is called in the sandbox that loaded it, should there be several.)
+    /// The plugin must have the hook. (Of several sandboxes, the one that loaded the plugin runs the call.)
     pub fn call(&self, plugin: &Plugin, call: HookCall, deadline: Duration) -> Call {
         Call::new(Arc::clone(&plugin.loaded), call, deadline)
     }
 
-    /// Looks at a file as [`load_with`](Self::load_with) would and tells everything that it finds, good and bad. Blocks as that
-    /// does.
+    /// Inspects a file as [`load_with`](Self::load_with) would load it, and gives all findings, good and bad. Blocks as that does.
     ///
     /// # Errors
-    /// Only when there is nothing to look at: the file cannot be read, or is too large; or when this machine is at fault, see
-    /// [`LoadError::is_of_the_machine`].
+    /// Only when the file cannot be read or is too large, or when this machine is at fault, see [`LoadError::is_of_the_machine`].
     pub fn inspect(&self, source: &Source, grants: &Grants) -> Result<Inspection, LoadError> {
         inspect(&self.shared.loader, source, grants)
     }
 
-    /// Compiles a component, also into the code cache, whatever it needs to be granted. [`instantiate`](Self::instantiate) makes
-    /// plugins of it. Blocks as [`load`](Self::load) does.
+    /// Compiles a component, also into the code cache, whatever grants it needs. [`instantiate`](Self::instantiate) makes plugins of it.
+    /// Blocks as [`load`](Self::load) does.
     ///
     /// # Errors
     /// When the component cannot be compiled. Limits and grants are not checked.
@@ -163,9 +161,9 @@ impl Sandbox {
         compile(&self.shared.loader, Some(name), source)
     }
 
-    /// Makes a plugin of a compiled component, as often as you like, each with a name, limits and grants of its own. Takes less
-    /// than a millisecond and some KiB: one for each of thousands of tenants is what it is for. Does not block, but for one
-    /// with the grant `transcript`, the first of which makes a directory.
+    /// Makes a plugin of a compiled component, as often as you like, each with a name, limits and grants of its own. It takes less than a
+    /// millisecond and some KiB, so each of thousands of tenants can have one. Does not block, except for the first plugin with the grant
+    /// `transcript`, which makes a directory.
     ///
     /// # Errors
     /// A grant or a limit that the component needs and does not have, or a component of another sandbox.
@@ -180,11 +178,11 @@ impl Sandbox {
         Ok(Plugin::of(instantiate(&self.shared.loader, compiled, options)?))
     }
 
-    /// Loads as [`load_with`](Self::load_with) does, on a thread of tokio's that may block. To be called inside a tokio runtime.
-    /// If the future is dropped the component is compiled all the same, into the code cache.
+    /// Loads as [`load_with`](Self::load_with) does, on a thread of tokio's that may block. Call it inside a tokio runtime. If the future
+    /// is dropped, the component is compiled all the same, into the code cache.
     ///
     /// # Errors
-    /// When the plugin cannot be loaded. The error says what is wrong and what to do about it.
+    /// When the plugin cannot be loaded. The error names the fault and the remedy.
     pub async fn load_async(
         &self,
         name: PluginName,
@@ -206,19 +204,19 @@ impl Sandbox {
         self.shared.host.remove_leftovers()
     }
 
-    /// Calls that can be under way at once: what was asked for, or what this machine has room for.
+    /// Calls that can be under way at once: the configured number, or as many as this machine has room for.
     #[must_use]
     pub fn max_concurrent_calls(&self) -> u32 {
         self.shared.allocation.slots
     }
 
-    /// What the pool of instances got.
+    /// The resources of the pool of instances.
     #[must_use]
     pub fn allocation(&self) -> Allocation {
         self.shared.allocation
     }
 
-    /// Who has how much of the memory that all calls share.
+    /// The account of the memory that all calls share.
     #[must_use]
     pub fn memory(&self) -> &MemoryAccount {
         &self.shared.loader.memory
@@ -239,21 +237,20 @@ impl Sandbox {
         Some(most.max(pool.component_instances()).max(pool.core_instances()))
     }
 
-    /// How often guests were interrupted so far: it stands still when none runs.
+    /// The number of interruptions of guests so far. It stands still when none runs.
     #[must_use]
     pub fn ticks(&self) -> u64 {
         self.shared.host.ticker.ticks()
     }
 
-    /// Closes the connections that are kept for plugins' next requests; those of requests that are under way stay. To be called
-    /// when no more calls are to come. Without it they are closed when they were idle for some seconds, or with the sandbox.
+    /// Closes the connections that are kept for plugins' next requests. Those of running requests stay. Call it when no more calls will
+    /// come. Otherwise they close after some idle seconds, or with the sandbox.
     pub fn close_idle_connections(&self) {
         #[cfg(feature = "http")]
         self.shared.host.egress.close_idle_connections();
     }
 
-    /// To be called once by each thread that polls calls: what the engine needs of a thread is set up now rather than in
-    /// the first call.
+    /// Prepares a thread that polls calls. Call it once on each such thread, so that the first call need not set up the engine's state.
     pub fn prepare_thread(&self) {
         Engine::tls_eager_initialize();
     }
@@ -268,8 +265,8 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// Slots that have been used wait to be reset with others: the engine has a queue for each processor, and empties it when
-/// [`DECOMMIT_BATCH`] are in it, or a thread that ends calls has [`MAX_UNCLEANED_BYTES`] to be cleaned.
+/// Used slots wait to be reset with others. The engine has a queue for each processor, and empties it when it has [`DECOMMIT_BATCH`]
+/// slots, or when a thread that ends calls has [`MAX_UNCLEANED_BYTES`] to be cleaned.
 fn memory_account(limit: u64) -> MemoryAccount {
     let queues = processors().min(MAX_CLEANING_QUEUES);
     let slots = usize::try_from(queues).unwrap_or(usize::MAX).saturating_mul(DECOMMIT_BATCH - 1);
@@ -277,7 +274,7 @@ fn memory_account(limit: u64) -> MemoryAccount {
     MemoryAccount::new(limit, slots).with_max_unflushed_bytes(bytes)
 }
 
-/// The system's directory for temporary files. A `TMPDIR` that is empty is as good as none.
+/// The system's directory for temporary files. An empty `TMPDIR` counts as none.
 fn temp_dir() -> PathBuf {
     let named = std::env::temp_dir();
     if named.as_os_str().is_empty() { PathBuf::from("/tmp") } else { named }

@@ -1,7 +1,8 @@
-//! The shapes of the hooks, to say in which field or case a component's differ: the engine says no more than that they do.
+//! The shapes of the hooks. They serve to name the field or case in which a component's hook differs, because the engine only says that
+//! it does.
 //!
-//! They are those of `wit/session-hooks.wit`, which never change within a version; the tests compare them with components
-//! that are built from it.
+//! They are those of `wit/session-hooks.wit`, which never change within a version. The tests compare them with components that are built
+//! from it.
 
 use lastword_events::Hook;
 use wasmparser::PrimitiveValType;
@@ -19,7 +20,7 @@ enum Shape {
     Record(&'static [(&'static str, Self)]),
     Variant(&'static [(&'static str, Option<Self>)]),
     Enum(&'static [&'static str]),
-    /// Without a value in the good case.
+    /// A result whose ok case has no value.
     Result(&'static Self),
 }
 
@@ -102,7 +103,7 @@ const COMPACTION: Shape = Record(&[
 
 const ANSWER: Shape = Shape::Result(&Variant(&[("retry", Some(Text)), ("fatal", Some(Text))]));
 
-/// The first thing in which `function` is not the contract's `hook`; `None` when it is. Names of parameters do not matter.
+/// The first difference of `function` from the contract's `hook`. `None` when there is none. Names of parameters do not matter.
 pub(crate) fn difference(types: TypesRef<'_>, function: &ComponentFuncType, hook: Hook) -> Option<String> {
     let event = match hook {
         Hook::SessionStart => &START,
@@ -122,7 +123,7 @@ pub(crate) fn difference(types: TypesRef<'_>, function: &ComponentFuncType, hook
     differs(types, *parameter, event, "event").or_else(answer)
 }
 
-/// The first difference of a type from the shape that it should have; `at` is where it is.
+/// The first difference of a type from its shape. `at` is the place of the type.
 fn differs(types: TypesRef<'_>, ty: ComponentValType, shape: &Shape, at: &str) -> Option<String> {
     let within = |ty: ComponentValType, shape: &Shape, what: &str| differs(types, ty, shape, &format!("{at}{what}"));
     let defined = match ty {

@@ -1,4 +1,4 @@
-//! Code that is in memory, by the component that it was compiled from: plugins with the same bytes share it.
+//! Code in memory, by the component that it was compiled from. Plugins with the same bytes share it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,15 +9,15 @@ use crate::error::LoadError;
 /// SHA-256 of a component.
 pub(crate) type Sum = [u8; 32];
 
-/// One component's code, as long as somebody has it. Locked while it is made: who wants the same waits for it.
+/// One component's code, as long as a plugin or `Compiled` has it. Locked while it is made, so a second caller waits for it.
 type Shared = Arc<Mutex<Weak<CompiledComponent>>>;
 
-/// The code of every component that a plugin is there of.
+/// The code of every component in use.
 #[derive(Default)]
 pub(crate) struct SharedCode(Mutex<HashMap<Sum, Shared>>);
 
 impl SharedCode {
-    /// The code of this component: what is there already, or what `make` gives.
+    /// The code of this component: the existing code, or the result of `make`.
     pub(crate) fn get_or_make(
         &self,
         sum: Sum,
@@ -33,16 +33,16 @@ impl SharedCode {
         Ok(made)
     }
 
-    /// The code of this component, if it is there.
+    /// The code of this component, if it exists.
     pub(crate) fn get(&self, sum: &Sum) -> Option<Arc<CompiledComponent>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is being made is not there yet, and is not waited for with all locked.
+        // Code that is being made does not exist yet. A wait for it would keep all others locked.
         all.get(sum)?.try_lock().ok()?.upgrade()
     }
 
     fn entry(&self, sum: Sum) -> Shared {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What nobody has any more goes, but for what somebody is making.
+        // Removes code that has no user, except code that is being made.
         all.retain(|_, shared| Arc::strong_count(shared) > 1 || is_alive(shared));
         Arc::clone(all.entry(sum).or_default())
     }

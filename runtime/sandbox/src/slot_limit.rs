@@ -1,6 +1,6 @@
-//! How many calls can be under way at once: what of the machine gives out first says it.
+//! Decides how many calls can be under way at once: the scarcest resource of the machine bounds them.
 //!
-//! [`choose`] is a function of what was found, and looks at nothing itself.
+//! [`choose`] depends on its arguments alone, and reads nothing from the machine.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::limits::{
 use crate::machine::Machine;
 use crate::memory_layout::MemoryLayout;
 
-/// What decided how many calls can be under way at once.
+/// The bound that decided how many calls can be under way at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotsBound {
     /// [`SandboxConfig::max_concurrent_calls`](crate::SandboxConfig::max_concurrent_calls).
     Configured,
-    /// The most that there are by default: [`MAX_DEFAULT_CALLS`].
+    /// The highest default: [`MAX_DEFAULT_CALLS`].
     #[default]
     Default,
     /// The machine's memory, or the control group's limit of it.
@@ -30,13 +30,12 @@ pub enum SlotsBound {
     Descriptors,
     /// Address space that the process may have: `ulimit -v`, or `ulimit -d` and `vm.overcommit_memory`, which count it.
     AddressSpace,
-    /// The fewest that there are by default, [`MIN_DEFAULT_CALLS`] and one for each processor, although memory or files would
-    /// be for fewer.
+    /// The lowest default, [`MIN_DEFAULT_CALLS`] and one for each processor. Memory or files would allow fewer.
     Least,
 }
 
 impl SlotsBound {
-    /// The word for it: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space`, `least`.
+    /// The word for the bound: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space`, `least`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,10 +56,10 @@ impl fmt::Display for SlotsBound {
     }
 }
 
-/// What a pool takes beside its calls.
+/// The needs of a pool beside its calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beside {
-    /// Slots that may be being cleaned.
+    /// Spare slots, for those that are being cleaned.
     pub(crate) spare: u32,
     /// Bytes of address space that stay free for the rest of the process.
     pub(crate) head_room: u64,
@@ -68,17 +67,17 @@ pub(crate) struct Beside {
     pub(crate) narrow_memory: u64,
 }
 
-/// How many calls at once there can be.
+/// The number of calls at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// The number that was asked for, or that memory and files are for.
+    /// The configured number, or the default one for memory and files.
     pub(crate) wanted: u32,
     /// The number for which there is room.
     pub(crate) slots: u32,
     pub(crate) bound: SlotsBound,
 }
 
-/// As many as were asked for, or as many as memory and files are for; and never more than there is room for.
+/// The configured number, or the default one for memory and files, and never more than there is room for.
 pub(crate) fn choose(asked: Option<u32>, machine: &Machine, beside: &Beside) -> Choice {
     let wanted = match asked {
         Some(asked) => (asked, SlotsBound::Configured),
@@ -96,7 +95,7 @@ pub(crate) fn choose(asked: Option<u32>, machine: &Machine, beside: &Beside) -> 
     Choice { wanted: wanted.0, slots: slots.max(1), bound }
 }
 
-/// The number when none is asked for: what memory and files are for, and at least [`MIN_DEFAULT_CALLS`] and one for each processor.
+/// The number when none is configured: as many as memory and files allow, and at least [`MIN_DEFAULT_CALLS`] and one for each processor.
 fn by_default(machine: &Machine) -> (u32, SlotsBound) {
     let memory = machine.memory.map(|bytes| bytes / WAITING_MEMORY_PART / waiting_guest_bytes(machine));
     let files = machine.descriptors.map(of_descriptors);
@@ -106,7 +105,7 @@ fn by_default(machine: &Machine) -> (u32, SlotsBound) {
     if slots < fewest { (fewest, SlotsBound::Least) } else { (slots, bound) }
 }
 
-/// What a guest that waits takes of this machine's memory at least.
+/// The least memory of a waiting guest on this machine.
 pub(crate) fn waiting_guest_bytes(machine: &Machine) -> u64 {
     WAITING_GUEST_BYTES + if machine.huge_pages { HUGE_PAGE_BYTES } else { 0 }
 }
@@ -122,21 +121,21 @@ fn of_mappings(mappings: u64, spare: u32) -> u64 {
     (mappings.saturating_mul(MAPPINGS_PERCENT) / 100 / MAPPINGS_PER_SLOT).saturating_sub(spare.into())
 }
 
-/// Calls for which there is address space: in wide slots if that makes more than a handful, else in narrow ones.
+/// Calls for which there is address space: in wide slots if that makes more than a handful, otherwise in narrow ones.
 fn of_address_space(bytes: u64, beside: &Beside) -> u32 {
     let bytes = bytes.saturating_sub(beside.head_room);
-    // What the pool rounds up.
+    // Leaves a part for the pool's rounding.
     let bytes = bytes - bytes / 32;
     let wide = most_within(bytes, MemoryLayout::Wide);
     if wide < MIN_WIDE_SLOTS {
         return most_within(bytes, MemoryLayout::Narrow(beside.narrow_memory));
     }
-    // Slots to spare, where they are few beside the others.
+    // Spare slots count where they are few beside the others.
     let spare = beside.spare.saturating_add(POOL_ROUNDING);
     if wide / 4 >= spare { wide - spare } else { wide }
 }
 
-/// The largest pool of this layout that takes no more.
+/// The largest pool of this layout within `bytes`.
 fn most_within(bytes: u64, layout: MemoryLayout) -> u32 {
     let (mut fits, mut too_many) = (0, u32::MAX);
     while too_many - fits > 1 {
@@ -150,7 +149,7 @@ fn most_within(bytes: u64, layout: MemoryLayout) -> u32 {
     fits
 }
 
-/// Address space of a pool, in bytes, without what it rounds up.
+/// Address space of a pool, in bytes, without rounding.
 pub(crate) fn bytes_of(slots: u32, layout: MemoryLayout) -> u64 {
     let memory = match layout {
         MemoryLayout::Wide => WIDE_MEMORY_BYTES,
@@ -221,7 +220,7 @@ mod tests {
             (None, huge_pages(24 * GIB), 744, 744, Memory),
             (None, huge_pages(GIB), 64, 64, Least),
             (Some(4096), huge_pages(4 * GIB), 4096, 1985, Memory),
-            // What was asked for wins over what is kept for others by default, and not over what there is.
+            // A configured number may exceed the default bounds, but not the machine's resources.
             (Some(16), MACHINE, 16, 16, Configured),
             (Some(4096), MACHINE, 4096, 4096, Configured),
             (Some(5000), Machine { descriptors: Some(1024), ..memory(GIB) }, 5000, 5000, Configured),

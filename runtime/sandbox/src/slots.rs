@@ -1,13 +1,12 @@
-//! What a call takes of the pool while it is under way, and how it goes back.
+//! The part of the pool that a call takes while it is under way, and its return.
 //!
-//! A call takes a slot, which has one linear memory. Guests with more of them take the others first, and wait for that
-//! without a slot: a call that waits for memories keeps none from a slot, and calls with one memory never wait for one.
+//! A call takes a slot, which has one linear memory. A guest with more memories takes the others first, and waits for them without a
+//! slot. So a call that waits for memories holds no slot, and calls with one memory never wait for others.
 //!
-//! Its memory goes back to the system when it has ended. The pool cleans several slots with one system call
-//! ([`DECOMMIT_BATCH`]) and keeps the memory of those that wait for that. After a burst they would wait until the next call.
-//! wasmtime has no call that cleans them; but what goes into a thread's queue is cleaned with all that is in it when there is
-//! a batch, and each stack that is used goes there. So a thread that has ended calls with much memory uses as many stacks as
-//! make a batch.
+//! A call's memory goes back to the system after its end. The pool cleans several slots with one system call ([`DECOMMIT_BATCH`]), and
+//! keeps the memory of slots that wait for that. After a burst they would wait until the next call. Wasmtime has no function that cleans
+//! them. But it cleans all slots in a thread's queue once the queue has a batch, and each used stack goes there. So a thread that has
+//! ended calls with much memory uses as many stacks as make a batch.
 
 use std::cell::Cell;
 use std::future::Future as _;
@@ -23,7 +22,7 @@ use crate::extra_memories::ExtraMemories;
 use crate::limits::{DECOMMIT_BATCH, FREE_MEMORY_BYTES, MAX_UNCLEANED_BYTES};
 use crate::loaded::{Code, Loaded};
 
-/// A slot for a guest; free again when this is dropped.
+/// A slot for a guest. Dropping it frees the slot.
 pub(crate) struct Slot<T: 'static>(Arc<CallContext<T>>);
 
 impl<T> Slot<T> {
@@ -45,14 +44,14 @@ impl<T> Drop for Slot<T> {
     }
 }
 
-/// The memories of a call under way; free again when this is dropped.
+/// The memories of a call under way. Dropping them frees the memories.
 #[derive(Default)]
 pub(crate) struct TakenMemories {
     _of_the_share: Option<OwnedSemaphorePermit>,
     _of_the_pool: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits for what a call takes of the pool. Its slot is for [`Slot`] to give back: its permit is forgotten here.
+/// Waits for the slot and memories of a call. It forgets the slot's permit, because [`Slot`] gives the slot back.
 pub(crate) async fn acquire<T>(plugin: &Loaded<T>) -> Result<TakenMemories, AcquireError> {
     let ExtraMemories { of_each_call, share } = &plugin.extra_memories;
     let mut taken = TakenMemories::default();
@@ -69,7 +68,7 @@ thread_local! {
     static UNCLEANED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A call with so much memory has ended on this thread, and its store is gone. Small ones do not count: what they used stays
+/// Counts a call of `bytes` that has ended on this thread, after its store is gone. Small calls do not count, because their memory stays
 /// resident in any case.
 fn clean_after(engine: &Engine, bytes: u64) {
     if bytes <= FREE_MEMORY_BYTES {
@@ -83,13 +82,13 @@ fn clean_after(engine: &Engine, bytes: u64) {
     UNCLEANED.set(0);
     for _ in 0..DECOMMIT_BATCH {
         if use_a_stack(engine).is_none() {
-            // Others clean theirs at this moment, and find the same queues.
+            // Other threads clean at this moment, and find the same queues.
             break;
         }
     }
 }
 
-/// Calls a function that does nothing, on a stack of the pool, which is then to be cleaned.
+/// Calls an empty function on a stack of the pool, which the pool then has to clean.
 fn use_a_stack(engine: &Engine) -> Option<()> {
     let mut store = Store::try_new(engine, ()).ok()?;
     let nothing = Func::wrap(&mut store, || {});

@@ -1,4 +1,4 @@
-//! Where a plugin comes from, and a first look at what it is.
+//! The source of a plugin, and a first check of its kind.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -19,27 +19,27 @@ pub enum Source {
     Path(PathBuf),
 }
 
-/// What a file is, by its first bytes.
+/// The kind of a file, from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
-    /// What a plugin is.
+    /// A component, as a plugin has to be.
     Component,
     /// WebAssembly without the component around it.
     CoreModule,
     /// WebAssembly in text form.
     Text,
-    /// Nothing.
+    /// An empty file.
     Empty,
-    /// Packed.
+    /// A packed file.
     Archive,
-    /// What stands for a file of Git LFS that was not fetched.
+    /// A pointer to a file of Git LFS that was not fetched.
     LfsPointer,
-    /// A web page, or XML, in which object stores and gateways say what went wrong.
+    /// A web page, or XML, as object stores and gateways send with an error.
     Html,
     /// A program for a processor, or compiled code.
     Native,
-    /// Something else.
+    /// Another kind.
     Other,
 }
 
@@ -49,7 +49,7 @@ impl FileKind {
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
             [] => Self::Empty,
-            // Version 13 of the pre-standard binary format; layer 1 is what makes it a component.
+            // Version 13 of the pre-standard binary format. Layer 1 makes it a component.
             [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Self::Component,
             [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Self::CoreModule,
             // gzip; zip; Zstandard; bzip2; xz.
@@ -58,7 +58,7 @@ impl FileKind {
             | [0x28, 0xb5, 0x2f, 0xfd, ..]
             | [b'B', b'Z', b'h', ..]
             | [0xfd, b'7', b'z', b'X', b'Z', ..] => Self::Archive,
-            // ELF, which wasmtime's compiled code is as well; Mach-O; PE.
+            // ELF, which includes wasmtime's compiled code; Mach-O; PE.
             [0x7f, b'E', b'L', b'F', ..] | [0xcf, 0xfa, 0xed, 0xfe, ..] | [b'M', b'Z', ..] => Self::Native,
             _ if bytes.starts_with(b"version https://git-lfs.github.com/spec/") => Self::LfsPointer,
             _ if looks_like_html(bytes) => Self::Html,
@@ -84,7 +84,7 @@ fn looks_like_html(bytes: &[u8]) -> bool {
 }
 
 impl Source {
-    /// Reads it whole.
+    /// Reads the whole component.
     pub(crate) fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
         match self {
             Self::Bytes(bytes) => {
@@ -100,13 +100,13 @@ fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
     let file = open_plain(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large, also one that grows.
+    // One byte more than the limit shows that a file is too large, also one that grows.
     file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     check_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
     Ok(bytes)
 }
 
-/// Opens a plain file. Anything else is refused and not waited for: a named pipe's writer might never come.
+/// Opens a plain file. Refuses other kinds without a wait, because a named pipe's writer might never come.
 fn open_plain(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -119,7 +119,7 @@ fn open_plain(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, a pipe or a device: name a file"))
 }
 
-/// Nor is a terminal taken over.
+/// Opens without a wait, and does not take over a terminal.
 #[cfg(unix)]
 const DO_NOT_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.union(rustix::fs::OFlags::NOCTTY).bits().cast_signed();
 
@@ -130,7 +130,7 @@ fn check_size(bytes: u64) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Refuses what cannot be a whole component, with the reason that its author understands.
+/// Refuses bytes that cannot be a whole component, with a reason that its author understands.
 pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     match FileKind::of(bytes) {
@@ -160,10 +160,10 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// Modules of what was before WASI 0.2.
+/// Modules of WASI preview 1.
 const PREVIEW_1: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// What a core module lacks to be a component. One that cannot be read lacks that most.
+/// The error for a core module: the parts that it lacks to be a component. One that cannot be read is truncated above all.
 fn core_module(bytes: &[u8]) -> LoadError {
     let (mut module, mut embedded) = (None, false);
     for payload in Parser::new(0).parse_all(bytes) {
@@ -191,7 +191,7 @@ fn sections_are_whole(bytes: &[u8]) -> bool {
     true
 }
 
-/// A section's size, and what follows it. `None` when the bytes end before the number does.
+/// A section's size, and the bytes after it. `None` when the bytes end before the number does.
 fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut value = 0_u64;
     for (i, byte) in bytes.iter().enumerate().take(5) {

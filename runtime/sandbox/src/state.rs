@@ -1,4 +1,4 @@
-//! What a store holds besides the guest, and what its host functions find there.
+//! The data of a store besides the guest, which its host functions use.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,20 +34,20 @@ use crate::timed_key_values::TimedKeyValues;
 pub(crate) struct GuestState {
     pub(crate) context: Arc<CallContext<Self>>,
     pub(crate) memory: MemoryUse,
-    /// What it has of the quotas on what the host keeps; `None` while that is within the free part.
+    /// The call's charge on the quotas of host memory. `None` while its host memory is within the free part.
     host_memory_charge: Option<HostMemoryCharge<Self>>,
     session: Arc<Session>,
-    /// Whether there is an instance, which the engine fails to make for reasons of its own.
+    /// Whether there is an instance. The engine may fail to make one for reasons of its own.
     pub(crate) instantiated: bool,
     host_calls: u64,
-    /// Made when the guest first uses WASI: it costs as much as a small call.
+    /// Made when the guest first uses WASI, because it costs as much as a small call.
     wasi: Option<Box<Wasi>>,
     /// Made when the guest first uses key-value storage.
     changes: Option<Box<Changes>>,
     /// Made when the guest first uses HTTP.
     #[cfg(feature = "http")]
     outgoing: Option<Box<Outgoing<Self>>>,
-    /// The copy of the transcript; it goes after everything that may have it open.
+    /// The copy of the transcript. It is dropped after all fields that may have it open.
     transcript: Option<CallTranscript>,
 }
 
@@ -56,7 +56,7 @@ struct Wasi {
     table: ResourceTable,
     random_bytes: Arc<AtomicU64>,
     memory: HostMemory,
-    /// What the machine had none left of when the guest was to see its transcript.
+    /// The resource that the machine lacked when the guest was to see its transcript.
     transcript_lacked: Option<Errno>,
 }
 
@@ -88,7 +88,7 @@ impl GuestState {
         }
     }
 
-    /// What the guest has written to key-value storage.
+    /// Takes the guest's changes of key-value storage.
     pub(crate) fn take_changes(&mut self) -> Vec<(String, Change)> {
         self.changes.take().map(|changes| changes.into_list()).unwrap_or_default()
     }
@@ -98,7 +98,7 @@ impl GuestState {
         self.sent() > 0
     }
 
-    /// What the machine had none left of when a request was to be sent.
+    /// The resource that the machine lacked when a request was to be sent.
     pub(crate) fn request_lacked(&self) -> Option<Errno> {
         #[cfg(feature = "http")]
         let lacked = self.outgoing.as_ref().and_then(|outgoing| outgoing.hooks.lacked.get().copied());
@@ -107,7 +107,7 @@ impl GuestState {
         lacked
     }
 
-    /// What the machine had none left of when the guest was to see its transcript.
+    /// The resource that the machine lacked when the guest was to see its transcript.
     pub(crate) fn transcript_lacked(&self) -> Option<Errno> {
         self.wasi.as_ref()?.transcript_lacked
     }
@@ -121,7 +121,7 @@ impl GuestState {
         sent
     }
 
-    /// Counts what host calls use up.
+    /// Counts a host call and the memory that it used.
     pub(crate) fn at_transition(&mut self, transition: CallHook) -> wasmtime::Result<()> {
         let limits = &self.context.plugin.limits;
         match transition {
@@ -152,7 +152,7 @@ impl GuestState {
         Ok(())
     }
 
-    /// What the host keeps for the call and counts, in bytes.
+    /// Host memory of the call that counts, in bytes.
     fn host_memory(&mut self) -> u64 {
         let in_wasi = self.wasi.as_mut().map_or(0, |wasi| {
             wasi.memory.count_handles(&mut wasi.table);
@@ -162,8 +162,8 @@ impl GuestState {
         in_wasi.saturating_add(changes).saturating_sub(FREE_HOST_BYTES)
     }
 
-    /// Looks at what the host keeps after a host call. A call that wants more than its plugin's memory, or than the host keeps for
-    /// any one call, ends there; one that wants what is kept for others is put back.
+    /// Checks the call's host memory after a host call. A call beyond its plugin's memory, or beyond the host memory of any one call,
+    /// ends there. A call that needs host memory that other calls hold is put back.
     fn check_host_memory(&mut self, bytes: u64) -> wasmtime::Result<()> {
         let before = self.memory.of_the_host();
         if bytes == before {
@@ -190,20 +190,20 @@ impl GuestState {
         Ok(())
     }
 
-    /// What the call may still send, and the account of what waits to be. Made together with the rest of HTTP.
+    /// The body bytes that the call may still send, and the account of waiting ones. Made together with the rest of HTTP.
     #[cfg(feature = "http")]
     pub(crate) fn upload(&mut self) -> (Arc<Allowance>, Arc<TaskMemory>) {
         let hooks = &self.outgoing().hooks;
         (Arc::clone(&hooks.allowance), Arc::clone(&hooks.task_memory))
     }
 
-    /// A request goes out that holds so much.
+    /// Begins a request that holds `bytes`.
     #[cfg(feature = "http")]
     pub(crate) fn begin_exchange(&mut self, bytes: u64) {
         self.outgoing().hooks.request_bytes = bytes;
     }
 
-    /// For the plugin's log, once a call.
+    /// Notes an error for the plugin's log, once a call.
     #[cfg(feature = "http")]
     pub(crate) fn note_request_error(&mut self, what: &str) {
         self.outgoing().hooks.request_errors.note(&what);
@@ -237,7 +237,7 @@ impl GuestState {
         wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())))
     }
 
-    /// What the guest has changed in key-value storage, and its handles.
+    /// The guest's changes of key-value storage, and its handles.
     pub(crate) fn key_values(&mut self) -> (&mut Changes, &mut ResourceTable) {
         let Self { context, session, wasi, changes, transcript, .. } = self;
         let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(context, session, transcript.as_ref())));

@@ -1,7 +1,7 @@
 //! Makes a running guest yield every millisecond: a thread increments the engine's epoch.
 //!
-//! It costs nothing when no guest runs: after [`IDLE_TICKS`] without one it parks, and the next poll of a guest wakes
-//! it. A guest that waits for the host needs no epoch and does not keep it awake.
+//! The thread costs nothing when no guest runs: after [`IDLE_TICKS`] without one it parks, and the next poll of a guest wakes it. A guest
+//! that waits for the host needs no epoch and does not keep the thread awake.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use wasmtime::EngineWeak;
 
 use crate::limits::{IDLE_TICKS, TICK};
 
-/// Hands out [`Running`] guards; the last handle that goes ends the thread.
+/// Hands out [`Running`] guards. Dropping the last handle ends the thread.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
 }
@@ -22,12 +22,12 @@ struct Shared {
     /// Set by the thread before it parks. Read after `running` was raised, so that one of the two sees the other.
     parked: AtomicBool,
     ticks: AtomicU64,
-    /// Under it: whether the thread should end.
+    /// Whether the thread should end.
     ending: Mutex<bool>,
     changed: Condvar,
 }
 
-/// While it lives the epoch goes on.
+/// A guard: while it lives, the thread increments the epoch.
 pub(crate) struct Running<'a>(&'a Shared);
 
 impl Ticker {
@@ -45,7 +45,7 @@ impl Ticker {
         Ok(Self { shared })
     }
 
-    /// To be held while a guest is polled.
+    /// The guard to hold while a guest is polled.
     pub(crate) fn running(&self) -> Running<'_> {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.parked.load(Ordering::SeqCst) {
@@ -55,12 +55,12 @@ impl Ticker {
         Running(&self.shared)
     }
 
-    /// How often the epoch was counted up.
+    /// The number of increments of the epoch.
     pub(crate) fn ticks(&self) -> u64 {
         self.shared.ticks.load(Ordering::Relaxed)
     }
 
-    /// Comes back when the thread has parked.
+    /// Returns when the thread has parked.
     #[cfg(test)]
     fn wait_until_parked(&self) {
         let mut ending = self.shared.lock();
@@ -108,11 +108,11 @@ impl Shared {
         }
     }
 
-    /// Waits for a guest; says whether the thread should end.
+    /// Waits for a guest. Gives whether the thread should end.
     fn park(&self) -> bool {
         let mut ending = self.lock();
         self.parked.store(true, Ordering::SeqCst);
-        // For `wait_until_parked`; nobody else waits while the thread is awake.
+        // Wakes `wait_until_parked`. No other code waits while the thread is awake.
         self.changed.notify_all();
         while !*ending && self.running.load(Ordering::SeqCst) == 0 {
             ending = self.changed.wait(ending).unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Key-value storage whose look-ups count as the guest's time.
 //!
-//! A look-up keeps the guest's thread: for a lock, or for a disk. The time on the processor is counted as the guest's own; the
-//! rest would not count, and a guest that looks up a lot on a slow disk would run on beyond its deadline.
+//! A look-up keeps the guest's thread, for a lock or for a disk. Its time on the processor counts as the guest's own anyway. The rest
+//! would not count, and a guest with many look-ups on a slow disk would run beyond its deadline.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use lastword_events::PluginName;
 use crate::call_context::CallContext;
 use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
-/// The storage that a call was given.
+/// The storage of a call.
 pub(crate) struct TimedKeyValues<T: 'static> {
     store: Arc<dyn KeyValues>,
     context: Arc<CallContext<T>>,

@@ -1,4 +1,4 @@
-//! A call's timer. It is made when it is first needed: calls that neither wait for the host nor for a turn have none.
+//! A call's timer. It is made when it is first needed: a call that waits neither for the host nor for a turn has none.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Whether there can be one on this thread.
+    /// Whether this thread can have one.
     pub(crate) fn is_possible() -> bool {
         Handle::try_current().is_ok()
     }
 
-    /// Ready from `at` on. Until then the task is woken, by then or earlier: it has to ask again.
+    /// Ready from `at` on. The task is woken by then or earlier, and has to ask again.
     pub(crate) fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if at <= Instant::now() {
             return Poll::Ready(());
@@ -24,7 +24,7 @@ impl Timer {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         let due = timer.as_mut().poll(cx);
         if due.is_pending() && timer.deadline() <= at {
-            // One that was set for an earlier wait is left as it is: setting it anew takes the timer's lock.
+            // A timer that was set for an earlier wait stays as it is, because setting it anew takes the timer's lock.
             return due;
         }
         timer.as_mut().reset(at);

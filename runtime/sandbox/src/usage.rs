@@ -1,19 +1,19 @@
-//! What one call has used: fuel, and memory of the guest and of the host. The store writes it, and the call's report reads it.
+//! The use of one call: fuel, and memory of the guest and of the host. The store writes it, and the call's report reads it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct Usage {
-    /// Left of the guest's fuel when the engine last wrote it down.
+    /// The rest of the guest's fuel when the engine last stored it.
     fuel_left: AtomicU64,
-    /// The most that the guest's memories and what the host kept had together.
+    /// The most bytes of the guest's memories and of host memory together.
     peak_memory: AtomicU64,
-    /// The part of that which the host kept.
+    /// The host's part of that.
     host_memory_at_peak: AtomicU64,
     peak_guest_memory: AtomicU64,
-    /// The most that counted in what calls share, with what the guest asked for and did not get.
+    /// The most that counted in shared memory, with the bytes that the guest asked for and did not get.
     counted_memory: AtomicU64,
-    /// What it wanted the host to keep when others had used that up.
+    /// Host memory that the call wanted when other calls had used it up.
     wanted_host_memory: AtomicU64,
 }
 
@@ -53,7 +53,7 @@ impl Usage {
         self.fuel_left.load(Ordering::Relaxed)
     }
 
-    /// What the guest's memories and tables have now, and what the host keeps for it.
+    /// Records the present bytes of the guest's memories and tables, and of host memory.
     pub(crate) fn record_memory(&self, guest: u64, host: u64) {
         let together = guest.saturating_add(host);
         if together > self.peak_memory.load(Ordering::Relaxed) {
@@ -63,17 +63,17 @@ impl Usage {
         self.peak_guest_memory.fetch_max(guest, Ordering::Relaxed);
     }
 
-    /// The most that both had together.
+    /// The most bytes of both together.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.peak_memory.load(Ordering::Relaxed)
     }
 
-    /// What of [`peak_memory`](Self::peak_memory) the host kept.
+    /// The host's part of [`peak_memory`](Self::peak_memory).
     pub(crate) fn host_memory_at_peak(&self) -> u64 {
         self.host_memory_at_peak.load(Ordering::Relaxed)
     }
 
-    /// The most that the guest's memories and tables had.
+    /// The most bytes of the guest's memories and tables.
     pub(crate) fn peak_guest_memory(&self) -> u64 {
         self.peak_guest_memory.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Carries out a group of writes, one after the other; each behind a savepoint if one of them spoils the others' transaction.
+//! Carries out a group of writes, one after the other. If one of them spoils the transaction of the others, each gets a savepoint.
 
 mod file_tables;
 mod retention;
@@ -26,27 +26,27 @@ pub(crate) struct GroupApply<'a> {
     applied: Applied,
 }
 
-/// What became of a group.
+/// The results of a group.
 #[derive(Default)]
 pub(crate) struct Applied {
-    /// What became of each owner's line, in their order.
+    /// The result of each owner's line, in the order of the lines.
     pub(crate) answers: Vec<Result<Appended, JournalError>>,
-    /// What became of what operators wanted changed, in their order.
+    /// The results of operators' changes, in the order of the changes.
     pub(crate) changed: Vec<Vec<ChangedDelivery>>,
-    /// What could not be written by itself.
+    /// Writes that the file refuses even alone.
     pub(crate) asides: Vec<Aside>,
-    /// Of each tenant's outcomes those that could not be written by themselves: their positions, and why.
+    /// Per tenant, the outcomes that the file refuses even alone: the position of each, and the reason.
     pub(crate) unwritable: Vec<Vec<(usize, String)>>,
-    /// A row was in the way that no program of ours has written.
+    /// A row was in the way that no version of the program writes.
     pub(crate) damage: bool,
 }
 
-/// What became of one write.
+/// The result of one write.
 enum WriteResult<T> {
     Done(T),
-    /// It does not fit what is there. Nothing was changed.
+    /// The write does not fit the rows. It changed nothing.
     Refused(JournalError),
-    /// SQLite does not take it, whatever else there is. Nothing was changed.
+    /// SQLite does not take this write, whatever else is in the group. It changed nothing.
     Unwritable(rusqlite::Error),
 }
 
@@ -59,10 +59,10 @@ impl<'a> GroupApply<'a> {
         self.applied
     }
 
-    /// Carries out what owners and the runtime append.
+    /// Carries out operations of owners and of the runtime.
     ///
     /// # Errors
-    /// When the file cannot be written; and, unless each is by itself, when one of them cannot.
+    /// When the file cannot be written, or, without savepoints, when any one write cannot be applied.
     pub(crate) fn appends<'b>(&mut self, appends: impl Iterator<Item = &'b mut Append>) -> rusqlite::Result<()> {
         for append in appends {
             match append {
@@ -100,7 +100,7 @@ impl<'a> GroupApply<'a> {
         Ok(())
     }
 
-    /// Changes deliveries as an operator asks. One that cannot be changed is no reason to leave the others out.
+    /// Changes deliveries as an operator asks. A delivery that cannot be changed does not stop the others.
     fn changes(
         &mut self,
         change: DeliveryChange,
@@ -126,7 +126,7 @@ impl<'a> GroupApply<'a> {
     /// Carries out outcomes of tenants.
     ///
     /// # Errors
-    /// As [`appends`](Self::appends).
+    /// See [`appends`](Self::appends).
     pub(crate) fn outcomes<'b>(&mut self, outcomes: impl Iterator<Item = &'b Outcomes>) -> rusqlite::Result<()> {
         for Outcomes { tenant, completions, .. } in outcomes {
             let mut unwritable = Vec::new();
@@ -165,7 +165,7 @@ impl<'a> GroupApply<'a> {
             let changes = self.tables.file.total_changes();
             return match work(&mut self.tables) {
                 Ok(done) => Ok(WriteResult::Done(done)),
-                // Part of it would be committed. Behind a savepoint all of it is undone.
+                // The write changed rows before it failed, and a commit would keep those. Behind a savepoint all of it is undone.
                 Err(Failed::Refused(error)) if self.tables.file.total_changes() != changes => {
                     Err(refused_too_late(error))
                 }
@@ -189,7 +189,8 @@ impl<'a> GroupApply<'a> {
     }
 }
 
-/// Writes something that changes nothing. A row that is updated to what it is would not do: SQLite compares, and writes no page.
+/// Writes a page and changes nothing. An update of a row to its present values would not do: SQLite compares the values, and writes no
+/// page.
 fn probe(file: &Connection) -> rusqlite::Result<()> {
     // No session has this number.
     file.prepare_cached("INSERT OR REPLACE INTO recent_end (sequence, received_at, said) VALUES (0, 0, 0)")?
@@ -197,7 +198,7 @@ fn probe(file: &Connection) -> rusqlite::Result<()> {
     file.prepare_cached("DELETE FROM recent_end WHERE sequence = 0")?.execute([]).map(drop)
 }
 
-/// Changes deliveries of a journal that no program uses; none stands for one that is not of this journal.
+/// Changes deliveries of a journal that no program uses. `None` stands for a delivery that is not of this journal.
 ///
 /// # Errors
 /// When one of them cannot be changed.
@@ -219,12 +220,12 @@ pub(crate) fn change_outside_of_runs<'a>(
     ids.map(changed).collect()
 }
 
-/// An error of the command alone: the group is carried out again, with each write behind a savepoint.
+/// The error of one command. The writer carries the group out again, with each write behind a savepoint.
 fn refused_too_late(error: JournalError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// Logs an operation that does not fit what is there: it was decided on something else.
+/// Logs an operation that does not fit the rows: the runtime decided it on something else.
 fn defect(error: &JournalError) {
     tracing::error!(%error, "a defect of the runtime: something could not be recorded");
 }

@@ -1,4 +1,4 @@
-//! Copies of a journal: one is made while a program uses it, and another journal is made of one.
+//! Copies of a journal: makes one while a program uses the journal, and makes a journal from one.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -23,14 +23,14 @@ use crate::sqlite_error::is_damage;
 /// Added to the new journal's name while it is written.
 const WRITING: &str = ".restoring";
 
-/// A journal that was made of a backup.
+/// A journal that was made from a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// The journal, by its own name: links are followed.
+    /// The path of the journal. Links are followed.
     pub path: PathBuf,
-    /// What its delivery ids begin with.
+    /// The journal's name, with which its delivery ids begin.
     pub name: JournalName,
-    /// What those of the journal began with that the backup was made of.
+    /// The name of the journal in the backup.
     pub was: JournalName,
     /// Sessions that are active in it. Its next start ends them as crashed, unless their owners come back.
     pub sessions: u64,
@@ -39,11 +39,11 @@ pub struct Restored {
 }
 
 impl JournalFile {
-    /// Copies the journal into a new file, as it is at one moment. A program may be using it, and goes on writing meanwhile. The
-    /// copy is one file, which its owner alone may read. Returns its size in bytes.
+    /// Copies the journal into a new file, as it is at one moment. A program may use the journal and go on writing meanwhile. The copy is
+    /// one file that only its owner may read. Returns its size in bytes.
     ///
     /// # Errors
-    /// When there is a file already, it cannot be written, or the journal cannot be read. Nothing of the copy is left then.
+    /// When a file is there already, when it cannot be written, or when the journal cannot be read. No part of the copy is left then.
     pub fn backup(&self, to: &Path) -> Result<u64, OpenError> {
         create(to)?;
         let to = resolved(to);
@@ -56,18 +56,19 @@ impl JournalFile {
     }
 }
 
-/// Makes a journal out of a backup, where there is none. It has a name of its own: between the backup and now the journal has
-/// given out ids that would be given out again, and plugins would take what is new for what they have had.
+/// Makes a journal from a backup, at a path that has none. The new journal gets a new name. Under the old name it would give out ids
+/// again that the journal gave out after the backup, and plugins would take new deliveries for old ones.
 ///
 /// # Errors
-/// When the backup is no whole journal, there is a journal already, or it cannot be written. What is there is as it was then.
+/// When the backup is no whole journal, when a journal is there already, or when the new one cannot be written. The files are then as
+/// they were.
 pub fn restore(backup: &Path, to: &Path) -> Result<Restored, OpenError> {
     let source = JournalFile::look(backup)?;
     if let Some(why) = source.check()?.into_iter().next() {
         return Err(OpenError::Damaged { path: backup.to_owned(), why });
     }
     let (sessions, deliveries) = source.unfinished()?;
-    // Nobody begins a journal there meanwhile.
+    // The claim keeps other programs from beginning a journal there meanwhile.
     let claim = Claim::make(to)?;
     if !matches!(claim.content, Content::Empty | Content::Unwritten) {
         let path = claim.path.clone();
@@ -84,8 +85,8 @@ pub fn restore(backup: &Path, to: &Path) -> Result<Restored, OpenError> {
     }
 }
 
-/// Writes the journal beside its place, and gives it its name when it is whole: a crash before that leaves no journal, and none that
-/// has the name of the other.
+/// Writes the journal beside its place, and renames it when it is whole. So a crash before that leaves no journal, and no journal with
+/// the name of the other.
 fn put(source: &JournalFile, path: &Path, name: JournalName) -> Result<(), OpenError> {
     let writing = beside(path, WRITING);
     make_room(&writing)?;
@@ -98,8 +99,8 @@ fn put(source: &JournalFile, path: &Path, name: JournalName) -> Result<(), OpenE
     put.inspect_err(|_| drop(fs::remove_file(&writing)))
 }
 
-/// Makes an empty file, for its owner alone. It is closed again: SQLite's locks on a file go with the first descriptor of it that a
-/// process closes.
+/// Makes an empty file that only its owner may read, and closes it. SQLite loses its locks on a file when the process closes any
+/// descriptor of it, so none may stay open.
 fn create(path: &Path) -> Result<(), OpenError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
@@ -118,8 +119,8 @@ fn copy(
     let into = |error: rusqlite::Error| OpenError::sqlite(to, &error);
     let mut new = copying_into(to).map_err(into)?;
     let backup = Backup::new(from, &mut new).map_err(into)?;
-    // All of it at once, because that is one reading: it holds no writer up, and what is written meanwhile is not in it. In several
-    // steps it would begin anew after each commit of another process, and beside a busy program never end.
+    // All pages in one step, because one step is one reading: it holds up no writer, and the copy lacks later writes. A copy in several
+    // steps would begin anew after each commit of another process, and would never end beside a busy program.
     let step = backup.step(-1);
     drop(backup);
     match step {
@@ -130,7 +131,7 @@ fn copy(
         }
         Err(error) => return Err(into(error)),
     }
-    // One file that is whole by itself: it has no log beside it, and to read it takes no right to write.
+    // The copy is one whole file without a log beside it, so that a reader needs no right to write.
     new.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(into)?;
     change(&new).map_err(into)?;
     new.close().map_err(|(_, error)| into(error))

@@ -1,6 +1,6 @@
-//! Which calls are under way, in a file that is mapped into memory: whatever ends the process, the kernel keeps what was
-//! written there. Nothing is synced, and that costs a call no more than some bytes in memory. What a power cut leaves is of
-//! another boot, and counts for nothing.
+//! Records which calls are under way, in a file that is mapped into memory. The kernel keeps the bytes however the process ends. The
+//! program syncs nothing, so a call costs some writes to memory. After a power cut the file has the number of another boot, and the marks
+//! count for nothing.
 
 mod table;
 
@@ -27,14 +27,14 @@ pub(crate) struct CallsUnderWay {
 
 #[derive(Debug)]
 struct Slots {
-    /// None once the marks are ended: the next run has the file then, and a call that comes back late must not write into it.
+    /// None once the marks are ended. The next run has the file then, and a call that comes back late must not write into it.
     table: Option<Table>,
     free: Vec<usize>,
 }
 
 impl CallsUnderWay {
-    /// The calls that were under way when the last run died, unless it had ended its marks; and the table for this run. Without a table
-    /// nothing is ever suspect: that is no failure.
+    /// Opens the file. Gives the table for this run, and the calls that were under way when the last run died, unless that run had ended
+    /// its marks. Without a table no delivery is ever suspect, which is no failure.
     pub(crate) fn open(journal: &Path, name: JournalName) -> (Option<Arc<Self>>, Vec<DeliveryKey>) {
         let Some(boot) = boot() else { return (None, Vec::new()) };
         let path = beside(journal, SUFFIX);
@@ -54,7 +54,7 @@ impl CallsUnderWay {
         }
     }
 
-    /// What was found is written down elsewhere: from now on it is this run's.
+    /// Begins this run's marks. The calls of the last run are recorded in the journal by now.
     pub(crate) fn begin(&self, name: JournalName) {
         let Some(boot) = boot() else { return };
         let mut slots = self.slots.lock();
@@ -64,9 +64,10 @@ impl CallsUnderWay {
         }
     }
 
-    /// A call begins. None once the marks are ended, or when more calls are under way than there are slots: it is not suspect then.
+    /// Marks a call that begins. None once the marks are ended, or when more calls are under way than there are slots. Such a call is
+    /// never suspect.
     pub(crate) fn mark(self: &Arc<Self>, delivery: &DeliveryKey) -> Option<CallMark> {
-        // Made before the lock is taken, and without memory of its own: this is done for every call.
+        // The text is made before the lock is taken, and without an allocation, because every call does this.
         let mut text = [0; Table::CALL_BYTES];
         let mut rest = text.as_mut_slice();
         write!(rest, "{}/{}/{}", delivery.sequence, delivery.event, delivery.plugin).ok()?;
@@ -79,7 +80,7 @@ impl CallsUnderWay {
         Some(CallMark::new(self.clone(), slot))
     }
 
-    /// Ends the marks: the run ends by itself, so no call that is under way now has taken the process down.
+    /// Ends the marks. The run ends by itself, so no call under way has taken the process down.
     pub(crate) fn end_marks(&self) {
         if let Some(mut table) = self.slots.lock().table.take() {
             table.set_ended();
@@ -97,7 +98,7 @@ impl CallMarks for CallsUnderWay {
     }
 }
 
-/// What [`CallsUnderWay::mark`] has written.
+/// Reads a mark that [`CallsUnderWay::mark`] has written.
 fn parsed(text: &[u8]) -> Option<DeliveryKey> {
     let mut parts = std::str::from_utf8(text).ok()?.splitn(3, '/');
     let sequence = parts.next()?.parse().ok()?;
@@ -106,7 +107,7 @@ fn parsed(text: &[u8]) -> Option<DeliveryKey> {
     Some(DeliveryKey { sequence, event, plugin })
 }
 
-/// Another one after each start of the machine; none where the system has no such number.
+/// The number of this boot, which is new after each start of the machine. None where the system has no such number.
 fn boot() -> Option<[u8; table::BOOT_BYTES]> {
     let text = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
     text.get(..table::BOOT_BYTES)?.try_into().ok()
@@ -137,7 +138,7 @@ mod tests {
         let over = first.mark(&key(1, "over")).unwrap();
         let under_way = first.mark(&key(2, "under-way")).unwrap();
         drop(over);
-        // As a process that is killed: nothing is dropped.
+        // Ends like a process that is killed, which drops nothing.
         std::mem::forget(under_way);
         let second = run(&[key(2, "under-way")]);
         let stuck = second.mark(&key(3, "stuck")).unwrap();
@@ -163,7 +164,7 @@ mod tests {
         calls.begin(name);
         std::mem::forget(calls.mark(&key(1, "under-way")).unwrap());
         drop(calls);
-        // As earlier versions wrote it: 1 024 slots of 128 bytes, behind a header of 128.
+        // The form of earlier versions: 1 024 slots of 128 bytes, behind a header of 128.
         let path = beside(&journal, SUFFIX);
         let (whole, short) = (std::fs::metadata(&path).unwrap().len(), 128 + 1024 * 128);
         std::fs::File::options().write(true).open(&path).unwrap().set_len(short).unwrap();

@@ -1,6 +1,6 @@
-//! What the writer is asked to do.
+//! The commands that the writer gets.
 //!
-//! A [`Command`] waits in its queue until it is written; what ends the writing does not.
+//! A [`Command`] waits in the writer's queue. A [`Message::Release`] is not queued; it takes effect on arrival.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,37 +10,37 @@ use lastword_journal::{Appended, ChangedDelivery, DeliveryChange, DeliveryKey, J
 
 use crate::release::ReleaseGuard;
 
-/// What other threads send to the writer.
+/// Messages of other threads to the writer.
 pub(crate) enum Message {
-    /// Something is to be written.
+    /// Write this.
     Write(Command),
-    /// Everything that came before is to be written, and the file closed. Then the guard is dropped.
+    /// Write everything that came before, and close the file. Then drop the guard.
     Release(ReleaseGuard),
 }
 
-/// What is to be written.
+/// A write that waits in the queue.
 pub(crate) enum Command {
-    /// Something is to be appended.
+    /// Append this.
     Append(Append),
     /// Attempts have ended.
     Outcomes(Outcomes),
-    /// Whoever asks wants to know when everything before it is written.
+    /// Answer when everything before this is written.
     Flush(Reply<()>),
 }
 
-/// What is written in the order in which it was said, before any outcome.
+/// Writes that keep their order, and go before any outcome.
 pub(crate) enum Append {
-    /// What an owner's line asks for: refused when it cannot be written.
+    /// The request of an owner's line. The writer refuses it when it cannot be written.
     Requested(Box<JournalOp>, Reply<Appended>),
-    /// What the runtime decided: tried again until it is written.
+    /// Decisions of the runtime. The writer tries again until they are written.
     Decided(Vec<JournalOp>, Reply<()>),
-    /// What an operator wants changed: tried again until it is written, because the runtime has acted upon it.
+    /// An operator's change. The writer tries again until it is written, because the runtime has acted on it.
     Changes(DeliveryChange, Vec<DeliveryKey>, Reply<Vec<ChangedDelivery>>),
-    /// Something that changes nothing: refused when it cannot be written.
+    /// A write that changes nothing. The writer refuses it when it cannot be written.
     Probe(Reply<()>),
 }
 
-/// How attempts of one tenant ended: all of it is written at once, and tried again until it is.
+/// Outcomes of one tenant. The writer writes all of them at once, and tries again until they are written.
 pub(crate) struct Outcomes {
     pub(crate) tenant: Arc<str>,
     pub(crate) completions: Vec<Resolved>,
@@ -49,7 +49,7 @@ pub(crate) struct Outcomes {
 }
 
 impl Append {
-    /// How many operations it has.
+    /// The number of its operations.
     pub(crate) fn operations(&self) -> usize {
         match self {
             Self::Requested(..) | Self::Probe(_) => 1,
@@ -58,7 +58,7 @@ impl Append {
         }
     }
 
-    /// What the operations count for in a group.
+    /// The cost of the operations in a group.
     pub(crate) fn cost(&self) -> u64 {
         match self {
             Self::Requested(op, _) => cost(op),
@@ -77,17 +77,17 @@ impl Outcomes {
         Self { tenant, completions, cost, reply }
     }
 
-    /// What the outcomes count for in a group.
+    /// The cost of the outcomes in a group.
     pub(crate) fn cost(&self) -> u64 {
         self.cost
     }
 
-    /// What those would have stored whose positions are in `set_aside`.
+    /// The staged values of the completions at the positions in `set_aside`.
     pub(crate) fn set_aside(&self, set_aside: &[(usize, String)]) -> impl Iterator<Item = &Staged> {
         set_aside.iter().filter_map(|(position, _)| self.completions.get(*position)?.staged.as_deref())
     }
 
-    /// Answers that they are on record, but for those whose positions are in `set_aside`. Gives those that are.
+    /// Answers the completions that are on record: all but those at the positions in `set_aside`. Gives the completions on record.
     pub(crate) fn answer(mut self, set_aside: &[(usize, String)]) -> Vec<Resolved> {
         let Some((_, why)) = set_aside.first() else {
             self.reply.send(Ok(()));
@@ -103,8 +103,8 @@ impl Outcomes {
     }
 }
 
-/// A row for the session, one for each plugin that is owed the event, and one for the owner's name of the line. Of the end of a run
-/// one for each call that was cut.
+/// The cost of an operation: a row for the session, one for each plugin that is owed the event, and one for the line's `op_id`. The end
+/// of a run costs one row for each call that was cut.
 fn cost(op: &JournalOp) -> u64 {
     let rows = match op {
         JournalOp::Replace { end, start } => return cost(end).saturating_add(cost(start)),

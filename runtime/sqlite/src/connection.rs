@@ -1,4 +1,4 @@
-//! Connections, and what is set for each.
+//! Connections, and their settings.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,26 +8,26 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::format::APPLICATION_ID;
 
-/// How long another program's transaction (`sqlite3` with a write, a backup) is waited for.
+/// How long a connection waits for another program's transaction (`sqlite3` with a write, a backup).
 const BUSY: Duration = Duration::from_secs(5);
-/// Pages of the log after which they are moved into the database: 16 MiB, so that a drain pays for it a few times only.
+/// Pages of the log after which SQLite moves them into the database: 16 MiB, so that a drain pays for it only a few times.
 const CHECKPOINT_PAGES: u32 = 4096;
-/// What the log is cut back to once it is in the database, in bytes.
+/// The size to which SQLite truncates the log after a checkpoint, in bytes.
 const LOG_BYTES: u32 = 64 << 20;
-/// What the writer keeps of the database in memory, in KiB.
+/// The writer's page cache, in KiB.
 const CACHE_KIB: u32 = 16 << 10;
 
-/// A connection that writes nothing, as beside a running program.
+/// A connection that writes nothing, for use beside a running program.
 pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     connection(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// A connection that writes. The file has to be there.
+/// A connection that writes. The file must exist.
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let file = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Until it is accepted: who closes a journal that is refused leaves it, and its log, as they are.
+    // Until the journal is accepted. Closing a journal that is refused leaves the file and its log as they are.
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // The log first: the other settings are the connection's.
+    // The log mode first. The other settings belong to the connection.
     file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     file.execute_batch(&format!(
         "PRAGMA synchronous = FULL;
@@ -39,17 +39,17 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
-/// A connection to an empty file that a journal is copied into: nothing of that file is set.
+/// A connection to an empty file that a journal is copied into. It changes no setting of that file.
 pub(crate) fn copying_into(path: &Path) -> rusqlite::Result<Connection> {
     connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-/// The journal is used from now on: whoever closes it last moves its log into it.
+/// Accepts the journal for use. The last connection to close moves the log into the database from now on.
 pub(crate) fn accept(file: &Connection) -> rusqlite::Result<()> {
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
-/// Says in an empty file, before anything else, whose it is: so it is known for ours however little of it was written.
+/// Marks an empty file as ours, before anything else. So the program knows its own file however little of it was written.
 pub(crate) fn mark(path: &Path) -> rusqlite::Result<()> {
     let file = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     file.pragma_update(None, "synchronous", "FULL")?;
@@ -59,10 +59,10 @@ pub(crate) fn mark(path: &Path) -> rusqlite::Result<()> {
 fn connection(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let file = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     file.busy_timeout(BUSY)?;
-    // A plan holds for every value: else SQLite, which looks at the values of some statements as it plans them, plans those
-    // anew each time that they are run, which takes ten times as long as running them.
+    // A plan holds for every value. Otherwise SQLite looks at the values of some statements as it plans them, and plans those anew on
+    // each run, which takes ten times as long as the run.
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Whoever could write the file may have left something in it that runs when we read or write a table.
+    // A hostile writer of the file may have left triggers or views that run when the program reads or writes a table.
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

@@ -1,4 +1,4 @@
-//! A note for the next start that the journal was found damaged. In the journal itself it would not last.
+//! A note for the next start that the journal was found damaged. A note inside the damaged journal would not last.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use crate::paths::beside;
 const SUFFIX: &str = ".suspect";
 const TEXT: &str = "found damaged; the next start of the program looks through the journal\n";
 
-/// Writes the note. Where somebody has a file of that name there is none.
+/// Writes the note. If somebody else has a file of that name, writes none.
 pub(crate) fn write(journal: &Path) {
     let made = OpenOptions::new().write(true).create_new(true).open(beside(journal, SUFFIX));
     made.and_then(|mut file| file.write_all(TEXT.as_bytes())).ok();
@@ -19,7 +19,7 @@ pub(crate) fn write(journal: &Path) {
 /// Whether there is a note.
 pub(crate) fn exists(journal: &Path) -> bool {
     let at = beside(journal, SUFFIX);
-    // Somebody else's may be a FIFO, or large.
+    // A file of somebody else may be a FIFO, or large.
     let is_short = fs::metadata(&at).is_ok_and(|file| file.is_file() && file.len() == TEXT.len() as u64);
     is_short && fs::read(&at).is_ok_and(|found| found == TEXT.as_bytes())
 }

@@ -24,7 +24,7 @@ pub enum OpenError {
     Locked {
         /// The journal.
         path: PathBuf,
-        /// The process that has it, if that could be read.
+        /// The process that has it, if the lock names one.
         pid: Option<u32>,
     },
     /// This program has an SQLite that can corrupt a journal.
@@ -34,7 +34,7 @@ pub enum OpenError {
          and turn on its feature `bundled` where it links the system's SQLite"
     )]
     OldSqlite {
-        /// What SQLite says of itself.
+        /// The version that SQLite reports.
         version: String,
     },
     /// The journal was written by a newer version of the program.
@@ -51,7 +51,7 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: u32,
     },
-    /// The file is something else, perhaps some other program's database.
+    /// The file is not a journal: perhaps the database of another program.
     #[error(
         "{} is no journal: use another file with --journal; the file was left as it is",
         path.display()
@@ -60,15 +60,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// What is at the path is no file.
+    /// The path has something that is no file.
     #[error("{} cannot be used: it is {what}, and a journal is a file: use another path with --journal", path.display())]
     NoFile {
-        /// What is there.
+        /// The path.
         path: PathBuf,
-        /// What kind of thing it is.
+        /// The kind of thing at the path.
         what: &'static str,
     },
-    /// Somebody has changed the journal's tables, or written a value that no version of the program writes.
+    /// Somebody changed the journal's tables, or wrote a value that no version of the program writes.
     #[error(
         "the journal {} was changed by something else: {what}; put a copy of it back, or use another file with --journal; \
          the file was left as it is",
@@ -77,19 +77,19 @@ pub enum OpenError {
     Altered {
         /// The journal.
         path: PathBuf,
-        /// What does not fit.
+        /// The part that does not fit.
         what: String,
     },
-    /// There is no journal, or an empty one, and what belongs to one lies beside it.
+    /// The journal is missing or empty, and files that belong to a journal lie beside it.
     #[error(
         "there is no journal at {}, and {} is there: put the file back that it belongs to, or move it away; nothing was \
          changed",
         path.display(), beside.display()
     )]
     PartOnly {
-        /// Where the journal would be.
+        /// The journal's path.
         path: PathBuf,
-        /// What is beside it.
+        /// A file beside it.
         beside: PathBuf,
     },
     /// The file system has no locks, so two programs could have the journal at once.
@@ -100,7 +100,7 @@ pub enum OpenError {
     NoLocks {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The file system cannot share memory, which SQLite's log needs.
@@ -112,10 +112,10 @@ pub enum OpenError {
     NoSharedMemory {
         /// The journal.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's message.
         why: String,
     },
-    /// Somebody reads the journal: as long as they do, its log cannot be emptied.
+    /// Another program reads the journal. As long as it does, SQLite cannot empty the log.
     #[error(
         "the log of the journal {} could not be emptied, because something else reads the journal: what was erased may have \
          bytes in it; stop that, and say the same again",
@@ -125,7 +125,7 @@ pub enum OpenError {
         /// The journal.
         path: PathBuf,
     },
-    /// There is a file where one was to be made.
+    /// The path of the new file has a file already.
     #[error("there is a file at {} already, and nothing is written over one: name another, or move it away", path.display())]
     Exists {
         /// The file.
@@ -134,7 +134,7 @@ pub enum OpenError {
     /// There is no journal.
     #[error("there is no journal at {}", path.display())]
     Missing {
-        /// Where it was looked for.
+        /// The journal's path.
         path: PathBuf,
     },
     /// The journal is damaged; the program mends it when it starts.
@@ -142,23 +142,23 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's message.
         why: String,
     },
-    /// The operating system does not let us.
+    /// The operating system refuses access.
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
         /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// SQLite does not let us.
+    /// SQLite refuses access.
     #[error("the journal {} cannot be used: {why}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's message.
         why: String,
     },
 }
@@ -176,7 +176,7 @@ impl OpenError {
         Self::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }
     }
 
-    /// What SQLite says of the file at `path`.
+    /// The error for SQLite's message about the file at `path`.
     pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, why) = (path.to_owned(), error.to_string());
         match error.sqlite_error().map(|error| error.extended_code) {
@@ -196,11 +196,11 @@ impl OpenError {
 pub(crate) enum OpenFailure {
     /// The file is broken: it can be salvaged.
     Damage(String),
-    /// It is whole, and something else is in the way.
+    /// The file is whole, and another obstacle remains.
     Sqlite(rusqlite::Error),
-    /// Its tables are not ours.
+    /// The tables are not ours.
     Altered(String),
-    /// It is of this newer version.
+    /// The file has this newer version.
     Newer(u32),
 }
 

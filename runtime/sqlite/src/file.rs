@@ -1,4 +1,4 @@
-//! A journal file as an operator sees it: to look at while a program runs, and to change while none does.
+//! A journal file as an operator sees it. An operator can look at it while a program runs, and change it while none does.
 
 mod erase;
 mod rows;
@@ -29,9 +29,9 @@ use crate::sqlite_error::is_damage;
 use crate::unmade::{self, DrainedEnds};
 use crate::{damage_note, schema, sqlite_version};
 
-/// The first version of the schema with a table for what was set aside.
+/// The first version of the schema with a table for writes that were set aside.
 const FIRST_WITH_SET_ASIDE: u32 = 5;
-/// The first version of the schema that says of a run whether it ended cleanly.
+/// The first version of the schema that records whether a run ended cleanly.
 const FIRST_WITH_CLEAN_ENDS: u32 = 6;
 
 /// A journal file that is open.
@@ -40,20 +40,20 @@ pub struct JournalFile {
     path: PathBuf,
     file: Connection,
     name: JournalName,
-    // Last, because fields are dropped in their order: SQLite closes the file first.
+    // Last, because Rust drops fields in their order: SQLite closes the file first.
     _held: Held,
 }
 
-/// What keeps the file open, see [`OpenFile`].
+/// The value that keeps the file open, see [`OpenFile`].
 #[derive(Debug)]
 enum Held {
     Open(#[expect(dead_code, reason = "held, not read")] OpenFile),
-    /// While it may be changed.
+    /// Held while the file may be changed.
     Locked(#[expect(dead_code, reason = "held, not read")] Lock),
 }
 
 impl JournalFile {
-    /// Opens a journal to look at it; a program may be using it.
+    /// Opens a journal to look at it. A program may use it meanwhile.
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
@@ -118,7 +118,7 @@ impl JournalFile {
         self.name
     }
 
-    /// How many sessions are active, and how many deliveries are owed: of those that [`sessions`](Self::sessions) and
+    /// The number of active sessions and of owed deliveries, among those that [`sessions`](Self::sessions) and
     /// [`deliveries`](Self::deliveries) list.
     pub(crate) fn unfinished(&self) -> Result<(u64, u64), OpenError> {
         let sql = "SELECT (SELECT count(*) FROM session s WHERE ended_run IS NULL
@@ -172,13 +172,13 @@ impl JournalFile {
         self.change_each(ids, DeliveryChange::Forget)
     }
 
-    /// Erases what the journal keeps of a session, or of a tenant: sessions with all that is known of them, events, names of
-    /// lines, and what plugins have stored for the tenant. With `drop_owed` also what is still owed. A file of
-    /// an earlier version is migrated if there is something to erase.
+    /// Erases the data of a session or of a tenant: sessions with their facts, events, `op_id`s, and the values that plugins have stored
+    /// for the tenant. With `drop_owed` it also erases deliveries that are still owed. It migrates a file of an earlier version if there
+    /// is something to erase.
     ///
     /// # Errors
-    /// When the file cannot be written, or there is no room for a copy of it; what was erased by then stays so, and may still
-    /// have bytes in the file until this is done again.
+    /// When the file cannot be written, or when there is no room for a copy of it. Rows that were erased by then stay erased, and their
+    /// bytes may stay in the file until the next erasure.
     pub fn erase(&mut self, target: ErasureTarget<'_>, drop_owed: bool) -> Result<Erasure, OpenError> {
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| failed(&path, &error);
@@ -195,14 +195,14 @@ impl JournalFile {
         }
         let aside = replacement::asides(&path).unwrap_or_default();
         if found < SCHEMA_VERSION {
-            // No program that erases has had this file: nothing is left over from a time before.
+            // No program that erases has written this file, so no earlier erasure left bytes in it.
             if !erase::has_any(&self.file, target, found).map_err(failed)? {
                 return Ok(Erasure::Done { erased: Erased::default(), aside });
             }
             schema::migrate(&mut self.file, found).map_err(|failure| failure.at(&path))?;
         }
         let erased = erase::erase(&mut self.file, target).map_err(failed)?;
-        // Also when nothing was found: the last time there may have been no room.
+        // Scrubs although no row was found, because the last erasure may have had no room for it.
         if !erase::scrub(&self.file).map_err(failed)? {
             return Err(OpenError::BeingRead { path });
         }
@@ -222,7 +222,7 @@ impl JournalFile {
         change(&mut self.file).map_err(|error: rusqlite::Error| failed(&self.path, &error))
     }
 
-    /// What was set aside, oldest first: the newest [`RETAINED_SET_ASIDE`](crate::RETAINED_SET_ASIDE).
+    /// The writes that were set aside, oldest first: the newest [`RETAINED_SET_ASIDE`](crate::RETAINED_SET_ASIDE).
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -242,15 +242,15 @@ impl JournalFile {
         })
     }
 
-    /// What is wrong with the file; nothing, if it is whole.
+    /// Checks the file. Gives a line for each fault, and none if the file is whole.
     ///
     /// # Errors
-    /// When it cannot be read at all.
+    /// When the file cannot be read at all.
     pub fn check(&self) -> Result<Vec<String>, OpenError> {
         let found = self.rows("PRAGMA integrity_check", |row| row.get::<_, String>(0));
         let mut problems = match found {
             Ok(found) => found,
-            // What SQLite cannot walk through is its answer.
+            // A file that SQLite cannot walk through is an answer too.
             Err(OpenError::Damaged { why, .. }) => {
                 damage_note::write(&self.path);
                 return Ok(vec![why]);
@@ -267,7 +267,7 @@ impl JournalFile {
                        WHERE ended_at IS NOT NULL AND typeof(ended_at) <> 'integer'";
             problems.extend(self.rows(odd, |row| row.get::<_, String>(0))?);
         }
-        // Values that the program could not read at its next start.
+        // Reads all values as the next start of the program does.
         for problem in [self.sessions().err(), self.deliveries().err()].into_iter().flatten() {
             problems.push(problem.to_string());
         }
@@ -277,25 +277,25 @@ impl JournalFile {
         Ok(problems)
     }
 
-    /// Gives space that is not used any more back to the file system. Returns the sizes before and after, in bytes.
+    /// Returns unused space to the file system. Gives the sizes before and after, in bytes.
     ///
     /// # Errors
     /// When there is no room for a copy, or the file cannot be written.
     pub fn compact(&mut self) -> Result<(u64, u64), OpenError> {
         let size = || std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         let run = |sql: &str| self.file.execute_batch(sql).map_err(|error| self.failed(&error));
-        // What is in the log only is not in the file's size.
+        // Pages that only the log has do not count in the file's size.
         run("PRAGMA wal_checkpoint(TRUNCATE)")?;
         let before = size();
-        // The copy is as large as the file: not in memory.
+        // The copy is as large as the file, so it does not go into memory.
         run("PRAGMA temp_store = FILE; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok((before, size()))
     }
 
-    /// Everything that is active or owed, one JSON object a line.
+    /// Writes all active sessions and owed deliveries, one JSON object a line.
     ///
     /// # Errors
-    /// When the file cannot be read, or `out` not written.
+    /// When the file cannot be read, or `out` cannot be written.
     pub fn export(&self, out: &mut impl Write) -> Result<(), OpenError> {
         let unusable = |source| OpenError::Unusable { path: "the output".into(), source };
         let line = |out: &mut dyn Write, value: serde_json::Value| writeln!(out, "{value}").map_err(unusable);
@@ -318,7 +318,7 @@ impl JournalFile {
     }
 }
 
-/// The error of an operator who asked something of the journal at `path`.
+/// The error for an operator's command on the journal at `path`.
 fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
     if is_damage(error) {
         return OpenError::Damaged { path: path.to_owned(), why: error.to_string() };

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::row::{MAX_SEQUENCE, parsed};
 
-/// What a journal says of itself.
+/// The row of the journal.
 pub(crate) struct Header {
     pub(crate) name: JournalName,
     pub(crate) next_sequence: u64,
@@ -18,7 +18,7 @@ impl Header {
         })
     }
 
-    /// What is wrong with the number of the next session. It has to be beyond all that are used: else none could begin.
+    /// Checks the number of the next session. It has to exceed all numbers in use, or no session could begin. Gives the fault, if any.
     pub(crate) fn misfit(&self, file: &Connection) -> rusqlite::Result<Option<String>> {
         let newest: u64 = file.query_row("SELECT coalesce(max(sequence), 0) FROM session", [], |row| row.get(0))?;
         let next = self.next_sequence;

@@ -24,37 +24,35 @@ use crate::tables::ops;
 use crate::unmade::{self, DrainedEnds};
 use crate::writer::WriterHandle;
 
-/// A journal in an SQLite database: in WAL mode, each commit synced to the disk before anything is said to be recorded.
+/// A journal in an SQLite database: in WAL mode, each commit synced to the disk before the journal calls anything recorded.
 ///
-/// One thread writes; what has queued up becomes one transaction, of a size that is written in some milliseconds: lines first, and
-/// then outcomes, of each tenant as much as of every other. What the runtime itself decides or has seen (an outcome, a drain)
-/// is kept and tried again for as long as the file cannot be written; what an owner asks is refused meanwhile. What cannot be
-/// written though the file can is set aside, and the rest goes on.
+/// One thread writes. It joins queued writes into one transaction, whose size takes some milliseconds: lines first, and then outcomes, as
+/// much of each tenant as of every other. It tries again with outcomes and with decisions of the runtime for as long as the file cannot
+/// be written, and refuses requests of owners meanwhile. It sets aside writes that a healthy file refuses, and goes on with the others.
 #[derive(Debug)]
 pub struct SqliteJournal {
     name: JournalName,
     path: PathBuf,
-    /// What guests have stored, over the connections that read the file while the program runs.
+    /// The values that guests have stored, over the connections that read the file while the program runs.
     store: Arc<Store<Readers>>,
-    /// What was read, and the connection that writes, until the run begins.
+    /// The contents of the file, and the connection that writes, until the run begins.
     opened: Mutex<Option<(Connection, Contents)>>,
-    /// The run, from then on.
+    /// The run, once it has begun.
     run: OnceLock<Run>,
-    /// The run drains, or is closed: what is not made of the ends of its sessions is in no row yet.
+    /// While the run drains, an undelivered end of an active session has no delivery row.
     drains: AtomicBool,
     release: Arc<Release>,
-    /// None once the journal is let go of: then whoever closes the file has it.
+    /// None once the journal is released. Then the code that closes the file has the lock.
     lock: Mutex<Option<Lock>>,
 }
 
 impl SqliteJournal {
-    /// Opens the journal at `path`, or makes one. The directory has to be there. The run begins with
-    /// [`recover`](Journal::recover): a program that cannot start for another reason leaves no trace.
+    /// Opens the journal at `path`, or makes one. The directory must exist. The run begins with [`recover`](Journal::recover), so a
+    /// program that cannot start for another reason leaves no trace.
     ///
     /// # Errors
-    /// When another program has it, when it is of a newer version or no journal, and when it cannot be read or written. A
-    /// file that is damaged is no error: it is kept aside under a dated name, what can be read of it goes into a new one, and
-    /// the log says so.
+    /// When another program has the journal, when it is of a newer version or no journal, and when it cannot be read or written. A
+    /// damaged file is no error: the journal keeps it aside under a dated name, copies all readable rows into a new file, and logs that.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let Opened { claim, file, readers, mut contents } = open(path)?;
         let sizes = std::mem::take(&mut contents.sizes);
@@ -98,12 +96,12 @@ impl SqliteJournal {
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        // The writer may not be waited for, see `WriterHandle`: so it gives the lock back, when the file is closed.
+        // Drop must not wait for the writer, see `WriterHandle`. So the writer gives the lock back, once the file is closed.
         drop(self.release());
     }
 }
 
-/// The answer to whoever writes where nothing can be written.
+/// The answer to a write on a journal that cannot be written.
 fn refused<T>(error: JournalError) -> Pending<T> {
     Pending::ready(Err(error))
 }
@@ -118,7 +116,7 @@ impl Journal for SqliteJournal {
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        // Until the run has begun: who lets go of the journal meanwhile finds either.
+        // Held until the run has begun, so a concurrent release finds either the contents or the run.
         let mut opened = self.opened.lock();
         if self.release.is_asked() {
             return Err(JournalError::Closed);
@@ -126,7 +124,7 @@ impl Journal for SqliteJournal {
         let (file, contents) =
             opened.take().ok_or_else(|| JournalError::Unavailable("it was recovered before".to_owned()))?;
         let (run, recovered) = Run::begin(file, contents, &self.path, &self.store)?;
-        // Nobody else had what it takes to begin the run.
+        // Only this call had the contents that a run needs, so no run is set yet.
         self.run.set(run).ok();
         Ok(recovered)
     }

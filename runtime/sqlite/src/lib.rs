@@ -1,8 +1,8 @@
-//! The journal on disk, in an SQLite database: what is owed outlives the process, and the machine. No other crate knows SQL.
+//! The journal on disk, in an SQLite database. Owed deliveries outlive the process, and the machine. No other crate knows SQL.
 //!
-//! [`SqliteJournal`] is the journal that the runtime writes to. [`JournalFile`] is the same file as an operator sees it: to
-//! look at or to copy while a program runs, and to change while none does. [`restore`] makes a journal of such a copy. What a journal's rows are and what becomes of them is
-//! `lastword-journal`'s.
+//! [`SqliteJournal`] is the journal that the runtime writes to. [`JournalFile`] is the same file for an operator, who can look at it or
+//! copy it while a program runs, and change it while none does. [`restore`] makes a journal of such a copy. `lastword-journal` defines a
+//! journal's rows and their changes.
 //!
 //! ```
 //! use lastword_journal::Journal;
@@ -57,5 +57,5 @@ pub use self::format::SCHEMA_VERSION;
 pub use self::journal::SqliteJournal;
 pub use self::limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use self::unfinished::{Unfinished, unfinished_beside};
-// What an operator sees of a file is what it is beside a running program.
+// An operator sees the same types in a file as beside a running program.
 pub use lastword_journal::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest};

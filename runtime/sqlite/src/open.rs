@@ -22,10 +22,10 @@ use crate::tables::suspects::Suspects;
 use crate::tables::{generations, key_values};
 use crate::{damage_note, recover, schema, sqlite_version};
 
-/// The largest file that is looked through at every start, in bytes: it takes some 100 ms. Of a larger one every page that
-/// is owed to somebody is read anyway.
+/// The largest file that every start checks, in bytes. The check takes some 100 ms. Of a larger file the start still reads every page
+/// with an owed delivery.
 const CHECKED_BYTES: u64 = 32 << 20;
-/// Statements that stay prepared: as many as the writer has.
+/// Prepared statements that the writer's connection caches: as many as it uses.
 const PREPARED_STATEMENTS: usize = 64;
 
 /// A journal that is ours and open, before its run begins.
@@ -36,7 +36,7 @@ pub(crate) struct Opened {
     pub(crate) contents: Contents,
 }
 
-/// What was read of a journal as it was opened.
+/// The contents that were read of a journal as it was opened.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) name: JournalName,
@@ -44,9 +44,9 @@ pub(crate) struct Contents {
     pub(crate) next_sequence: u64,
     /// The number of the run that begins.
     pub(crate) run: u32,
-    /// Runs before it that have ended cleanly.
+    /// Earlier runs that ended cleanly.
     pub(crate) clean: CleanRuns,
-    /// What dead runs left.
+    /// Sessions and deliveries that dead runs left.
     pub(crate) recovered: Recovered,
     pub(crate) forgotten: ForgottenGenerations,
     /// The sizes of plugins' spaces, in bytes.
@@ -76,7 +76,7 @@ fn read_or_salvage(claim: &mut Claim) -> Result<(Connection, Readers, Contents),
             mark(&path).map_err(OpenFailure::from).and_then(|()| connect_and_read(&path))
         }
         Content::Journal => connect_and_read(&path),
-        // Not opened with SQLite, which would change it.
+        // Not opened with SQLite, which would change the file.
         Content::Newer(version) => return Err(OpenError::newer(&path, version)),
         Content::Foreign => return Err(OpenError::foreign(&path)),
     };
@@ -101,7 +101,7 @@ fn connect_and_read(path: &Path) -> Result<(Connection, Contents), OpenFailure> 
     }
     let found = schema::version(&file)?;
     if found > SCHEMA_VERSION {
-        // The header was of a known version, and the log in front of it is not.
+        // The header had a known version, and the log, which goes first, has another.
         return Err(OpenFailure::Newer(found));
     }
     if let Some(why) = damage(&file)? {
@@ -140,7 +140,7 @@ fn read(file: &Connection, path: &Path) -> Result<Contents, OpenFailure> {
     })
 }
 
-/// What SQLite finds wrong with the file, if anything.
+/// The fault that SQLite finds in the file, if any.
 fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
     let Some(path) = file.path().map(Path::new) else { return Ok(None) };
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -153,7 +153,7 @@ fn damage(file: &Connection) -> rusqlite::Result<Option<String>> {
     if found == "ok" {
         damage_note::remove(path);
     }
-    // It is told in one line of a log.
+    // The log shows it on one line.
     let found = found.trim_start_matches("*** in database main ***").trim().replace('\n', "; ");
     Ok((found != "ok").then_some(found))
 }

@@ -1,6 +1,6 @@
-//! Whose a file is, and that nobody else has it: from a path to a file that is ours alone.
+//! Takes a journal's file from a path: checks that the file is ours, and that no other program has it.
 //!
-//! [`found`] looks at what is there and changes nothing, [`decision`] says what is to be done about it, and [`claim`] does it.
+//! [`found`] looks at the files and changes nothing, [`decision`] decides what to do, and [`claim`] does it.
 
 pub(crate) mod claim;
 pub(crate) mod content;

@@ -1,8 +1,7 @@
 //! The connections through which the program reads while it runs.
 //!
-//! Each read has a connection of its own, so no read waits for another one. None of them can write, and none keeps a
-//! transaction beyond the one statement that it is asked: what reads for long keeps the log from being moved into the
-//! database.
+//! Each read has a connection of its own, so no read waits for another one. No connection can write, and none keeps a transaction beyond
+//! its one statement, because a long read keeps SQLite from moving the log into the database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use crate::connection::read_only;
 use crate::sqlite_error::unavailable;
 use crate::tables::key_values;
 
-/// Connections at most, each with two descriptors and up to 2 MiB of pages. A look-up takes some microseconds, and a worker does
-/// much else: so many are enough for more workers than that. When all are in use a look-up waits for another one's.
+/// The most connections, each with two descriptors and up to 2 MiB of pages. A look-up takes some microseconds, and a worker does much
+/// else, so four connections are enough for more than four workers. When all are in use, a look-up waits for one.
 const MAX_READERS: usize = 4;
 
-/// A pool of connections. All are opened at the beginning: the file may be another one at this path later on.
+/// A pool of connections. All are opened at the beginning, because the path may lead to another file later.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    /// Held to take one, or to put it back.
+    /// Locked to take a connection, or to put one back.
     pool: Mutex<Pool>,
     put_back: Condvar,
 }
@@ -31,9 +30,9 @@ pub(crate) struct Readers {
 #[derive(Debug)]
 struct Pool {
     idle: Vec<Connection>,
-    /// How many are in use.
+    /// The number in use.
     taken: usize,
-    /// Nobody reads any more.
+    /// Whether the pool is closed.
     closed: bool,
 }
 
@@ -44,7 +43,7 @@ impl Readers {
         Ok(Self { pool: Mutex::new(Pool { idle, taken: 0, closed: false }), put_back: Condvar::new() })
     }
 
-    /// Reads with a connection that nobody else has meanwhile.
+    /// Reads with a connection of its own.
     ///
     /// # Errors
     /// When the file cannot be read, or the journal was closed.
@@ -54,11 +53,11 @@ impl Readers {
         read(connection).map_err(|error| unavailable(&error))
     }
 
-    /// Closes all connections. Who reads just now is waited for: as long as a local disk takes.
+    /// Closes all connections. Waits for running reads, which take as long as a local disk.
     pub(crate) fn close(&self) {
         let mut pool = self.pool.lock();
         pool.closed = true;
-        // Who waits for a connection waits in vain.
+        // Wakes the reads that wait for a connection. They get none.
         self.put_back.notify_all();
         self.put_back.wait_while(&mut pool, |pool| pool.taken > 0);
         let idle = std::mem::take(&mut pool.idle);
@@ -66,7 +65,7 @@ impl Readers {
         drop(idle);
     }
 
-    /// None once they are closed.
+    /// None once the pool is closed.
     fn take(&self) -> Option<Taken<'_>> {
         let mut pool = self.pool.lock();
         loop {
@@ -93,7 +92,7 @@ impl Drop for Taken<'_> {
         let mut pool = self.readers.pool.lock();
         pool.idle.extend(self.connection.take());
         pool.taken -= 1;
-        // Once it is closed nobody waits but who closes it.
+        // After the pool is closed, only `close` waits.
         self.readers.put_back.notify_one();
     }
 }

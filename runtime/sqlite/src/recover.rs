@@ -1,4 +1,4 @@
-//! What dead runs left, read as the program starts.
+//! Reads the sessions and deliveries that dead runs left, as the program starts.
 
 mod sessions;
 
@@ -19,7 +19,7 @@ pub(crate) fn next_run(file: &Connection) -> rusqlite::Result<u32> {
     file.query_row("SELECT coalesce(max(id), 0) FROM run", [], |row| Ok(count(row, 0, "the number of a run")? + 1))
 }
 
-/// Begins a run. It is durable before anything of the dead ones is delivered again: their attempts are counted by it.
+/// Begins a run. The row is durable before any delivery of a dead run is made again, because it counts the attempts of the dead runs.
 pub(crate) fn begin_run(file: &Connection, run: u32) -> rusqlite::Result<()> {
     let sql = "INSERT INTO run (id, began_at, program) VALUES (?1, ?2, ?3)";
     file.execute(sql, params![run, Timestamp::now().as_millisecond(), env!("CARGO_PKG_VERSION")])?;
@@ -33,7 +33,7 @@ pub(crate) fn clean_runs(file: &Connection) -> rusqlite::Result<CleanRuns> {
     Ok(CleanRuns::new(runs.collect::<rusqlite::Result<_>>()?))
 }
 
-/// What dead runs left, as run `run` finds it. Those among them that are `clean` made no attempt that is not on record.
+/// The sessions and deliveries that dead runs left, for run `run`. The runs in `clean` made no attempt that is not on record.
 pub(crate) fn recovered(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<Recovered> {
     Ok(Recovered {
         sessions: sessions::read(file, run, clean)?,
@@ -43,7 +43,7 @@ pub(crate) fn recovered(file: &Connection, run: u32, clean: &CleanRuns) -> rusql
     })
 }
 
-/// How many of each plugin were given up.
+/// The number of deliveries that were given up, by plugin.
 fn dead(file: &Connection) -> rusqlite::Result<BTreeMap<PluginName, u64>> {
     let sql = "SELECT p.name, count(*) FROM plugin p JOIN
                (SELECT plugin FROM delivery WHERE dead UNION ALL SELECT plugin FROM drained WHERE state = ?1) d
@@ -58,7 +58,7 @@ fn deliveries(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Resul
                FROM delivery d JOIN plugin p ON p.id = d.plugin JOIN session s ON s.sequence = d.sequence
                WHERE NOT d.dead ORDER BY d.sequence";
     let mut statement = file.prepare(sql)?;
-    // Deliveries of one session follow each other and share it.
+    // Deliveries of one session follow each other, and share the session.
     let mut latest: Option<(u64, Arc<Session>)> = None;
     let rows = statement.query_map([], |row| {
         let sequence = row.get(0)?;

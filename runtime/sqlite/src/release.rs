@@ -1,4 +1,4 @@
-//! Letting go of a journal: what somebody else needs to open it is given back, whoever still holds the value.
+//! Releases a journal: gives back its file, its threads and its lock, whatever code still holds the value.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::ownership::lock::Lock;
 use crate::readers::Readers;
 
-/// Whether the journal is let go of, and who waits for that.
+/// Whether the journal is released, and the callers that wait for that.
 #[derive(Debug, Default)]
 pub(crate) struct Release(Mutex<State>);
 
@@ -22,12 +22,12 @@ enum State {
 }
 
 impl Release {
-    /// Whether somebody has asked for it.
+    /// Whether a caller has asked for it.
     pub(crate) fn is_asked(&self) -> bool {
         !matches!(*self.0.lock(), State::NotAsked)
     }
 
-    /// Answers when it is over. True for the first who asks, and has to begin it.
+    /// Answers when the release is over. True for the first caller, which has to begin the release.
     pub(crate) fn join(&self) -> (Pending<()>, bool) {
         let mut state = self.0.lock();
         match &mut *state {
@@ -53,8 +53,8 @@ impl Release {
     }
 }
 
-/// Gives back, when it is dropped, what somebody else needs to open the journal. It is dropped once the connection that writes is closed,
-/// however that comes about.
+/// Gives back, when it is dropped, all that another program needs to open the journal. It is dropped once the connection that writes is
+/// closed, whatever closes it.
 #[derive(Debug)]
 pub(crate) struct ReleaseGuard {
     store: Arc<Store<Readers>>,
@@ -68,12 +68,12 @@ impl ReleaseGuard {
         Self { store, lock, release, answer: Err(JournalError::Closed) }
     }
 
-    /// Closes the connections that read: before the one that writes, which moves the log into the database as the last one.
+    /// Closes the connections that read. They close before the one that writes, which as the last one moves the log into the database.
     pub(crate) fn close_readers(&self) {
         self.store.committed().close();
     }
 
-    /// The connection that writes is closed. `written`: whether everything was written before.
+    /// Ends the release, after the connection that writes is closed. `written`: whether every write was committed before.
     pub(crate) fn finish(mut self, written: Result<(), JournalError>) {
         self.answer = written;
     }
@@ -82,7 +82,7 @@ impl ReleaseGuard {
 impl Drop for ReleaseGuard {
     fn drop(&mut self) {
         self.close_readers();
-        // Behind every connection: see `OpenFile`.
+        // Dropped after every connection: see `OpenFile`.
         drop(self.lock.take());
         self.release.over(&self.answer);
     }

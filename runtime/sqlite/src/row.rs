@@ -1,4 +1,4 @@
-//! Values of rows: what we write as text, and what is checked as it is read.
+//! Values of rows: writes some as text, and checks those that it reads.
 
 use lastword_events::DrainReason;
 use lastword_journal::state::MAX_COUNT;
@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 
 use crate::sqlite_error::Impossible;
 
-/// The highest number of a session. SQLite's numbers have 63 bits, and half of that leaves room for what a salvage skips.
+/// The highest number of a session. SQLite's numbers have 63 bits, and half of that leaves room for the numbers that a salvage skips.
 pub(crate) const MAX_SEQUENCE: u64 = u64::MAX >> 2;
 
-/// Our own types have no map with keys that are no text, and no `Serialize` that fails: nothing is lost by the default.
+/// The JSON of a value. It cannot fail: our types have no map with keys other than text, and no `Serialize` that fails. So the default is
+/// never used.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -55,7 +56,7 @@ pub(crate) fn drain_reason(row: &Row<'_>, column: usize) -> rusqlite::Result<Dra
         .ok_or_else(|| not_ours(column, format!("{text:?} is no drain reason")))
 }
 
-/// A value that we did not write.
+/// The error for a value that no version of the program writes.
 fn not_ours(column: usize, why: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }

@@ -23,14 +23,14 @@ use crate::tables::recent_ends;
 use crate::watch::Watch;
 use crate::writer::{self, WriterHandle};
 
-/// What to do about a thread that cannot be started.
+/// The advice when a thread cannot be started.
 const NO_THREAD: &str =
     "raise the number of processes that this user may have (`ulimit -u`, or the container's pids limit)";
 
 /// A run, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Run {
-    // First, because fields are dropped in their order: the writer ends when nobody can send it anything.
+    // First, because Rust drops fields in their order: the writer ends once no thread can send to it.
     #[cfg(target_os = "linux")]
     watch: Mutex<Option<Watch>>,
     pub(crate) writer: WriterHandle,
@@ -38,7 +38,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Begins the run: from now on what dead runs left is this one's.
+    /// Begins the run, which takes over the sessions and deliveries of dead runs.
     pub(crate) fn begin(
         mut file: Connection,
         contents: Contents,
@@ -47,7 +47,7 @@ impl Run {
     ) -> Result<(Self, Recovered), JournalError> {
         let suspects = record(&mut file, &contents).map_err(|error| unavailable(&error))?;
         let Contents { name, next_sequence, run, clean, recovered, forgotten, calls, .. } = contents;
-        // Not before: what it has of the dead run is written down now.
+        // Only now, because the marks of the dead run are recorded by now.
         if let Some(calls) = &calls {
             calls.begin(name);
         }
@@ -67,12 +67,12 @@ impl Run {
         Ok((run, recovered))
     }
 
-    /// Ends the run. The guard is dropped once everything is written and the file is closed.
+    /// Ends the run. The guard is dropped once every write is committed and the file is closed.
     pub(crate) fn release(&self, guard: ReleaseGuard) {
         if let Some(calls) = &self.calls {
             calls.end_marks();
         }
-        // Before SQLite removes the files beside the database.
+        // Stopped before SQLite removes the files beside the database.
         #[cfg(target_os = "linux")]
         drop(self.watch.lock().take());
         self.writer.release(guard);
@@ -87,7 +87,7 @@ impl Drop for Run {
     }
 }
 
-/// Writes down that the run begins. Gives the deliveries that are suspect.
+/// Writes down that the run begins. Gives the suspect deliveries.
 fn record(file: &mut Connection, contents: &Contents) -> rusqlite::Result<HashSet<DeliveryKey>> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     recover::begin_run(&transaction, contents.run)?;

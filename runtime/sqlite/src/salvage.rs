@@ -1,4 +1,4 @@
-//! A damaged file is kept aside, and what can be read of it goes into a new one.
+//! Salvages a damaged file: keeps it aside, and copies all readable rows into a new one.
 
 mod copy;
 
@@ -14,8 +14,7 @@ use crate::ownership::open_file::OpenFile;
 use crate::ownership::replacement::{WHOLE, WRITING, put_in_place, sync_directory};
 use crate::paths::{beside, parts};
 
-/// Puts a new journal in the place of the one at `path`, which is locked. From the moment at which the new one has the name
-/// it is locked as well.
+/// Puts a new journal in the place of the one at `path`, which is locked. The new one is locked from the moment at which it has the name.
 pub(crate) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvaged, OpenError> {
     let unusable = |source| OpenError::unusable(path, source);
     let (writing, whole) = (beside(path, WRITING), beside(path, WHOLE));
@@ -30,7 +29,7 @@ pub(crate) fn salvage(path: &Path, why: &str, lock: &mut Lock) -> Result<Salvage
     Ok(Salvaged { path: path.to_owned(), aside, why: why.to_owned(), rows })
 }
 
-/// Removes what is left of a salvage, or a restore, that was killed. A file of somebody else's stays.
+/// Removes the remains of a salvage, or a restore, that was killed. A file of another program stays.
 pub(crate) fn make_room(at: &Path) -> Result<(), OpenError> {
     let Some(file) = OpenFile::open(at)? else { return Ok(()) };
     examine(&file, at)?.ours(at)?;
@@ -41,7 +40,7 @@ pub(crate) fn make_room(at: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// What became of a damaged file.
+/// The result of a salvage.
 #[derive(Debug)]
 pub(crate) struct Salvaged {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! The tables of a journal: how they are made or migrated, and how it is known that they are ours.
+//! The tables of a journal: makes or migrates them, and checks that they are ours.
 
 mod create;
 mod migrate;

@@ -1,9 +1,9 @@
-//! What an error of SQLite's says: whose it is, and whether the file is damaged.
+//! Classifies an error of SQLite: whose fault it is, and whether the file is damaged.
 
 use lastword_journal::JournalError;
 use thiserror::Error;
 
-/// A value that no version of the program writes. The file is no less whole for it: somebody else has written it.
+/// A value that no version of the program writes. The file is whole, and another program has written the value.
 #[derive(Debug, Error)]
 #[error("{what} is {value}, and no program writes more than {most}")]
 pub(crate) struct Impossible {
@@ -12,7 +12,7 @@ pub(crate) struct Impossible {
     pub(crate) most: u32,
 }
 
-/// What is wrong, if the error is such a value.
+/// The fault, if the error is such a value.
 pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
     match error {
         rusqlite::Error::IntegralValueOutOfRange(_, value) => Some(format!("a number in it is {value}")),
@@ -23,7 +23,7 @@ pub(crate) fn impossible(error: &rusqlite::Error) -> Option<String> {
     }
 }
 
-/// The error of whoever asked the journal for something.
+/// The error for a caller of the journal.
 pub(crate) fn unavailable(error: &rusqlite::Error) -> JournalError {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
     let why = error.to_string();
@@ -35,14 +35,14 @@ pub(crate) fn unavailable(error: &rusqlite::Error) -> JournalError {
     }
 }
 
-/// Whether the file itself is broken, and not just out of reach.
+/// Whether the file itself is broken, and not only unreachable.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     if impossible(error).is_some() {
         return false;
     }
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
-        // A value that is not what we write: the pages are there, with something else on them.
+        // The value has an impossible type: the pages can be read, with other content.
         || matches!(
             error,
             rusqlite::Error::FromSqlConversionFailure(..)
@@ -50,16 +50,16 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// Whether the error is of one command alone: SQLite does not take this one, and the others it does. Whatever else goes
-/// wrong is the file's or the disk's, and everybody waits for that.
+/// Whether the error concerns one command alone: SQLite does not take this one, and takes others. Any other error is the file's or the
+/// disk's, and all writes wait for it.
 pub(crate) fn is_of_the_command(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};
     match error {
         rusqlite::Error::SqliteFailure(error, _) => {
             matches!(error.code, ConstraintViolation | ParameterOutOfRange | TooBig | TypeMismatch)
         }
-        // A number or a text that SQLite has no form for, and a row that is there in a form that is not ours: only who needs
-        // that row fails.
+        // A number or a text that SQLite has no form for, or an existing row in a form that is not ours. Only commands that need that row
+        // fail.
         rusqlite::Error::ToSqlConversionFailure(_)
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)

@@ -1,4 +1,4 @@
-//! Which SQLite this program has: whoever builds it chooses, and not every one keeps a journal whole.
+//! Checks the linked version of SQLite. The builder of a program chooses it, and some versions can corrupt a journal.
 
 use crate::error::OpenError;
 

@@ -1,6 +1,6 @@
-//! The tables of the file, one by one: their statements, each where its rows are read and written.
+//! The tables of the file, one module for each, with the statements that read and write its rows.
 //!
-//! `session` and `delivery` are written by [`apply`](crate::apply) and read by [`recover`](crate::recover).
+//! [`apply`](crate::apply) writes `session` and `delivery`, and [`recover`](crate::recover) reads them.
 
 pub(crate) mod drained;
 pub(crate) mod generations;

@@ -1,4 +1,4 @@
-//! Journals beside a new one that still owe something: a program that begins anew beside them may have lost its way.
+//! Finds journals beside a new one that still owe deliveries. A program that begins anew beside them may have the wrong path.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use crate::file::JournalFile;
 use crate::ownership::open_file::OpenFile;
 use crate::paths::resolved;
 
-/// Files that are looked at. A directory with more has something else in it as well.
+/// The most files to look at. A larger directory has other files as well.
 const MAX_LOOKED_AT: usize = 256;
 
-/// A journal that no program uses, and that is not done.
+/// A journal that no program uses, and that still owes deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
     /// The file.
@@ -21,8 +21,8 @@ pub struct Unfinished {
     pub deliveries: u64,
 }
 
-/// Journals with unfinished business in the directory of the one at `path`, which is none of them. Those that a program uses
-/// are left out where the operating system says so, and so is what cannot be read: it is for a hint to a person.
+/// Journals that owe deliveries, in the directory of the one at `path`, without that one. It leaves out those in use, where the operating
+/// system says so, and files that cannot be read, because the list is only a hint to a person.
 #[must_use]
 pub fn unfinished_beside(path: &Path) -> Vec<Unfinished> {
     let path = resolved(path);

@@ -1,7 +1,7 @@
 //! Deliveries that were not made, as an operator sees and changes them: beside a running program, and while none runs.
 //!
-//! Most are rows of `delivery`. Of a session that a drain has found active, and whose end the next start writes down, the ends are
-//! nowhere but in what is known of the run, the session, and the table `drained`.
+//! Most are rows of `delivery`. Ends that a drain tried of an active session have no such row until the next start. They follow from the
+//! rows of the run and the session, and from the table `drained`.
 
 mod change;
 mod drained;
@@ -17,14 +17,14 @@ use crate::header::Header;
 
 pub(crate) use self::change::{adopt, forget, revive};
 
-/// Whether there may be ends that only the next start writes down: not while a run serves its sessions.
+/// Whether there may be ends that only the next start writes down. There are none while a run serves its sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DrainedEnds {
     Listed,
     None,
 }
 
-/// A page of those that were not made.
+/// A page of the unmade deliveries.
 pub(crate) fn page(
     file: &Connection,
     journal: JournalName,
@@ -42,7 +42,7 @@ pub(crate) fn page(
     Ok(state::page([recorded, drained], limit))
 }
 
-/// All of them, by their ids.
+/// All unmade deliveries, by their ids.
 pub(crate) fn all(file: &Connection, journal: JournalName) -> rusqlite::Result<Vec<DeliveryRow>> {
     let mut rows = Vec::new();
     let mut next = PageRequest::default();
@@ -72,7 +72,7 @@ pub(crate) fn all_drained(file: &Connection, journal: JournalName) -> rusqlite::
     }
 }
 
-/// One that was not made.
+/// An unmade delivery by its id.
 pub(crate) fn find(
     file: &Connection,
     journal: JournalName,
@@ -89,7 +89,7 @@ pub(crate) fn find(
     Ok(ends.into_iter().find(|row| row.delivery.plugin == delivery.plugin))
 }
 
-/// What one is that was not made.
+/// The state of an unmade delivery.
 pub(crate) fn unmade(file: &Connection, delivery: &DeliveryKey) -> rusqlite::Result<Option<Unmade>> {
     if let Some(recorded) = recorded::unmade(file, delivery)? {
         return Ok(Some(recorded));

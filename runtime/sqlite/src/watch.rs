@@ -1,4 +1,4 @@
-//! Notices that the journal is taken away while nobody writes: a thread that the kernel wakes.
+//! Notices that the journal is taken away while no write happens: a thread that the kernel wakes.
 //!
 //! Only Linux's inotify is used. Elsewhere the next commit notices.
 
@@ -18,7 +18,7 @@ use crate::ownership::JournalFiles;
 /// Room for some events at once; the kernel keeps the others.
 const EVENTS_BYTES: usize = 4096;
 
-/// Watches until it is dropped. The thread is not waited for: the kernel takes some 10 ms to close what it waits with.
+/// Watches until it is dropped. The drop does not wait for the thread, because the kernel takes some 10 ms to close its descriptors.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// Closing it wakes the thread.
@@ -26,8 +26,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Calls `taken_away` each time that the files are found gone. Without a watch the next commit notices, so that there is none
-    /// is no failure.
+    /// Calls `taken_away` each time that the files are found gone. A missing watch is no failure, because the next commit notices.
     pub(crate) fn start(files: &Arc<JournalFiles>, taken_away: impl Fn() + Send + 'static) -> Option<Self> {
         Self::try_start(files, taken_away)
             .inspect_err(|error| tracing::debug!(%error, "the journal's files are not watched"))
@@ -37,10 +36,10 @@ impl Watch {
     fn try_start(files: &Arc<JournalFiles>, taken_away: impl Fn() + Send + 'static) -> io::Result<Self> {
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let directory = files.path().parent().unwrap_or(Path::new("/"));
-        // What the journal itself does all the time, writing, is not among these.
+        // The journal's own writes cause none of these events.
         let changes = WatchFlags::MOVED_FROM | WatchFlags::MOVED_TO | WatchFlags::DELETE;
         inotify::add_watch(&events, directory, changes)?;
-        // Of those above only that they go themselves. Some may be closed to us.
+        // For the directories above, only their own moves and removals. The process may not be allowed to read some of them.
         for above in directory.ancestors() {
             let goes = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::MASK_ADD;
             inotify::add_watch(&events, above, goes).ok();
@@ -67,7 +66,7 @@ fn watch(events: &OwnedFd, stopped: &OwnedFd, files: &JournalFiles, on_taken_awa
         }
         let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
         let mut reader = inotify::Reader::new(events, &mut buffer);
-        // Which they are does not matter: the files are looked at.
+        // The events do not matter, because the thread checks the files.
         while reader.next().is_ok() {}
         if let Err(taken_away) = files.check() {
             files.log(&taken_away);

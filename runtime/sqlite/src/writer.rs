@@ -1,5 +1,5 @@
-//! The one thread that writes. What has queued up becomes one transaction, so that a commit's price is shared; not all of it,
-//! so that nobody waits long for others ([`write_queue`] says whose turn it is).
+//! The one thread that writes. It joins queued writes into one transaction, so that they share the cost of a commit. A transaction has a
+//! bound, so that no write waits long for others ([`write_queue`] decides the order).
 
 mod backoff;
 mod commit;
@@ -59,21 +59,21 @@ pub(crate) fn spawn(
 }
 
 struct Writer {
-    // Before the committer, because fields are dropped in their order: whoever closes the file last moves its log into it, and a
+    // Before the committer, because Rust drops fields in their order. The last connection to close moves the log into the database, and a
     // connection that only reads cannot.
     store: Arc<Store<Readers>>,
     committer: Committer,
     files: Arc<JournalFiles>,
     messages: Receiver<Message>,
     counts: Arc<Counts>,
-    /// What is not written yet; first of all what could not be, in its order.
+    /// Writes that are not committed. Those that failed come first, in their order.
     queue: WriteQueue,
-    /// By tenant: what is in the file, and in the overlay still, because somebody had the tenant's lock.
+    /// By tenant: values that the file has and the overlay still holds, because another thread had the tenant's lock.
     uncommitted: HashMap<Arc<str>, Vec<Staged>>,
     backoff: Backoff,
-    /// Nothing more is taken.
+    /// The writer takes no more writes.
     closed: bool,
-    /// Gives the journal back at the end. The last field, so that the file is closed by then.
+    /// Gives the journal back at the end. It is the last field, so that the file is closed before.
     release: Option<ReleaseGuard>,
 }
 
@@ -87,7 +87,7 @@ impl Writer {
             }
             let group = self.queue.next_group(self.committer.group_bytes(), self.backoff.contents());
             let has_appends = !group.appends.is_empty();
-            // Where outcomes have failed alone, lines that were not tried do not wait.
+            // Lines that were not tried do not wait when outcomes have failed alone.
             pauses = self.commit(group).is_some_and(|failed| {
                 self.requeue(failed);
                 has_appends
@@ -97,8 +97,8 @@ impl Writer {
         if let Some(release) = &release {
             release.close_readers();
         }
-        // Whoever looks at the file while no program runs then finds nearly all of it in one place. What another connection
-        // still reads stays in the log, and the next start finds it there.
+        // So a reader of the file finds nearly all rows in the database while no program runs. Pages that another connection still reads
+        // stay in the log, and the next start finds them there.
         self.committer.checkpoint("TRUNCATE");
         drop(self);
         if let Some(release) = release {
@@ -106,8 +106,8 @@ impl Writer {
         }
     }
 
-    /// Everything is written, with one last try of what could not be written before: lines first, and outcomes tenant by tenant, until
-    /// something of a tenant cannot be written.
+    /// Writes all that is left, with one last try of writes that failed before: lines first, and then outcomes tenant by tenant, until a
+    /// write of a tenant fails.
     fn write_the_rest(&mut self) -> Result<(), JournalError> {
         let mut written = Ok(());
         while self.queue.has_appends() {
@@ -128,7 +128,7 @@ impl Writer {
                 written = Err(error);
             }
         }
-        // Who waits for all of that is told. And the files may be gone although there was nothing to write.
+        // Answers flushes. The files may be gone even if nothing was to be written.
         if written.is_ok()
             && let Some((_, error)) = self.commit(Group::default())
         {
@@ -144,8 +144,8 @@ impl Writer {
         }
     }
 
-    /// Waits until there is something to try; for a while first, if lines could not be written. False when the journal is closed
-    /// and nothing waits.
+    /// Waits until there is something to try. Waits for a while first, if lines could not be written. False when the journal is closed
+    /// and no write waits.
     fn receive(&mut self, pauses: bool) -> bool {
         if self.queue.is_empty() {
             match self.wait_for_anything() {
@@ -186,8 +186,8 @@ impl Writer {
         self.messages.recv().ok()
     }
 
-    /// Until somebody asks for something, or for a while. More outcomes are no reason to try at once; what the runtime decides and
-    /// whoever waits for everything to be written are one to try outcomes as well.
+    /// Waits for a request, or until `until`. Outcomes do not end the wait. Anything else does; a decided operation, a change or a flush
+    /// also retries outcomes.
     fn wait_for_the_next_try(&mut self, until: Instant) {
         loop {
             match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -208,7 +208,7 @@ impl Writer {
         }
     }
 
-    /// Writes a group as one transaction and answers; when that is not possible, gives it back, and why.
+    /// Writes a group as one transaction and answers. If the write fails, gives the group back with the reason.
     fn commit(&mut self, mut group: Group) -> Option<(Group, JournalError)> {
         let (is_empty, had_outcomes) = (group.is_empty(), !group.outcomes.is_empty());
         let began = Instant::now();
@@ -220,8 +220,8 @@ impl Writer {
                 return Some((group, error));
             }
         };
-        // If the file was taken away, no program will find what was written, so requests are refused. What the runtime has decided is
-        // not requeued: it was written, and repeating it in another file would not succeed.
+        // The commit succeeded. If the file was taken away (`taken_away`), no program will find its rows, so requests are refused.
+        // Decisions of the runtime are not requeued: they were written, and repeating them in another file would not succeed.
         let lost = self.files.check().err().map(|taken_away| self.log_failure(WriteFailure::TakenAway(taken_away)));
         self.tell_observer(&group, began, lost.as_ref());
         self.answer(group, applied, lost.as_ref());
@@ -232,7 +232,7 @@ impl Writer {
         if had_outcomes {
             self.backoff.outcomes_written();
         }
-        // What could not be written before may be among what still waits; and where nothing was written nothing is known.
+        // Writes that failed before may still wait. An empty group wrote nothing, so it says nothing about the disk.
         if !is_empty && !self.queue.has_requeued() && self.backoff.end() {
             tracing::info!("the journal can be written again");
         }
@@ -240,7 +240,7 @@ impl Writer {
         None
     }
 
-    /// Before anybody is answered. A group that is empty only says that the files are there.
+    /// Tells the observer before any answer is sent. An empty group only says that the files are in place.
     fn tell_observer(&self, group: &Group, began: Instant, error: Option<&JournalError>) {
         let Some(observer) = self.counts.commit_observer.get() else { return };
         if group.is_empty() && error.is_none() {
@@ -248,21 +248,21 @@ impl Writer {
         }
         let commit = group.as_commit(began.elapsed());
         let commit = error.map_or(commit, |error| commit.failed(error));
-        // A thread that unwinds would take the journal along.
+        // A panic that unwinds this thread would end the journal.
         if catch_unwind(AssertUnwindSafe(|| observer(&commit))).is_err() {
             tracing::error!("the observer of commits panicked; the commit is not affected");
         }
     }
 
-    /// Logs it, once until the journal can be written again, and gives what everybody is answered.
+    /// Logs the failure, once until the journal can be written again, and gives the error for all answers.
     fn log_failure(&mut self, failure: WriteFailure) -> JournalError {
         let is_first = self.backoff.begin();
         let error = match failure {
             WriteFailure::TakenAway(taken_away) => {
                 self.files.log(&taken_away);
                 if is_first {
-                    // What was accepted may be in the log alone, and that may be what is gone. The database has it then, wherever
-                    // it is.
+                    // Accepted rows may be in the log alone, and the log may be the missing file. The checkpoint moves them into the
+                    // database, wherever it is.
                     self.committer.checkpoint("FULL");
                 }
                 return JournalError::Unavailable(taken_away.to_string());
@@ -282,7 +282,7 @@ impl Writer {
         error
     }
 
-    /// Everything in the group is durable. If it is `lost` all the same, owners are told so.
+    /// Answers a group whose commit succeeded. If the file was taken away (`lost`), requests are refused.
     fn answer(&mut self, group: Group, applied: Applied, lost: Option<&JournalError>) {
         let Applied { answers, changed, asides, unwritable, damage } = applied;
         if damage {
@@ -313,7 +313,8 @@ impl Writer {
             .into_iter()
             .zip(unwritable)
             .flat_map(|((_, outcomes), unwritable)| {
-                // Nobody is answered who could still read it. That is rare: the tenant's lock is waited for.
+                // Removes the value from the overlay before answering, so that nobody who has the answer can still read it. This may
+                // block on the tenant's lock, which is rare.
                 outcomes.set_aside(&unwritable).for_each(|staged| self.store.set_aside(staged));
                 outcomes.answer(&unwritable)
             })
@@ -326,8 +327,7 @@ impl Writer {
         self.settle_committed();
     }
 
-    /// What guests have stored, and is written, is read from the file from now on: where nobody has the tenant's lock, who may hold
-    /// it while it reads the file. The others' turn comes with the next group.
+    /// Drops committed values from the overlay, so reads go to the file. Skips a tenant whose lock is held; it is retried later.
     fn settle_committed(&mut self) {
         let store = &self.store;
         self.uncommitted.retain(|tenant, staged| !store.try_commit(tenant, staged.iter()));

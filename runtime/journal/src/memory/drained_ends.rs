@@ -13,7 +13,7 @@ pub(super) struct DrainedSession<'a> {
     pub(super) session: &'a Arc<Session>,
     /// Plugins that were owed the session's start.
     pub(super) started: &'a [PluginName],
-    /// What the drain has made of the session's end.
+    /// The drain's results for the session's end.
     pub(super) drained: &'a [DrainedRow],
     pub(super) reason: DrainReason,
     /// Plugins that served the session's tenant in that run.
@@ -37,7 +37,7 @@ impl DrainedSession<'_> {
         self.drained.iter().find(|row| row.plugin == *plugin).map_or(0, |row| row.run)
     }
 
-    /// What is not delivered of the end, by plugin.
+    /// The deliveries of the end that are not made, by plugin.
     pub(super) fn rows(&self, journal: JournalName) -> Vec<(DeliveryKey, DeliveryRow)> {
         // The end was tried for this plugin, but why the plugin was owed it may not be known any more.
         let tried = self.drained.iter().map(|row| &row.plugin);

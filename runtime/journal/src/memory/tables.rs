@@ -44,7 +44,7 @@ struct ActiveSession {
     run: u32,
     compactions: u32,
     started: Vec<PluginName>,
-    /// What drains have made of the session's end.
+    /// The results of drains for the session's end.
     drained: Vec<DrainedRow>,
 }
 
@@ -382,7 +382,7 @@ impl MemoryTables {
 }
 
 impl ActiveSession {
-    /// What a drain has made of the session's end, for one plugin.
+    /// Records a drain's result for the session's end, for one plugin.
     fn settle(&mut self, row: DrainedRow) {
         match self.drained.iter_mut().find(|known| known.plugin == row.plugin) {
             Some(known) => *known = row,

@@ -19,7 +19,7 @@ pub struct ForgottenGenerations {
     others: u32,
 }
 
-/// Where a generation is to be recorded.
+/// The place in which a generation is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptFor {
     /// In the count of the tenant itself.

@@ -21,7 +21,7 @@ pub use self::staged::{Resolved, Staged, StagedWrite};
 use self::tenant_overlay::TenantOverlay;
 use crate::{Completion, JournalError, KeyValueChanges, RefusedCompletion, Settlement, Space};
 
-/// What guests have stored in a journal.
+/// The values that guests have stored in a journal.
 #[derive(Debug)]
 pub struct Store<C> {
     committed: C,
@@ -41,7 +41,7 @@ impl<C: Committed> Store<C> {
         Self { committed, tenants: RwLock::new(tenants) }
     }
 
-    /// What is committed.
+    /// The committed values.
     pub fn committed(&self) -> &C {
         &self.committed
     }
@@ -121,7 +121,7 @@ impl<C: Committed> Store<C> {
     /// When what is committed cannot be read.
     pub fn value(&self, space: &Space, key: &str) -> Result<Option<Arc<[u8]>>, JournalError> {
         let staged = self.tenant(&space.tenant).and_then(|tenant| tenant.lock().value(&space.plugin, key));
-        // What is committed in between is newer than the question, which is as good.
+        // A value that is committed in between is newer than the question, which is as good.
         staged.map_or_else(|| self.committed.value(space, key), Ok)
     }
 

@@ -188,16 +188,16 @@ pub struct RecordedEvent<'a> {
     pub event: &'a Arc<Event>,
 }
 
-/// What was recorded of a session that has just ended.
+/// The record of a session that has just ended.
 #[derive(Debug)]
 pub struct EndedSession {
     /// The run in which the session began.
     pub first_run: u32,
-    /// What drains have made of the session's end.
+    /// The results of drains for the session's end.
     pub drained: Vec<DrainedRow>,
 }
 
-/// What a drain has made of the end of an active session, for one plugin. The end itself was not recorded.
+/// A drain's result for the end of an active session, for one plugin. The end itself was not recorded.
 #[derive(Clone, Debug)]
 pub struct DrainedRow {
     /// The plugin that is owed the end.
@@ -206,7 +206,7 @@ pub struct DrainedRow {
     pub run: u32,
     /// The number of the last attempt.
     pub attempt: u32,
-    /// What is left to do.
+    /// The work that is left.
     pub state: DrainedState,
     /// Recorded failures.
     pub failures: u32,
@@ -214,7 +214,7 @@ pub struct DrainedRow {
     pub failure: Option<Failure>,
 }
 
-/// What is left to do for an end that a drain has tried.
+/// The work that is left for an end that a drain has tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrainedState {
     /// Nothing: the plugin has the end.
@@ -250,7 +250,7 @@ pub struct Failure {
 }
 
 impl DrainedState {
-    /// What is left to do after an outcome.
+    /// The work that is left after an outcome.
     #[must_use]
     pub fn of(settlement: &Settlement) -> Self {
         match settlement {

@@ -1,4 +1,4 @@
-//! What a journal is asked to write, and the answer that it owes.
+//! A command of a journal, and the answer that it owes.
 
 use std::sync::Arc;
 

@@ -74,7 +74,7 @@ pub struct BrokenRules(Vec<BrokenRule>);
 pub struct BrokenRule {
     /// The rule's name, which is a sentence.
     pub rule: &'static str,
-    /// What was seen instead.
+    /// The behaviour that was seen.
     pub what: String,
 }
 

@@ -37,7 +37,7 @@ use crate::{
 /// ```
 pub struct FaultyJournal<J = MemoryJournal> {
     inner: J,
-    /// What guests stored and is not committed yet, over what is committed.
+    /// Values that guests stored and that are not committed yet, over the committed ones.
     staged: Mutex<StagedValues>,
     held: Mutex<Held>,
     held_more: Notify,
@@ -51,11 +51,11 @@ pub struct FaultyJournal<J = MemoryJournal> {
 #[derive(Default)]
 struct Held {
     commands: Vec<Command>,
-    /// Everything, but for outcomes.
+    /// Whether all commands but outcomes wait.
     holds_writes: bool,
-    /// Of that, what owners ask.
+    /// Whether requests of owners wait.
     holds_appends: bool,
-    /// Of that, what the runtime has decided.
+    /// Whether decisions of the runtime wait.
     holds_decided: bool,
     holds_outcomes: bool,
     holds_changes: bool,
@@ -242,7 +242,7 @@ impl<J: Journal> FaultyJournal<J> {
     /// Refuses the waiting commands. Later commands do not wait.
     pub fn fail(&self) {
         let held = std::mem::take(&mut *self.held.lock()).commands;
-        // What was staged is gone: only what is committed is left.
+        // The staged values are gone: only the committed ones are left.
         let mut values = self.staged.lock();
         values.journal = MemoryJournal::new();
         values.spaces.iter().for_each(|space| values.load(space, &self.inner));

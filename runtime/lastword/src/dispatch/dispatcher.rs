@@ -308,7 +308,7 @@ impl Dispatcher {
         }
     }
 
-    /// Marks those of these failures as late that newer events go ahead of, and gives those that were not late before.
+    /// Marks each overtaken failure as late. Returns the newly marked ones.
     pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
         self.state.lock().overtaken(queue, failed)
     }

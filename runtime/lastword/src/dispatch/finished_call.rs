@@ -41,7 +41,7 @@ pub(super) enum Counted {
     /// Nowhere but in its queue.
     #[default]
     Nowhere,
-    /// Among the ends that failed, and not for the last time, while nobody drained: its failure is being recorded.
+    /// A failed end outside a drain that will be retried. The journal is recording the failure.
     FailedEnds,
     /// In the account of a drain. `opens_breaker`: with its outcome the drain gives the plugin up.
     Drain { opens_breaker: bool },

@@ -13,7 +13,7 @@ use super::high_water::HighWater;
 use super::ids::{QueueId, TenantNumber};
 use super::slots::Slots;
 use super::tenant_gates::Gates;
-use crate::installed::{Epoch, Installed, PluginNumber};
+use crate::installed::{Installed, PluginNumber, PluginSetNumber};
 use crate::sandbox::{MemoryPart, Plugin, Reservation};
 
 /// What the calls of one plugin take.
@@ -23,7 +23,7 @@ pub(super) struct PluginMemory {
     /// Says what the host can keep for its calls.
     plugin: Option<Plugin>,
     /// The first set of plugins that has this version of it.
-    since: Epoch,
+    since: PluginSetNumber,
     /// Bytes that each call has from the start.
     least: u64,
     /// Bytes that the last calls had.
@@ -102,8 +102,7 @@ impl MemoryTurns {
         }
     }
 
-    /// Queues of this plugin do not wait for memory, and none is reserved for the next call of it: gives them. The caller sees to the
-    /// others.
+    /// Removes and returns the plugin's waiting queues; the caller requeues them. No memory stays reserved for the plugin's next call.
     pub(super) fn end_waits_of(&mut self, queues: &[QueueEntry], plugin: PluginNumber) -> Vec<QueueId> {
         let is_of_it = |queue: QueueId| queues.get(queue).is_some_and(|entry| entry.holder.plugin == plugin);
         if self.next.as_ref().is_some_and(|(next, _)| is_of_it(*next)) {
@@ -115,7 +114,7 @@ impl MemoryTurns {
     }
 
     /// A call of this version of the plugin had so much. What calls of another had says nothing of it.
-    pub(super) fn call_had(&mut self, plugin: PluginNumber, since: Epoch, bytes: u64) {
+    pub(super) fn call_had(&mut self, plugin: PluginNumber, since: PluginSetNumber, bytes: u64) {
         if let Some(plugin) = self.plugins.get_mut(plugin)
             && plugin.since == since
         {
@@ -135,7 +134,7 @@ impl MemoryTurns {
     pub(super) fn host_fits(&self, entry: &QueueEntry) -> bool {
         let bytes = entry.demand.next.host_memory;
         let plugin = || self.plugins.get(entry.holder.plugin)?.plugin.as_ref();
-        bytes == 0 || plugin().is_none_or(|plugin| plugin.keeps_as_much(bytes))
+        bytes == 0 || plugin().is_none_or(|plugin| plugin.has_host_memory_for(bytes))
     }
 
     /// Whether the queue's next call finds its memory now. When none of ours is under way nobody would tell us of memory

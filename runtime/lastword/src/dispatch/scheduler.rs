@@ -335,7 +335,7 @@ impl Scheduler {
         self.slots.give_back(permit);
     }
 
-    /// Lets queues back into the order that waited for what ended calls of this queue held.
+    /// Calls of `queue` ended: requeues those that waited for their slots or memory.
     pub(super) fn calls_ended(&mut self, queue: QueueId) {
         if let Some(&Holder { tenant, plugin, .. }) = self.queues.get(queue).map(|entry| &entry.holder) {
             self.apply_limits(tenant);

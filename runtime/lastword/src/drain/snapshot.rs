@@ -65,7 +65,7 @@ impl TakenOver {
 /// The end keeps its own reason, whenever it is written.
 fn take_over(core: &Core, active: &ActiveSession, ops: &mut DecidedOps) -> Option<TakenOver> {
     let requested = match active.ending.as_deref()? {
-        Ending::Appended(requested) => requested.clone(),
+        Ending::Submitted(requested) => requested.clone(),
         Ending::TakenOver(request) => {
             // The request reports what does not fit, when the request has its turn.
             let (requested, op) = requested_end(core, active, request, &mut Vec::new());

@@ -44,7 +44,7 @@ pub(crate) async fn end(core: Arc<Core>, end: Arc<ReceivedEnd>, mut dropped: Vec
         }
     };
     let answer = match step {
-        Step::Appended(ending) => ending.finish(&core, &end).await?,
+        Step::Submitted(ending) => ending.finish(&core, &end).await?,
         Step::Drained(active) => end_drained(&core, &active, &end, &mut dropped).await?,
         Step::Duplicate(duplicate) => core.duplicate_ends().count(duplicate),
         Step::Unknown(session) => end_without_start(&core, session, &end).await?,
@@ -62,7 +62,7 @@ fn state_of(set: &ActiveSet, end: &Arc<ReceivedEnd>) -> Result<SessionState, Jou
 /// What is to be done about an end.
 enum Step {
     /// The end is that of an active session. The journal has been handed the end.
-    Appended(AppendedEnd),
+    Submitted(SubmittedEnd),
     /// A drain has taken the session.
     Drained(ActiveSession),
     /// The end is a duplicate of the last end.
@@ -84,14 +84,14 @@ impl Step {
         match state {
             SessionState::Active { session: active, candidates } => {
                 dropped.append(&mut ambiguity_note(&active.session.identity, candidates));
-                Self::Appended(AppendedEnd::new(core, set, &active, end, dropped))
+                Self::Submitted(SubmittedEnd::new(core, set, &active, end, dropped))
             }
             SessionState::Drained(active) => Self::Drained(active),
             SessionState::Unknown => match set.recent_ends.duplicate(end) {
                 Some(duplicate) => Self::Duplicate(duplicate),
                 None => {
                     let mut session = end.request.session.clone();
-                    set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
+                    set.qualify_by_agent(&mut session, &SessionState::Unknown, end.received_at);
                     Self::Unknown(session)
                 }
             },
@@ -100,7 +100,7 @@ impl Step {
 }
 
 /// The end of an active session. The journal has been handed the end.
-struct AppendedEnd {
+struct SubmittedEnd {
     sequence: u64,
     /// What the set knows the session as.
     known_as: Identity,
@@ -109,7 +109,7 @@ struct AppendedEnd {
     answer: Pending<Appended>,
 }
 
-impl AppendedEnd {
+impl SubmittedEnd {
     fn new(
         core: &Arc<Core>,
         set: &mut ActiveSet,
@@ -120,7 +120,7 @@ impl AppendedEnd {
         let (sequence, known_as) = (active.sequence, active.session.identity.clone());
         let (requested, op) = requested_end(core, active, end, dropped);
         let requested = Arc::new(requested);
-        let ending = Ending::Appended(requested.clone());
+        let ending = Ending::Submitted(requested.clone());
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
         let answer = core.journal().append(op);
         // This is the last field. Dropping it locks the set, and the set is locked here.

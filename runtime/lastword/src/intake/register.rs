@@ -22,7 +22,7 @@ use crate::session_quota::{EndingGuard, SessionPermit};
 pub(super) fn look_up(core: &Core, session: &mut Session, is_start: bool) -> Result<SessionState, JournalError> {
     let (set, now) = (core.lock_active(), core.time().now());
     let state = refuse_ending(set.state(SessionQuery::of(session, now).at_start(is_start)))?;
-    set.set_apart(session, &state, now);
+    set.qualify_by_agent(session, &state, now);
     Ok(state)
 }
 
@@ -103,7 +103,7 @@ pub(super) fn register_locked(
     OwedEvent { key, event, owed }: OwedEvent<'_>,
     permit: Option<SessionPermit>,
 ) {
-    let (compactions, started_by) = if key == EventKey::Start { (0, owed.by.epoch()) } else { (1, 0) };
+    let (compactions, started_by) = if key == EventKey::Start { (0, owed.by.number()) } else { (1, 0) };
     let is_active = set.insert(sequence, session.clone(), compactions, started_by);
     if let Some(permit) = permit {
         permit.used(set);

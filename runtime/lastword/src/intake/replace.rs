@@ -44,7 +44,7 @@ pub(crate) async fn replace(
         Step::take(&core, &mut set, &end, &request, dropped)
     };
     match step {
-        Ok(Step::Appended(replacement)) => replacement.finish(&core, &end, &request).await,
+        Ok(Step::Submitted(replacement)) => replacement.finish(&core, &end, &request).await,
         // There is no session to end: only the start is left.
         Ok(Step::Duplicate(duplicate, dropped)) => {
             let started = start(core.clone(), request).await?;
@@ -110,7 +110,7 @@ fn name_of_start(request: &StartRequest) -> RequestName<'_> {
 /// What is to be done about a replacement.
 enum Step {
     /// The journal has been handed both parts.
-    Appended(Box<Replacement>),
+    Submitted(Box<Replacement>),
     /// The end is a duplicate of the last end.
     Duplicate(DuplicateEnd, Vec<String>),
 }
@@ -187,11 +187,11 @@ impl Step {
             Err(refusal) => return Err(Refused(refusal, guard)),
         };
         if let EndedKind::Active { sequence, requested } = &ended.kind {
-            let ending = Ending::Appended(requested.clone());
+            let ending = Ending::Submitted(requested.clone());
             set.update(&ended.identity, *sequence, |active| active.ending = Some(Box::new(ending)));
         }
         let answer = core.journal().append(JournalOp::Replace { end: Box::new(op_end), start: Box::new(op_start) });
-        Ok(Self::Appended(Box::new(Replacement { ended, started, guard, answer })))
+        Ok(Self::Submitted(Box::new(Replacement { ended, started, guard, answer })))
     }
 }
 
@@ -217,7 +217,7 @@ fn states(
     let (ends, starts) = found(set, end, request);
     let (ends, starts) = (refuse_ending(ends)?, refuse_ending(starts)?);
     let mut session = request.session.clone();
-    set.set_apart(&mut session, &starts, end.received_at);
+    set.qualify_by_agent(&mut session, &starts, end.received_at);
     Ok((ends, starts, session))
 }
 
@@ -239,7 +239,7 @@ impl Ended {
             }
             SessionState::Unknown => {
                 let mut session = end.request.session.clone();
-                set.set_apart(&mut session, &SessionState::Unknown, end.received_at);
+                set.qualify_by_agent(&mut session, &SessionState::Unknown, end.received_at);
                 let (implied, op) = ImpliedEnd::of(core, session, end);
                 Ok((Self { identity: implied.identity.clone(), kind: EndedKind::Implied(implied), dropped }, op))
             }

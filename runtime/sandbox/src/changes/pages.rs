@@ -1,12 +1,12 @@
-//! The pages of keys that a call has listed. The standard's cursors are numbers, and a page is found again by its last key.
+//! The pages of keys that a call has listed. The standard's cursors are numbers, and a page continues after its last key.
 
 use crate::limits::MAX_KEY_PAGES;
 
-/// The last key of each page that a cursor was given out for.
+/// The last key of each page with a cursor.
 #[derive(Default)]
 pub(super) struct KeyPages {
     last_keys: Vec<String>,
-    /// Bytes of those.
+    /// Bytes of these keys.
     bytes: u64,
 }
 
@@ -15,12 +15,12 @@ impl KeyPages {
         self.last_keys.len()
     }
 
-    /// Bytes of the keys that are remembered.
+    /// Bytes of the remembered keys.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The last key of the page before the one that `cursor` is for.
+    /// The last key of the page before the one of `cursor`.
     pub(super) fn last_key(&self, cursor: u64) -> Option<&str> {
         self.last_keys.get(usize::try_from(cursor).ok()?).map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! What one call sees of its own writes, and what it may write.
+//! Tests the writes that one call sees and the limits of its writes.
 
 use super::*;
 use lastword_events::KeyValueUsage;
@@ -122,7 +122,7 @@ fn a_call_writes_no_more_bytes_than_its_limit_however_often_it_changes_a_key() {
     assert_eq!(changes.delete("old".into()), Err(Refused::Bytes { limit: 100, wanted: 103 }));
     let refused = changes.set("a".into(), vec![0; 61]).unwrap_err().to_string();
     assert!(refused.starts_with("limit keyvalue-bytes: one call may write 100 bytes"), "{refused}");
-    // Less is always possible, and what is freed can be used again.
+    // A smaller value always fits, and freed bytes can be used again.
     changes.set("a".into(), vec![0; 1]).unwrap();
     changes.delete("old".into()).unwrap();
     assert_eq!(changes.add("c".into(), 1), Ok(1));

@@ -1,5 +1,5 @@
-//! Compiling in a process of its own, which can be killed: the compiler's time and memory are bounded by nothing inside
-//! it, and a component that crashes it takes nobody along.
+//! Compiles in a process of its own, which can be killed. Nothing inside a compiler bounds its time and memory, and a component that
+//! crashes it ends no other process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,14 +13,14 @@ use crate::foreign::foreign_text;
 use crate::limits::MAX_CODE_BYTES;
 use crate::memory_layout::MemoryLayout;
 
-/// First byte of an answer that goes on with compiled code.
+/// First byte of an answer with compiled code.
 pub(super) const COMPILED: u8 = 1;
-/// First byte of an answer that goes on with what is wrong with the component.
+/// First byte of an answer with the component's fault.
 pub(super) const INVALID: u8 = 2;
-/// Says where the dynamic loader finds libraries: a program that needs it to start needs it to start again.
+/// Variables that tell the dynamic loader where libraries are. A program that needs them to start needs them in its child too.
 const LIBRARY_PATHS: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
-/// Has `component` compiled for `layout`. The process is gone when this returns.
+/// Compiles `component` for `layout` in a process. The process is gone when this returns.
 pub(super) fn compile(process: &CompilerProcess, layout: MemoryLayout, component: &[u8]) -> Result<Vec<u8>, LoadError> {
     let failed = |detail: String| LoadError::Compiler { detail };
     let mut command = Command::new(&process.program);
@@ -54,7 +54,7 @@ enum Bad {
     Process(String),
 }
 
-/// The first byte says what follows.
+/// Reads an answer. The first byte says its kind.
 fn answer_of(mut answer: Vec<u8>, status: ExitStatus, said: &str) -> Result<Vec<u8>, Bad> {
     if !status.success() {
         let why = if said.is_empty() { String::new() } else { format!(" ({said})") };
@@ -81,7 +81,7 @@ fn answer_of(mut answer: Vec<u8>, status: ExitStatus, said: &str) -> Result<Vec<
 struct Killed(Child);
 
 impl Drop for Killed {
-    /// One that has gone already is no error.
+    /// Kills the process. A process that has ended already is no error.
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();

@@ -1,4 +1,4 @@
-//! Talking to a process within a time, on the caller's own thread: what is said to it, its answer, and its last words.
+//! Exchanges data with a process within a time, on the caller's own thread: input, answer, and last words.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -11,12 +11,12 @@ use rustix::io::{Errno, ioctl_fionbio};
 
 use crate::limits::MAX_CODE_BYTES;
 
-/// What is kept of what the process says as it dies, in bytes: enough for a panic's message.
+/// The bytes that are kept of the process's error output: enough for a panic's message.
 const LAST_WORDS_BYTES: usize = 2048;
-/// Bytes that are read at once: what a pipe holds.
+/// Bytes of one read: the size of a pipe.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Why an exchange came to no end.
+/// The reason why an exchange was stopped.
 pub(super) enum Stopped {
     TimeIsUp,
     Pipe(io::Error),
@@ -34,10 +34,10 @@ impl From<Errno> for Stopped {
     }
 }
 
-/// Each pipe until it is over.
+/// The pipes of a process, each until it is closed.
 pub(super) struct Exchange<'b> {
     input: Option<ChildStdin>,
-    /// What is still to be written.
+    /// The rest of the input.
     unsent: [&'b [u8]; 2],
     output: Option<ChildStdout>,
     answer: Vec<u8>,
@@ -46,7 +46,7 @@ pub(super) struct Exchange<'b> {
 }
 
 impl<'b> Exchange<'b> {
-    /// With the pipes of a process, and what it is to be told.
+    /// Makes an exchange with the pipes of a process and its input.
     pub(super) fn new(
         (input, output, errors): (ChildStdin, ChildStdout, ChildStderr),
         unsent: [&'b [u8]; 2],
@@ -58,8 +58,7 @@ impl<'b> Exchange<'b> {
         Ok(Self { input, unsent, output, answer: Vec::new(), errors, said: Vec::new() })
     }
 
-    /// Writes what there is to say and reads until the process has closed its pipes. The answer, and its last words
-    /// on one line.
+    /// Writes the input, and reads until the process has closed its pipes. Gives the answer, and its last words on one line.
     pub(super) fn run(mut self, time: Duration) -> Result<(Vec<u8>, String), Stopped> {
         let began = Instant::now();
         let mut piece = vec![0; PIECE_BYTES];
@@ -83,14 +82,14 @@ impl<'b> Exchange<'b> {
         let output = self.output.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN));
         let errors = self.errors.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN));
         let mut pipes: Vec<_> = input.chain(output).chain(errors).collect();
-        // Longer than the system can wait is for ever.
+        // A time too long for the system means no limit.
         match poll(&mut pipes, Timespec::try_from(left).ok().as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// When the process has died the pipe is broken; how it died is seen from its status.
+    /// Writes input. When the process has died, the pipe is broken, and the exit status tells how it died.
     fn write(&mut self) {
         while let Some(pipe) = &mut self.input {
             let Some(rest) = self.unsent.iter_mut().find(|rest| !rest.is_empty()) else {
@@ -109,14 +108,14 @@ impl<'b> Exchange<'b> {
     fn read_answer(&mut self, piece: &mut [u8]) -> Result<(), Stopped> {
         let answer = &mut self.answer;
         let open = read_ready(&mut self.output, piece, |bytes| answer.extend_from_slice(bytes))?;
-        // What is too long is not read to its end.
+        // An answer that is too long is not read to its end.
         if !open || u64::try_from(answer.len()).unwrap_or(u64::MAX) > MAX_CODE_BYTES {
             self.output = None;
         }
         Ok(())
     }
 
-    /// All is read, and the beginning is kept: a process whose pipe is full would not end.
+    /// Reads all error output, and keeps the beginning. A process with a full pipe would not end.
     fn read_last_words(&mut self, piece: &mut [u8]) -> Result<(), Stopped> {
         let said = &mut self.said;
         let keep = |bytes: &[u8]| {
@@ -130,7 +129,7 @@ impl<'b> Exchange<'b> {
     }
 }
 
-/// Reads one piece, if there is one. Whether there may be more.
+/// Reads one piece, if there is one. Gives whether more may follow.
 fn read_ready(pipe: &mut Option<impl Read>, piece: &mut [u8], take: impl FnOnce(&[u8])) -> Result<bool, Stopped> {
     let Some(pipe) = pipe else { return Ok(false) };
     match pipe.read(piece) {

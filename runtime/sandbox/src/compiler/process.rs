@@ -1,4 +1,4 @@
-//! The process that compiles: which program it is, how this program is started once more to be it, and what it may use.
+//! The process that compiles: its program, how this program starts itself as that process, and its limits.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::limits::{COMPILE_TIME_STRETCH, DEFAULT_COMPILE_BYTES, DEFAULT_COMPILE_TIME};
 use crate::memory_layout::MemoryLayout;
 
-/// A program that compiles components in a process of its own: it can be killed, and its memory is bounded. It has to call
+/// A program that compiles components in a process of its own, which can be killed and whose memory is bounded. The program has to call
 /// `compile_worker` with its standard streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompilerProcess {
@@ -15,16 +15,16 @@ pub struct CompilerProcess {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Processor time that one component may take, on all cores together (`RLIMIT_CPU`, in whole seconds, rounded up). Default:
-    /// 10 minutes; a Python guest, the slowest that we have seen, takes 80 s. What else runs on the machine does not count. A
-    /// process that has not answered after ten times as much by the clock is given up too.
+    /// Processor time that one component may take, on all cores together (`RLIMIT_CPU`, in whole seconds, rounded up). Default: 10
+    /// minutes; a Python guest, the slowest that we have seen, takes 80 s. Other load on the machine does not count. The sandbox also
+    /// gives up on a process that has not answered after ten times as much by the clock.
     pub time: Duration,
     /// Bytes of memory that the process may have (`RLIMIT_DATA`). Default: 4 GiB; a Python guest takes 415 MB.
     pub memory: u64,
 }
 
 impl CompilerProcess {
-    /// `program` with `arguments`, and the default limits.
+    /// A process of `program` with `arguments`, and the default limits.
     pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self {
             program: program.into(),
@@ -58,7 +58,7 @@ impl CompilerProcess {
         Some(Self::new(program, before.into_iter().chain(arguments.into_iter().map(Into::into))))
     }
 
-    /// What the process has to hold itself to, as its first line of input: seconds of processor time, bytes, and those of a narrow
+    /// The first line of the process's input, with its limits: seconds of processor time, bytes of memory, and bytes of a narrow linear
     /// memory, 0 for the wide layout.
     pub(super) fn first_line(&self, layout: MemoryLayout) -> String {
         let narrow = match layout {
@@ -69,35 +69,35 @@ impl CompilerProcess {
         format!("{whole_seconds} {} {narrow}\n", self.memory)
     }
 
-    /// How long the process may take by the clock.
+    /// The time that the process may take by the clock.
     pub(super) fn elapsed_limit(&self) -> Duration {
         self.time.saturating_mul(COMPILE_TIME_STRETCH)
     }
 }
 
-/// The program's file, and what it is given before any arguments of its own. None when nobody knows.
+/// The program's file, and the arguments that go before its own. None when they are unknown.
 #[cfg(target_os = "linux")]
 fn this_program() -> Option<(PathBuf, Vec<OsString>)> {
-    // Not the path behind it: the file may have been replaced by another version, or be gone.
+    // Not the resolved path: another version may have replaced the file, or the file may be gone.
     let running = PathBuf::from("/proc/self/exe");
     running.metadata().is_ok().then(|| (running, loader_arguments().unwrap_or_default()))
 }
 
-/// The program's file, and what it is given before any arguments of its own. None when nobody knows.
+/// The program's file, and the arguments that go before its own. None when they are unknown.
 #[cfg(not(target_os = "linux"))]
 fn this_program() -> Option<(PathBuf, Vec<OsString>)> {
     Some((std::env::current_exe().ok()?, Vec::new()))
 }
 
-/// When the program was started through a dynamic loader (`ld-linux-x86-64.so.2 --library-path L ./lastword …`) the
-/// running file is the loader, which takes its own arguments and our path off the front: what the system has and we
-/// have not.
+/// The arguments that a dynamic loader took. When the program was started through one (`ld-linux-x86-64.so.2 --library-path L ./lastword
+/// …`), the running file is the loader, which removes its own arguments and our path from the front. These are the arguments that the
+/// system has and we have not.
 #[cfg(target_os = "linux")]
 fn loader_arguments() -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt as _;
     let all = std::fs::read("/proc/self/cmdline").ok()?;
     let all: Vec<&[u8]> = all.strip_suffix(b"\0")?.split(|byte| *byte == 0).collect();
-    // Ours begin with the program's path, which the loader wants as well.
+    // Our arguments begin with the program's path, which the loader needs as well.
     let taken = all.len().checked_sub(std::env::args_os().count())?;
     Some(all.get(1..=taken)?.iter().map(|argument| OsString::from_vec(argument.to_vec())).collect())
 }

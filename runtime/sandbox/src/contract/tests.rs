@@ -1,11 +1,11 @@
-//! Events arrive as they are in the contract.
+//! Tests that guests get events as the contract says.
 
 use lastword_events::Owner;
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a guest reads, as ours.
+/// The reason that a guest reads, as ours.
 fn read(reason: &wit::EndReason<'_>) -> EndReason {
     match *reason {
         wit::EndReason::New => EndReason::New,
@@ -38,7 +38,7 @@ fn every_reason_of_ours_is_the_case_of_its_name() {
 }
 
 proptest! {
-    /// Whatever an owner's word is, a guest reads the case that the owner meant, and a word that means nothing to us as it is.
+    /// For every word of every owner: a guest reads the case that the owner meant, and an unknown word unchanged.
     #[test]
     fn every_word_of_every_owner_is_read_as_what_it_means(
         owner in prop::sample::select(&Owner::ALL[..]),

@@ -7,7 +7,7 @@ use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 
 use crate::state::GuestState;
 
-/// What the guests of one plugin read. Made once, when the plugin is loaded.
+/// The settings for the guests of one plugin. Made once, when the plugin is loaded.
 pub(crate) fn variables(granted: Option<&BTreeMap<String, String>>) -> WasiConfigVariables {
     granted.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }

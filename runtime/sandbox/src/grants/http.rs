@@ -1,5 +1,5 @@
-//! The grant `http`: `wasi:http/outgoing-handler`, linked. Functions of wasmtime-wasi-http that make the host keep something are
-//! replaced by ones that count it.
+//! Links the grant `http`: `wasi:http/outgoing-handler`. Counting functions replace those of wasmtime-wasi-http that make the host keep
+//! data.
 
 mod bodies;
 pub(crate) mod counted;

@@ -1,4 +1,4 @@
-//! The grant `keyvalue`: `wasi:keyvalue` over whatever [`KeyValues`](crate::KeyValues) the call was given.
+//! Links the grant `keyvalue`: `wasi:keyvalue` over the [`KeyValues`](crate::KeyValues) of the call.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
@@ -19,11 +19,11 @@ mod bindings {
 use bindings::wasi::keyvalue::store::{self, KeyResponse};
 use bindings::wasi::keyvalue::{atomics, batch};
 
-/// An open bucket. There is one space, so it holds nothing.
+/// An open bucket. There is one space, so a bucket has no data.
 #[expect(unreachable_pub, reason = "the bindings want it public")]
 pub struct Bucket;
 
-/// What a guest gets instead of an answer, or what ends its call.
+/// A guest's error, or a trap that ends its call.
 #[expect(unreachable_pub, reason = "the bindings want it public")]
 pub enum Error {
     NoSuchStore,
@@ -43,7 +43,7 @@ impl From<ResourceTableError> for Error {
     }
 }
 
-/// What the host functions need of a call's state.
+/// The parts of a call's state that the host functions need.
 struct View<'a> {
     changes: &'a mut Changes,
     table: &'a mut ResourceTable,
@@ -67,7 +67,7 @@ fn view(state: &mut GuestState) -> View<'_> {
 }
 
 impl store::Host for View<'_> {
-    /// The wasmtime CLI calls its one store by the empty name, other hosts theirs `default`.
+    /// The wasmtime CLI calls its one store by the empty name, and other hosts call theirs `default`.
     fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {
         match identifier.as_str() {
             "" | "default" => Ok(self.table.push(Bucket)?),
@@ -85,13 +85,13 @@ impl store::Host for View<'_> {
 }
 
 impl View<'_> {
-    /// A handle that is none is the guest's mistake.
+    /// Refuses an invalid handle, which is the guest's mistake.
     fn check(&self, bucket: &Resource<Bucket>) -> Result<(), Error> {
         self.table.get(bucket)?;
         Ok(())
     }
 
-    /// A batch costs the guest one host call, whatever it costs the host.
+    /// Bounds a batch. It costs the guest one host call, whatever it costs the host.
     fn check_batch(&self, bucket: &Resource<Bucket>, keys: usize) -> Result<(), Error> {
         self.check(bucket)?;
         if keys > MAX_BATCH_KEYS {
@@ -159,7 +159,7 @@ impl batch::Host for View<'_> {
         Ok(pairs)
     }
 
-    /// Until the first that is refused, as the standard allows.
+    /// Stops at the first pair that is refused, as the standard allows.
     fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         self.check_batch(&bucket, pairs.len())?;
         pairs.into_iter().try_for_each(|(key, value)| self.changes.set(key, value)).map_err(Error::from)
@@ -183,7 +183,7 @@ mod tests {
     use crate::limits::Limits;
     use lastword_events::{KeyValueError, KeyValueUsage, KeyValues};
 
-    /// Every key has a value of so many bytes.
+    /// A storage in which every key has a value of so many bytes.
     struct Full(usize);
 
     impl KeyValues for Full {

@@ -12,14 +12,14 @@ use crate::call_context::CallContext;
 use crate::lack::{lack, lack_of};
 use crate::loaded::Loaded;
 
-/// Where a guest finds its directory; the file in it is called `transcript`.
+/// The guest's directory with the transcript. The file in it is called `transcript`.
 const GUEST_DIRECTORY: &str = "/session";
 
-/// Copies the transcript, if the plugin was granted it, can read files, and there is one. Whatever is wrong with it, the
-/// guest sees no file and the log says why. The time counts as the guest's.
+/// Copies the transcript, if the plugin was granted it, can read files, and there is one. If the copy fails, the guest sees no file and
+/// the log has the reason. The time counts as the guest's.
 ///
 /// # Errors
-/// What the machine has none left of. An end that is delivered without its transcript is settled: such a call is to be put back.
+/// The resource that the machine lacked. A delivery without its transcript would be settled, so the caller puts such a call back.
 pub(crate) async fn copy_for_call<T>(
     context: &CallContext<T>,
     session: &Arc<Session>,
@@ -29,7 +29,7 @@ pub(crate) async fn copy_for_call<T>(
     if session.transcript.is_none() || !can_read_files(plugin.imports.iter().map(String::as_str)) {
         return Ok(None);
     }
-    // The copies that keep this one waiting are on a file system that hangs; this call goes on without.
+    // Copies from a file system that hangs keep this one waiting. The call goes on without it.
     let patience = context.meter.deadline() / 4;
     let Ok(permit) = tokio::time::timeout(patience, Arc::clone(&plugin.transcript_copies).acquire_owned()).await else {
         absent(plugin, session, "busy", "too many are being copied for this plugin");
@@ -59,7 +59,7 @@ pub(crate) async fn copy_for_call<T>(
     Ok(None)
 }
 
-/// Whether a plugin with these imports would find a transcript that is copied for it.
+/// Whether a plugin with these imports could read the transcript.
 pub(crate) fn can_read_files<'n>(mut imports: impl Iterator<Item = &'n str>) -> bool {
     imports.any(|name| name.starts_with("wasi:filesystem/"))
 }
@@ -82,8 +82,8 @@ fn with_source(error: &TranscriptError) -> String {
 pub(crate) struct CallTranscript(Option<TranscriptCopy>);
 
 impl Drop for CallTranscript {
-    /// Removing a file can take milliseconds, and the thread that drops a call has others to run. When the process leaves
-    /// first, the next one that opens the directory removes it.
+    /// Removes the copy on another thread, because that can take milliseconds and the thread that drops a call has others to run. If the
+    /// process exits first, the next one that opens the directory removes the file.
     fn drop(&mut self) {
         let copy = self.0.take();
         match tokio::runtime::Handle::try_current() {
@@ -93,7 +93,8 @@ impl Drop for CallTranscript {
     }
 }
 
-/// Puts the copy where the guest looks for it. Gives what the machine has none left of, if the guest cannot see it for that.
+/// Puts the copy into the guest's directory. Gives the resource that the machine lacked, if the guest cannot see the file for that
+/// reason.
 pub(crate) fn show(transcript: &CallTranscript, session: &Session, ctx: &mut WasiCtxBuilder) -> Option<Errno> {
     let error = ctx.preopened_dir(transcript.0.as_ref()?.dir(), GUEST_DIRECTORY, FsPerms::ReadOnly).err()?;
     let lacked = lack(error.chain());
@@ -107,7 +108,7 @@ pub(crate) fn show(transcript: &CallTranscript, session: &Session, ctx: &mut Was
     lacked
 }
 
-/// A call that is cut stops its copying.
+/// Stops the copying when the call is cut.
 #[derive(Default)]
 struct Cancelled(Arc<AtomicBool>);
 

@@ -1,4 +1,4 @@
-//! A component as it is written: what each of its sections adds to its index spaces, and the memories of its modules.
+//! A component's text: the items that each of its sections adds to its index spaces, and the memories of its modules.
 
 use std::rc::Rc;
 
@@ -7,17 +7,18 @@ use wasmparser::{
     Encoding, Instance, Parser, Payload,
 };
 
-/// Of a page, where a memory does not say another.
+/// The default size of a page.
 pub(super) const PAGE_BYTES_LOG2: u32 = 16;
 
 /// The linear memories of all core instances of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memories {
-    /// How many there are.
+    /// The number of memories.
     pub(crate) count: u64,
-    /// What they have together from the start.
+    /// Their bytes together from the start.
     pub(crate) bytes: u64,
-    /// Those of them that the component itself fills as it is made; never more than `bytes`, nor than [`MAX_IMAGE_BYTES`](crate::limits::MAX_IMAGE_BYTES).
+    /// Bytes that the component itself fills as it is made. Never more than `bytes`, nor than
+    /// [`MAX_IMAGE_BYTES`](crate::limits::MAX_IMAGE_BYTES).
     pub(crate) image: u64,
 }
 
@@ -29,20 +30,20 @@ impl Memories {
     }
 }
 
-/// A component as it is written.
+/// A component before it is instantiated.
 #[derive(Default)]
 pub(super) struct Definition<'a> {
     pub(super) steps: Vec<Step<'a>>,
 }
 
-/// What adds something to an index space, or memories, in the order in which the component has it.
+/// An addition to an index space, or memories, in the order of the component.
 pub(super) enum Step<'a> {
     Module(Memories),
     Component(Rc<Definition<'a>>),
     Import(Kind, &'a str),
     /// An export of an instance.
     Alias(Kind, u32, &'a str),
-    /// An item of the component that is so many levels further out.
+    /// An item of the component that is this many levels further out.
     Outer(Kind, u32, u32),
     InstantiateModule(u32),
     Instantiate(u32, Vec<Named<'a>>),
@@ -59,7 +60,7 @@ pub(super) enum Kind {
 
 /// A name, and an index into the space of its kind.
 pub(super) type Named<'a> = (&'a str, Kind, u32);
-/// What is open while a component is read, from the outside in.
+/// A part that is open while a component is read, from the outside in.
 enum Open<'a> {
     Module(Memories),
     Component(Definition<'a>),
@@ -108,7 +109,7 @@ fn read_module(section: &Payload<'_>, memories: &mut Memories) {
             }
         }
         Payload::DataSection(section) => {
-            // What is passive the guest copies itself, if at all: no pages are shared.
+            // The guest itself copies passive segments, if at all, so calls share no pages of those.
             let active = section.clone().into_iter().flatten();
             let active = active.filter(|data| matches!(data.kind, DataKind::Active { .. }));
             memories.image = u64::try_from(active.map(|data| data.data.len()).sum::<usize>()).unwrap_or(u64::MAX);

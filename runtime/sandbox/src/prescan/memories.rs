@@ -1,8 +1,7 @@
-//! How many linear memories a component has, and how large they are from the start. The engine counts them as well, but
-//! only when it has compiled, and then it tells the largest and not the sum.
+//! Counts a component's linear memories, and their bytes from the start. The engine counts them as well, but only after it has compiled,
+//! and then it gives the largest and not the sum.
 //!
-//! Each instance is followed as the engine makes it: modules and components can be exported by instances, and given to
-//! components that import them.
+//! The count follows each instance as the engine makes it: instances can export modules and components, and components can import these.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,8 +9,8 @@ use std::rc::Rc;
 use super::definition::{Definition, Kind, Memories, Named, Step, read};
 use crate::limits::{MAX_COMPONENT_INSTANCES, MAX_IMAGE_BYTES};
 
-/// It has more than [`MAX_COMPONENT_INSTANCES`]. With components that are instantiated twice, of components that are
-/// instantiated twice, they double with each level.
+/// The component has more than [`MAX_COMPONENT_INSTANCES`]. Where components instantiate others twice, which instantiate others twice,
+/// the number doubles with each level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyInstances;
 
@@ -24,7 +23,7 @@ enum Item<'a> {
     Instance(Rc<Items<'a>>),
 }
 
-/// A component, and the instance that it was defined in.
+/// A component, and the instance that defined it.
 #[derive(Clone)]
 struct Closure<'a> {
     definition: Rc<Definition<'a>>,
@@ -41,15 +40,14 @@ struct Spaces<'a> {
     instances: Vec<Item<'a>>,
 }
 
-/// Follows how the engine makes the instances of a component.
+/// Makes the instances of a component as the engine does.
 #[derive(Default)]
 struct Instantiation<'a> {
     spaces: Vec<Spaces<'a>>,
     memories: Memories,
 }
 
-/// Reads a valid component. What it instantiates of its own imports counts for nothing: the linker refuses imported
-/// modules and components.
+/// Reads a valid component. Instances of its own imports do not count, because the linker refuses imported modules and components.
 pub(crate) fn memories(bytes: &[u8]) -> Result<Memories, TooManyInstances> {
     let mut instantiation = Instantiation::default();
     instantiation.instance(&read(bytes), None, &Items::new())?;
@@ -87,7 +85,7 @@ impl<'a> Spaces<'a> {
     }
 }
 
-/// What stands for an import of the whole component: nothing is known of it.
+/// Stands for an import of the whole component, which is unknown.
 fn unknown<'a>(kind: Kind) -> Item<'a> {
     match kind {
         Kind::Module => Item::Module(Memories::default()),
@@ -97,8 +95,7 @@ fn unknown<'a>(kind: Kind) -> Item<'a> {
 }
 
 impl<'a> Instantiation<'a> {
-    /// Makes an instance, adds up its memories, and returns its exports. The depth of recursion is at most the number of
-    /// instances.
+    /// Makes an instance, adds up its memories, and returns its exports. The depth of recursion is at most the number of instances.
     fn instance(
         &mut self,
         definition: &Definition<'a>,

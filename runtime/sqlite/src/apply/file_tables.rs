@@ -1,4 +1,4 @@
-//! The rows of the file, as the transition reads and writes them inside the writer's transaction.
+//! The rows of the file. The transition reads and writes them inside the writer's transaction.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,35 +16,36 @@ use crate::sqlite_error::impossible;
 use crate::tables::{drained, generations, key_values, ops, recent_ends, suspects};
 use crate::unmade;
 
-/// What the writer keeps in memory of this run, beside the file.
+/// The facts of this run that the writer keeps in memory, beside the file.
 #[derive(Debug)]
 pub(crate) struct RunState {
     run: u32,
-    /// Runs before it that have ended cleanly.
+    /// Earlier runs that ended cleanly.
     clean: CleanRuns,
     next_sequence: u64,
-    /// Sessions below it began in an earlier run.
+    /// The number of this run's first session. Sessions with lower numbers began in an earlier run.
     first_sequence_of_run: u64,
-    /// Who is installed in this run, and for which tenants, once that was said.
+    /// The plugins installed in this run, with their tenants. `None` until the runtime has said them.
     installed: Option<Installed>,
-    /// This run drains.
+    /// Whether this run drains.
     draining: bool,
-    /// This run may have written to `drained`.
+    /// Whether this run may have written to `drained`.
     has_drained_ends: bool,
-    /// Row numbers of names. They never change, but one that was made in a transaction goes with it.
+    /// Row numbers of names. They never change, but a row that a transaction inserted goes when the transaction is rolled back.
     plugins: HashMap<PluginName, i64>,
     /// Generations of ids that have no row.
     forgotten: ForgottenGenerations,
-    /// Ends that owners have reported since those that cannot be reported again were forgotten.
+    /// Rows inserted into `recent_end` since its last cleanup.
     recent_ends: u32,
-    /// What was under way when runs died, until it has an outcome.
+    /// Deliveries that were under way when runs died, until each has an outcome.
     suspects: HashSet<DeliveryKey>,
-    /// What came of some call of this run is not on record, and never will be: the run does not end cleanly.
+    /// The outcome of some call of this run is not on record and never will be. So the run does not end cleanly.
     lacks_outcomes: bool,
 }
 
 impl RunState {
-    /// The state of run `run` as it begins. Of those before it these were `clean`; `suspects` were under way when runs died.
+    /// The state of run `run` as it begins. Of the earlier runs, those in `clean` ended cleanly. The deliveries in `suspects` were under
+    /// way when runs died.
     pub(crate) fn new(
         (run, clean): (u32, CleanRuns),
         next_sequence: u64,
@@ -67,7 +68,7 @@ impl RunState {
         }
     }
 
-    /// For an operator who changes a file that no program uses.
+    /// The state for an operator who changes a file that no program uses.
     pub(crate) fn outside_of_runs() -> Self {
         Self::new((0, CleanRuns::default()), 0, ForgottenGenerations::default(), HashSet::new())
     }
@@ -84,17 +85,17 @@ impl RunState {
         self.draining
     }
 
-    /// Generations of ids that have no row, for whoever removes rows.
+    /// Generations of ids that have no row. Code that removes rows adds to them.
     pub(crate) fn forgotten_mut(&mut self) -> &mut ForgottenGenerations {
         &mut self.forgotten
     }
 
-    /// An outcome cannot be recorded, whatever the disk does.
+    /// Notes that an outcome cannot be recorded, whatever the disk does.
     pub(crate) fn lacks_outcome(&mut self) {
         self.lacks_outcomes = true;
     }
 
-    /// A transaction was rolled back: rows that were made in it went with it.
+    /// Notes that a transaction was rolled back, and its rows with it.
     pub(crate) fn rolled_back(&mut self) {
         self.plugins.clear();
     }
@@ -103,7 +104,7 @@ impl RunState {
 /// Why a write was not carried out.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// This one cannot be; the others of the group can.
+    /// This write cannot be carried out. The others of the group can.
     Refused(JournalError),
     /// The file cannot be written.
     File(rusqlite::Error),
@@ -111,7 +112,7 @@ pub(crate) enum Failed {
 
 impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
-        // Others' writes have nothing to do with it.
+        // The writes of others have nothing to do with this error.
         match impossible(&error) {
             Some(what) => Self::Refused(JournalError::Damaged(format!("it was changed by something else: {what}"))),
             None => Self::File(error),
@@ -127,7 +128,7 @@ impl From<JournalError> for Failed {
 
 /// The file, inside a transaction.
 pub(crate) struct FileTables<'a> {
-    // Seen by whoever puts savepoints around what is done with it.
+    // The connection, for code that puts savepoints around changes to these tables.
     pub(super) file: &'a Connection,
     pub(super) state: &'a mut RunState,
 }
@@ -154,7 +155,7 @@ impl Tables for FileTables<'_> {
     fn set_installed(&mut self, installed: &Installed, attaching: bool) -> Result<(), Failed> {
         let sql = "UPDATE run SET plugins = ?2, attaching = ?3 WHERE id = ?1";
         self.execute(sql, params![self.state.run, json(installed), attaching])?;
-        // Who is orphaned depends on it, and is said next.
+        // The `Orphaned` operations that follow set the marks again.
         self.execute("UPDATE delivery SET orphaned = 0 WHERE orphaned", [])?;
         self.state.installed = Some(installed.clone());
         Ok(())
@@ -374,7 +375,7 @@ impl Tables for FileTables<'_> {
         Ok(recent_ends::remove_last(self.file, identity)?)
     }
 
-    /// Removes the suspicion from the file. It stays in memory: a transaction that fails is done again.
+    /// Removes the suspicion from the file. It stays in memory, because a transaction that fails is carried out again.
     fn clear_suspect(&mut self, delivery: &DeliveryKey) -> Result<(), Failed> {
         if self.state.suspects.contains(delivery) {
             suspects::clear(self.file, delivery)?;
@@ -446,7 +447,7 @@ impl<'a> FileTables<'a> {
         let Attempts { attempt, failures, failure, dead, run } = before;
         let run = run.unwrap_or(self.state.run);
         if *attempt == 0 && failure.is_none() {
-            // Nearly all.
+            // Nearly all rows are new deliveries.
             let sql =
                 "INSERT INTO delivery (sequence, event, plugin, run, attempt, body) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
             self.execute(sql, params![sequence, event, plugin, run, body])?;

@@ -1,4 +1,4 @@
-//! What is forgotten, so that the file does not grow without bound.
+//! Forgets ended sessions, so that the file does not grow without bound.
 
 use std::time::Duration;
 
@@ -9,21 +9,20 @@ use rusqlite::{Connection, params};
 
 use crate::tables::generations;
 
-/// Ended sessions of which nothing is owed are kept for this long at most since their ends were written down: an operator
-/// looks back some days.
+/// How long the journal keeps ended sessions that owe nothing, at most, from the commit of their ends. An operator looks back some days.
 pub const RETAINED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Rows that are looked at in one transaction: some milliseconds.
+/// Rows that one transaction looks at: some milliseconds.
 const AT_ONCE: u64 = 1_000;
-/// New sessions between two looks. Half of what is looked at, so that it keeps up.
+/// New sessions between two looks. It is half of `AT_ONCE`, so that the looks keep up.
 const EVERY: u64 = AT_ONCE / 2;
 
-/// Goes through the sessions, oldest first, and removes those that nobody needs: a delivery that is owed or dead, or an
-/// active session, keeps its row however old it is.
+/// Goes through the sessions, oldest first, and removes those that nobody needs. An active session keeps its row however old it is, and
+/// so does a session with a delivery that is owed or dead.
 #[derive(Debug)]
 pub(crate) struct Retention {
-    /// Ended sessions that are kept.
+    /// The number of ended sessions that the journal keeps.
     keep: u64,
-    /// Up to here everything has been looked at in this round.
+    /// The last session that this round has looked at.
     looked_at: u64,
     /// The newest sequence number at the last look.
     last: u64,
@@ -34,7 +33,7 @@ impl Retention {
         Self { keep: u64::try_from(RETAINED_ENDED_SESSIONS).unwrap_or(u64::MAX), looked_at: 0, last: 0 }
     }
 
-    /// Looks at some more, if enough has happened since the last time. `next` is the next session's number.
+    /// Looks at more sessions, if enough sessions began since the last look. `next` is the next session's number.
     pub(crate) fn tidy(
         &mut self,
         file: &Connection,
@@ -45,14 +44,14 @@ impl Retention {
             return Ok(());
         }
         self.last = next;
-        // By rows, not by numbers: those that were removed leave gaps, and a salvage leaves a large one.
+        // Counts rows, not numbers: removed rows leave gaps, and a salvage leaves a large one.
         let sql = "SELECT max(sequence), count(*) FROM
                    (SELECT sequence FROM session WHERE sequence > ?1 ORDER BY sequence LIMIT ?2)";
         let (to, rows): (Option<u64>, u64) = file
             .prepare_cached(sql)?
             .query_row(params![self.looked_at, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        // Sequence numbers stand for counts: older than that many sessions, or written down longer ago than that. Owners' times
-        // say nothing of how long we have it.
+        // Sequence numbers stand for counts. A session goes if it is older than that many sessions, or if its end was written down too
+        // long ago. Times of owners do not say how long the journal has had it.
         let newest = next.saturating_sub(self.keep);
         let before = Timestamp::now().as_millisecond() - i64::try_from(RETAINED_FOR.as_millis()).unwrap_or(i64::MAX);
         let sql = "DELETE FROM session WHERE sequence > ?1 AND sequence <= ?2 AND ended_run IS NOT NULL
@@ -64,7 +63,7 @@ impl Retention {
             .query_map(params![self.looked_at, to, newest, before], generations::DeletedSession::read)?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         generations::keep(file, forgotten, deleted)?;
-        // Those that stay are looked at again in the next round, and so are the runs that nobody refers to.
+        // The next round looks again at the rows that stay. It also looks at the runs, and removes those that no row refers to.
         self.looked_at = if rows < AT_ONCE { 0 } else { to.unwrap_or(0) };
         if self.looked_at == 0 {
             let sql = "DELETE FROM run WHERE id < (SELECT max(id) FROM run) AND drain_reason IS NULL AND NOT attaching

@@ -1,8 +1,8 @@
-//! What could not be recorded by itself while everything else could: set aside with all that is known of it, so that the rest
-//! goes on.
+//! Writes that the file refuses even alone, though it takes all others. The journal sets each aside with its facts, so that the others go
+//! on.
 //!
-//! Nothing is lost with it. An end that is not on record leaves its session active in the file, and a delivery whose outcome is
-//! not on record is owed there: the next start tells of both, under the same delivery ids.
+//! No delivery is lost by that. An end that is not on record leaves its session active in the file, and a delivery whose outcome is not
+//! on record stays owed. The next start tells plugins of both, under the same delivery ids.
 
 use lastword_events::{EventKey, Session};
 use lastword_journal::state::Resolved;
@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use crate::limits::RETAINED_SET_ASIDE;
 use crate::sqlite_error::is_of_the_command;
 
-/// What is kept of one, in bytes of JSON; of a longer one only its kind. A session with its end has some kilobytes.
+/// The largest record of one write, in bytes of JSON. A longer write is kept as its kind alone. A session with its end has some
+/// kilobytes.
 const MAX_WHAT_BYTES: usize = 64 << 10;
 
-/// Something that was set aside.
+/// A write that was set aside.
 #[derive(Debug)]
 pub(crate) struct Aside {
-    /// False for an owner's line: its owner has been told, and has it.
+    /// Whether to store it. False for an owner's line, because its owner has been refused and still has the line.
     keep: bool,
     tenant: String,
     subject: AsideSubject,
@@ -27,7 +28,7 @@ pub(crate) struct Aside {
     why: String,
 }
 
-/// What something that was set aside is about.
+/// The subject of a write that was set aside.
 #[derive(Debug)]
 enum AsideSubject {
     Session(String),
@@ -41,7 +42,7 @@ impl Aside {
         Self { keep: false, ..Self::decided(op, why) }
     }
 
-    /// What the runtime decided or has found.
+    /// An operation that the runtime decided or reported.
     pub(crate) fn decided(op: &JournalOp, why: &str) -> Self {
         let (kind, session, what) = described(op);
         let tenant = session.map_or_else(String::new, |session| session.identity.tenant.to_string());
@@ -50,7 +51,7 @@ impl Aside {
         Self { keep: true, tenant, subject, what: bounded(kind, &what), why: why.to_owned() }
     }
 
-    /// How an attempt ended.
+    /// The outcome of an attempt.
     pub(crate) fn outcome(tenant: &str, Resolved { completion, staged }: &Resolved, why: &str) -> Self {
         let Completion { delivery, attempt, settlement, .. } = completion;
         let (state, failure) = match settlement {
@@ -82,12 +83,12 @@ impl Aside {
         Self { keep: true, tenant: tenant.to_owned(), subject, what: bounded(state, &what), why: why.to_owned() }
     }
 
-    /// Whether it counts: what its owner has is not set aside by us.
+    /// Whether the journal stores and counts it. The journal does not set aside a line that its owner still has.
     pub(crate) fn is_kept(&self) -> bool {
         self.keep
     }
 
-    /// Logs what it is, once it is certain.
+    /// Logs it, once the transaction is committed.
     pub(crate) fn log(&self) {
         let Self { what, why, .. } = self;
         if self.keep {
@@ -102,13 +103,13 @@ impl Aside {
     }
 }
 
-/// What is kept of it: of what is too long, its kind alone.
+/// The record that is stored: the kind alone, if the whole is too long.
 fn bounded(kind: &str, what: &Value) -> String {
     let text = what.to_string();
     if text.len() <= MAX_WHAT_BYTES { text } else { json!({ "too long": kind }).to_string() }
 }
 
-/// The kind of an operation, its session, and all that is known of it.
+/// The kind of an operation, its session, and its facts.
 fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
     match op {
         JournalOp::Start { session, event, owed, .. } => {
@@ -169,8 +170,8 @@ fn described(op: &JournalOp) -> (&'static str, Option<&Session>, Value) {
     }
 }
 
-/// Writes down what is set aside in run `run`, in the transaction of what is not. Of what the file does not take either, only
-/// the log knows.
+/// Writes down the writes that run `run` sets aside, in the transaction of the others. If the file refuses one of these rows, only the
+/// log has the write.
 ///
 /// # Errors
 /// When the file cannot be written.

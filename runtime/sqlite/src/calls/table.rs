@@ -10,7 +10,7 @@ use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 use rustix::io::Errno;
 
-/// What the file begins with; the last character is the version of its form.
+/// The first bytes of the file. The last character is the version of the form.
 const MAGIC: &[u8; 16] = b"lastword calls 1";
 /// A UUID as text.
 pub(super) const BOOT_BYTES: usize = 36;
@@ -20,8 +20,8 @@ const NAME_AT: usize = BOOT_AT + BOOT_BYTES;
 /// Whether the run has ended by itself.
 const ENDED_AT: usize = NAME_AT + JournalName::LEN;
 const HEADER_BYTES: usize = 128;
-/// A delivery without the journal's name: a number of 20 digits, an event of 40 characters and a plugin's name of 64 at most,
-/// two strokes, and before them the length.
+/// A delivery without the journal's name: a length byte, a number of 20 digits, an event of 40 characters and a plugin's name of 64 at
+/// most, and two strokes between them.
 const SLOT_BYTES: usize = 128;
 
 /// A file that is mapped.
@@ -31,26 +31,26 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// As many calls as the mappings are for that Linux usually allows a process, and twice as many as there are at once by default.
-    /// Those beyond are not marked.
+    /// Twice as many calls as there are at once by default, and about as many as the mappings that Linux allows a process by default.
+    /// Further calls are not marked.
     pub(super) const SLOTS: usize = 8192;
 
-    /// What a slot holds beside the length.
+    /// Bytes of a slot besides the length.
     pub(super) const CALL_BYTES: usize = SLOT_BYTES - 1;
 
     const BYTES: usize = HEADER_BYTES + Self::SLOTS * SLOT_BYTES;
 
-    /// The length of the files that had 1 024 slots. They are the same otherwise, and are made longer.
+    /// The length of files with 1 024 slots. The program extends such a file, which has the same form otherwise.
     const SHORT_BYTES: u64 = (HEADER_BYTES + 1024 * SLOT_BYTES) as u64;
 
     /// Opens the file, or makes it.
     ///
     /// # Errors
-    /// When it is something else, or cannot be mapped.
+    /// When the path has something else, or the file cannot be mapped.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        // No link to somebody's file, and no FIFO that is waited for.
+        // Refuses a link to somebody's file, and does not wait for a FIFO.
         let file = options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)?;
         let metadata = file.metadata()?;
         let (length, is_new) = (metadata.len(), metadata.len() == 0);
@@ -75,14 +75,14 @@ impl Table {
         Ok(table)
     }
 
-    /// Whether the calls in it are of a run of this journal that died, and not by the machine's death.
+    /// Whether the calls are of a run of this journal that died while the machine lived.
     pub(super) fn is_of_dead_run(&self, boot: [u8; BOOT_BYTES], name: JournalName) -> bool {
         self.read(BOOT_AT, BOOT_BYTES) == boot
             && self.read(NAME_AT, JournalName::LEN) == name.as_str().as_bytes()
             && self.read(ENDED_AT, 1) == [0]
     }
 
-    /// Empties it for a run that begins.
+    /// Empties the table for a run that begins.
     pub(super) fn begin(&mut self, boot: [u8; BOOT_BYTES], name: JournalName) {
         (0..Self::SLOTS).for_each(|slot| self.set(slot, b""));
         self.write(BOOT_AT, &boot);
@@ -90,17 +90,17 @@ impl Table {
         self.write(ENDED_AT, &[0]);
     }
 
-    /// The run ends by itself.
+    /// Notes that the run ends by itself.
     pub(super) fn set_ended(&mut self) {
         self.write(ENDED_AT, &[1]);
     }
 
-    /// Puts a call into a slot; nothing, to free it.
+    /// Puts a call into a slot. An empty `call` frees the slot.
     pub(super) fn set(&mut self, slot: usize, call: &[u8]) {
         let at = HEADER_BYTES + slot * SLOT_BYTES;
         let length =
             u8::try_from(call.len()).ok().filter(|length| usize::from(*length) <= Self::CALL_BYTES).unwrap_or(0);
-        // The length last: a process that dies in between has not begun the call.
+        // The length comes last, so a process that dies before has not begun the call.
         self.write(at, &[0]);
         self.write(at + 1, call.get(..usize::from(length)).unwrap_or_default());
         self.write(at, &[length]);
@@ -124,8 +124,8 @@ impl Table {
     }
 }
 
-/// Memory that is mapped and has no room on the disk would end the process when it is written to.
-/// A file that has `length` bytes has `bytes` then; those that are new are zero.
+/// Reserves room on the disk, because a write to mapped memory without room would end the process. The file has `length` bytes and gets
+/// `bytes`. The new bytes are zero.
 fn make_room(file: &File, length: u64, bytes: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
@@ -139,7 +139,7 @@ fn make_room(file: &File, length: u64, bytes: u64) -> io::Result<()> {
 
 #[expect(unsafe_code, reason = "memory that another process could change is not safe by type")]
 fn map(file: &File) -> io::Result<MmapMut> {
-    // SAFETY: the journal is locked, so no other process of ours writes to the file; whoever else cuts it off or writes to it
-    // could do the same to SQLite's `-shm`. What is read from it is bytes, and none of them is trusted.
+    // SAFETY: the journal is locked, so no other process of ours writes to the file. Any other program that truncates it or writes to it
+    // could do the same to SQLite's `-shm`. The program reads only bytes from it, and trusts none of them.
     unsafe { MmapMut::map_mut(file) }
 }

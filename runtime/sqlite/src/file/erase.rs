@@ -1,4 +1,4 @@
-//! Erasing what a journal keeps of a session or a tenant, so that no byte of it stays in its files.
+//! Erases the data of a session or a tenant, so that no byte of it stays in the journal's files.
 
 use std::path::PathBuf;
 
@@ -8,50 +8,50 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::row::{count, from_json, json};
 use crate::tables::generations;
 
-/// What is to be erased: all that is kept of a tenant, or of one of its sessions.
+/// The data to erase: all data of a tenant, or of one of its sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct ErasureTarget<'a> {
     /// The tenant.
     pub tenant: &'a str,
-    /// One of its sessions, in whatever scope and with all its generations; none for all of the tenant.
+    /// One of its sessions, in all scopes and generations. None for all of the tenant.
     pub session: Option<&'a str>,
 }
 
-/// What was erased.
+/// Counts of erased rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Sessions, each generation of an id for itself.
+    /// Sessions. Each generation of an id counts.
     pub sessions: u64,
     /// Deliveries that were owed or dead.
     pub deliveries: u64,
-    /// What plugins have stored of the tenant.
+    /// Values that plugins have stored for the tenant.
     pub key_values: u64,
-    /// Names of lines.
+    /// `op_id`s.
     pub op_ids: u64,
-    /// Deliveries of other sessions whose event named it: as the session before theirs, or after it.
+    /// Deliveries of other sessions whose event named the session, as the one before theirs or after it.
     pub named: u64,
 }
 
-/// What [`JournalFile::erase`](crate::JournalFile::erase) did.
+/// The result of [`JournalFile::erase`](crate::JournalFile::erase).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
-    /// What was asked. Nothing of it is in the journal's files any more.
+    /// The data is erased. The journal's files have none of it any more.
     Done {
-        /// How much it was.
+        /// The counts.
         erased: Erased,
-        /// Damaged journals of this name that were kept aside, and may have more of it.
+        /// Damaged journals of this name that were kept aside. They may have more of the data.
         aside: Vec<PathBuf>,
     },
-    /// Nothing: something of it is still owed.
+    /// Nothing was erased, because the session or tenant is still owed deliveries.
     StillOwed {
-        /// Sessions that are active: their ends will be owed.
+        /// Active sessions: their ends will be owed.
         active: u64,
-        /// Deliveries that are owed, dead ones aside.
+        /// Deliveries that are owed, without dead ones.
         owed: u64,
     },
 }
 
-/// Whether a file of this version, which may be an earlier one, has anything of it.
+/// Whether a file of this version, which may be an earlier one, has any of the data.
 pub(crate) fn has_any(
     file: &Connection,
     ErasureTarget { tenant, session }: ErasureTarget<'_>,
@@ -61,11 +61,11 @@ pub(crate) fn has_any(
         let sql = format!("SELECT EXISTS (SELECT 1 FROM {from})");
         let mut statement = file.prepare(&sql)?;
         let whose = params![tenant, session];
-        // Some of these ask for the tenant only.
+        // Some of these statements take only the tenant.
         let whose = whose.get(..statement.parameter_count()).unwrap_or(whose);
         statement.query_row(whose, |row| row.get::<_, bool>(0))
     };
-    // Before version 3 nobody knew whose a line was.
+    // Before version 3 a line's row did not name its session.
     let line = if version < 3 { "op WHERE tenant = ?1" } else { OP };
     if any("session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)")?
         || any(line)?
@@ -82,7 +82,7 @@ pub(crate) fn has_any(
     Ok(session.is_none() && (any("space WHERE tenant = ?1")? || any("run WHERE instr(plugins, json_quote(?1)) > 0")?))
 }
 
-/// Names of lines. Nobody knows which session a line of version 2 was of: it may have been this one.
+/// `op_id`s. A line of version 2 does not say its session, so it counts as one of this session.
 const OP: &str = "op WHERE tenant = ?1 AND (session = ?2 OR session = '' OR ?2 IS NULL)";
 
 /// Deliveries of the tenant's other sessions whose event names the session.
@@ -90,16 +90,16 @@ const NAMING: &str = "sequence IN (SELECT sequence FROM session WHERE tenant = ?
     AND CASE WHEN json_valid(body) THEN ?2 IN (json_extract(body, '$.Start.resumed_from'),
         json_extract(body, '$.End.next_session_id'), json_extract(body, '$.Compaction.previous_session_id')) END";
 
-/// What was set aside of a session, or names it, or may be of it: of an outcome whose session is forgotten nobody knows the id.
-/// What is of no tenant may name all that are served.
+/// Writes that were set aside and are of the session, name it, or may be of it: an outcome of a forgotten session does not say the id. A
+/// write without a tenant may name all tenants that are served.
 const SET_ASIDE: &str = "tenant = ?1 AND (?2 IS NULL OR session IN (?2, '') OR instr(what, json_quote(?2)) > 0)
     OR ?2 IS NULL AND tenant = '' AND instr(what, json_quote(?1)) > 0";
 
-/// An event without the session that it named, and without that one's key.
+/// An event without the session that it named, and without the scope of that session.
 const WITHOUT_NAMES: &str = "json_remove(body, '$.Start.resumed_from', '$.End.next_session_id',
     '$.End.next_session_key', '$.Compaction.previous_session_id')";
 
-/// All of it or none, in one transaction. What is deleted is overwritten.
+/// Erases all of the data or none, in one transaction. SQLite overwrites deleted rows.
 pub(crate) fn erase(
     file: &mut Connection,
     ErasureTarget { tenant, session }: ErasureTarget<'_>,
@@ -133,8 +133,8 @@ pub(crate) fn erase(
     Ok(erased)
 }
 
-/// An id that comes back counts on from the generations that are erased: plugins know them. What is kept for that has no name:
-/// it is a number that counts for every tenant.
+/// Deletes sessions. An id that comes back counts on from the erased generations, because plugins know them. The row that keeps the
+/// generation has no name: it is a number that counts for every tenant.
 fn erase_sessions(file: &Connection, ErasureTarget { tenant, session }: ErasureTarget<'_>) -> rusqlite::Result<u64> {
     let whose = params![tenant, session];
     let highest = "SELECT coalesce(max(generation), 0) FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)";
@@ -148,7 +148,7 @@ fn erase_sessions(file: &Connection, ErasureTarget { tenant, session }: ErasureT
     file.execute("DELETE FROM session WHERE tenant = ?1 AND (id = ?2 OR ?2 IS NULL)", whose).map(number)
 }
 
-/// Each run has written down whom its plugins served.
+/// Removes the tenant from the rows of runs. Each run has written down which tenants its plugins serve.
 fn forget_in_runs(file: &Connection, tenant: &str) -> rusqlite::Result<()> {
     type Installed = Vec<(PluginName, Option<Vec<String>>)>;
     let mut statement = file.prepare("SELECT id, plugins FROM run WHERE plugins IS NOT NULL")?;
@@ -169,10 +169,10 @@ fn forget_in_runs(file: &Connection, tenant: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes the file anew: what was deleted or changed at any time before leaves its bytes in pages that are not used, or not
-/// whole. Then the log, which has the pages as they were, is emptied. False when somebody who reads the journal is in the way.
+/// Writes the file anew, because rows that were deleted or changed before leave bytes in unused pages and parts of pages. Then empties
+/// the log, which has the old pages. False when a reader of the journal prevents that.
 pub(crate) fn scrub(file: &Connection) -> rusqlite::Result<bool> {
-    // The copy is as large as the file: not in memory. There is nothing in it that is to be erased.
+    // The copy is as large as the file, so it does not go into memory. The temporary file has no erased data.
     file.execute_batch("PRAGMA temp_store = FILE; VACUUM")?;
     let busy: bool = file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(!busy)

@@ -1,4 +1,4 @@
-//! What a journal has, as an operator sees it.
+//! Rows of a journal, as an operator sees them.
 
 use lastword_events::{Session, Timestamp};
 use rusqlite::{Connection, Row};
@@ -9,27 +9,27 @@ use crate::row::from_json;
 /// A session that is active, or whose end is not written down yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionRow {
-    /// Its number.
+    /// The session's number.
     pub sequence: u64,
-    /// All that is known of it.
+    /// The session's facts.
     #[serde(flatten)]
     pub session: Session,
-    /// How many compaction events it has had.
+    /// The number of its compaction events.
     pub compactions: u32,
 }
 
-/// Something that could not be recorded by itself. What it was about is owed, or active, as it was before.
+/// A write that the file refused even alone. Its session stays active, or its delivery owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAsideRow {
-    /// When it was set aside.
+    /// The time at which it was set aside.
     pub at: Timestamp,
-    /// The tenant that it was of; empty when it was nobody's.
+    /// Its tenant; empty if it has none.
     pub tenant: String,
-    /// The session that it was of; empty when it was of none.
+    /// Its session; empty if it has none.
     pub session: String,
-    /// All that is known of it, as JSON.
+    /// Its facts, as JSON.
     pub what: String,
-    /// What SQLite said.
+    /// SQLite's message.
     pub why: String,
 }
 

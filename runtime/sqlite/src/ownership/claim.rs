@@ -1,4 +1,4 @@
-//! Takes a journal's file: from a path to a file that is ours, locked, and there by that name.
+//! Takes a journal's file: from a path to a file that is ours, is locked, and has that name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::calls::SUFFIX as CALLS;
 use crate::error::OpenError;
 use crate::paths::{beside, is_shared_memory, parts, resolved};
 
-/// How often a name that is given to other files all the time is tried.
+/// The number of tries while other files get the name all the time.
 const MAX_TRIES: u32 = 10;
 
 /// A file that is a journal, or may become one, and is locked.
@@ -24,7 +24,7 @@ pub(crate) struct Claim {
     origin: Origin,
     /// The file's own name: links are followed.
     pub(crate) path: PathBuf,
-    /// What SQLite had beside it before.
+    /// The files that SQLite had beside it before.
     parts: Vec<PathBuf>,
 }
 
@@ -32,7 +32,7 @@ impl Claim {
     /// Claims the journal at `path`, or makes an empty file there.
     ///
     /// # Errors
-    /// When something else is there, or somebody has it. It is as it was then.
+    /// When the path has something else, or another program has the journal. The files are then as they were.
     pub(crate) fn make(path: &Path) -> Result<Self, OpenError> {
         for _ in 0..MAX_TRIES {
             if let Some(claim) = Self::attempt(path)? {
@@ -42,7 +42,7 @@ impl Claim {
         Err(OpenError::Locked { path: path.to_owned(), pid: None })
     }
 
-    /// None when the name was given to another file meanwhile.
+    /// None when another file got the name meanwhile.
     fn attempt(path: &Path) -> Result<Option<Self>, OpenError> {
         let files = Files::at(path)?;
         match decide(files.found()) {
@@ -58,7 +58,7 @@ impl Claim {
             }
             Decision::Make => {
                 let (file, origin) = OpenFile::open_or_make(path)?;
-                // Not before: a link may have led to nothing.
+                // Resolved only now, because a link may have led to no file before.
                 let path = resolved(path);
                 look(&file, &path).inspect_err(|error| unmake(&path, origin, error))?;
                 Self::take(file, origin, path)
@@ -66,7 +66,7 @@ impl Claim {
         }
     }
 
-    /// Locks the file, and looks at it once more: nobody changes it from then on.
+    /// Locks the file, and examines it once more, because nobody changes it from then on.
     fn take(file: OpenFile, origin: Origin, path: PathBuf) -> Result<Option<Self>, OpenError> {
         let lock = Lock::take(file, &path).inspect_err(|error| unmake(&path, origin, error))?;
         if FileId::at(&path).ok() != Some(lock.file().id()) {
@@ -81,12 +81,12 @@ impl Claim {
         Self { lock, content, origin, path, parts }
     }
 
-    /// Takes away what was made, when nothing came of it. Of a journal that was there before, no byte: a log may have become a
-    /// part of it.
+    /// Removes the files that this claim made, if the claim failed. It removes no byte of a journal that existed before, because a log
+    /// may have become part of it.
     pub(crate) fn give_up(self) {
         let made = parts(&self.path).filter(|part| !self.parts.contains(part));
         let is_new = self.origin == Origin::Created;
-        // `-shm` is memory, and nobody else has the journal.
+        // `-shm` is memory, and no other program has the journal.
         let holds_nothing =
             |part: &PathBuf| is_new || is_shared_memory(part) || fs::metadata(part).is_ok_and(|part| part.len() == 0);
         let others = [beside(&self.path, CALLS), self.path.clone()];
@@ -96,7 +96,7 @@ impl Claim {
     }
 }
 
-/// What the file is that is open, whatever a salvage has left beside it.
+/// Examines the open file. Files that a salvage has left beside it do not count.
 fn look(file: &OpenFile, path: &Path) -> Result<Content, OpenError> {
     let content = examine(file, path)?;
     let stray_part = stray_part(path, Some(content));
@@ -106,7 +106,7 @@ fn look(file: &OpenFile, path: &Path) -> Result<Content, OpenError> {
     }
 }
 
-/// Somebody else who finds the empty file may have taken it already, or written to it.
+/// Removes the empty file that this claim made. Another program that found the file may have locked it already, or written to it.
 fn unmake(path: &Path, origin: Origin, why: &OpenError) {
     let is_empty = || fs::metadata(path).is_ok_and(|file| file.len() == 0);
     if origin == Origin::Created && !matches!(why, OpenError::Locked { .. }) && is_empty() {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::paths::PARTS;
 
-    /// What is there, by name, with its bytes.
+    /// The files by name, with their bytes.
     fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> = names.map(|name| (name.clone(), fs::read(name).unwrap())).collect();
@@ -158,7 +158,7 @@ mod tests {
         fs::write(beside(&path, "-wal"), "").unwrap();
         claim.give_up();
         assert_eq!(files(dir.path()), []);
-        // What was there before stays.
+        // A file that existed before stays.
         fs::write(&path, "").unwrap();
         Claim::make(&path).unwrap().give_up();
         assert_eq!(files(dir.path()), [(path, Vec::new())]);

@@ -1,4 +1,4 @@
-//! What a file is, by what is in it. Nothing is changed, and SQLite is not asked: it may change files as it opens them.
+//! Tells the kind of a file from its content. It changes nothing and does not use SQLite, which may change files as it opens them.
 
 use std::path::Path;
 
@@ -9,20 +9,20 @@ use crate::format::{APPLICATION_ID, SCHEMA_VERSION};
 use crate::paths::beside;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// The file's header, and that of its first page.
+/// Bytes of the file's header and of the header of its first page.
 const HEADER_BYTES: usize = 108;
-/// How SQLite writes the first of our tables into the file: the row's type, name and table, the number of a page, and then
-/// the statement. Prose about a journal has not this form.
+/// The first of our tables as SQLite writes it into the file: the row's type, name and table, the number of a page, and then the
+/// statement. Prose about a journal does not have this form.
 const TABLE_ROW: (&[u8], &[u8]) = (b"tablejournaljournal", b"CREATE TABLE journal (");
-/// How far a file without its header is searched for that: the tables are the first thing that is written, on some pages.
+/// The bytes that are searched for that in a file without a header. The tables are written first, on some pages.
 const SEARCHED_BYTES: usize = 256 << 10;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// No byte.
+    /// The file has no byte.
     Empty,
-    /// A database of ours without tables: so the power, or a signal, has left one of version 2 that was being made.
+    /// A database of ours without tables. A power cut or a signal leaves it while version 2 makes a journal.
     Unwritten,
     /// A journal.
     Journal,
@@ -30,12 +30,12 @@ pub(crate) enum Content {
     Headless,
     /// A journal of this version, which is newer than ours.
     Newer(u32),
-    /// Something else, perhaps some other program's database.
+    /// Another file, perhaps the database of another program.
     Foreign,
 }
 
 impl Content {
-    /// What is not ours is refused.
+    /// Refuses a file that is not ours.
     pub(crate) fn ours(self, path: &Path) -> Result<Self, OpenError> {
         match self {
             Self::Newer(found) => Err(OpenError::newer(path, found)),
@@ -45,7 +45,7 @@ impl Content {
     }
 }
 
-/// Looks at the file, and at the log beside `path`.
+/// Examines the file, and the log beside `path`.
 ///
 /// # Errors
 /// When one of them cannot be read.
@@ -85,7 +85,7 @@ fn uses_log(page: &[u8]) -> bool {
     page.get(18..20) == Some(&[2, 2])
 }
 
-/// The list of tables is one page, which has no row.
+/// Whether the list of tables is one page without rows.
 fn has_no_table(page: &[u8]) -> bool {
     const LEAF: u8 = 0x0d;
     page.get(100) == Some(&LEAF) && page.get(103..105) == Some(&[0, 0])

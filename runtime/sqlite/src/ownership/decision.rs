@@ -1,24 +1,24 @@
-//! What is to be done about what lies at a journal's path: a function of what was found, and of nothing else.
+//! Decides what to do about the files at a journal's path. The decision depends on the files that were found, and on nothing else.
 
 use super::content::Content;
 
-/// What lies at a journal's path, and beside it.
+/// The files at a journal's path, and beside it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     /// The file at the path; none when there is none.
     pub(super) file: Option<Content>,
-    /// A journal that a salvage has finished writing, and that has not come to its name.
+    /// Whether a salvage has finished writing a journal that does not have its name yet.
     pub(super) salvaged: bool,
-    /// A file that SQLite would take for the log of an empty database, and remove.
+    /// Whether a file is there that SQLite would take for the log of an empty database, and remove.
     pub(super) stray_part: bool,
 }
 
-/// What is to be done.
+/// The action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Make an empty file, and take it.
     Make,
-    /// Take the file that is there: it is a journal, a damaged one, or may become one.
+    /// Take the file. It is a journal, a damaged one, or an empty file that may become one.
     Take(Content),
     /// Give the salvaged journal the name of the damaged one, and take it.
     FinishSalvage,
@@ -26,14 +26,14 @@ pub(super) enum Decision {
     Refuse(Refusal),
 }
 
-/// Why nothing is to be done.
+/// The reason to do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The file is somebody else's.
+    /// The file belongs to another program.
     Foreign,
     /// The file is a journal of this version, which is newer than ours.
     Newer(u32),
-    /// There is no journal, and what belongs to one lies beside it.
+    /// The journal is missing, and files that belong to one lie beside its path.
     StrayPart,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn decide(found: Found) -> Decision {
 mod tests {
     use super::*;
 
-    /// Each row: the file, whether a salvaged journal or a stray part is beside it, and what is to be done.
+    /// Each row: the file, whether a salvaged journal or a stray part is beside it, and the decision.
     #[test]
     fn what_is_done_about_each_thing_that_can_be_found() {
         use Content::{Empty, Foreign, Headless, Journal, Newer, Unwritten};
@@ -60,7 +60,7 @@ mod tests {
         let (some, none) = (true, false);
         let stray = Refuse(Refusal::StrayPart);
         let rows = [
-            // Nothing is there, or nothing in it: it may become a journal, unless SQLite would remove somebody's file.
+            // The file is missing or empty. It may become a journal, unless SQLite would remove somebody's file.
             (None, none, none, Make),
             (None, none, some, stray),
             (Some(Empty), none, none, Take(Empty)),
@@ -73,7 +73,7 @@ mod tests {
             (Some(Journal), none, some, Take(Journal)),
             (Some(Headless), none, none, Take(Headless)),
             (Some(Headless), none, some, Take(Headless)),
-            // A crash has stopped a salvage: whatever is left of the damaged one.
+            // A crash has stopped a salvage. The damaged file may have any form.
             (None, some, none, FinishSalvage),
             (None, some, some, FinishSalvage),
             (Some(Empty), some, none, FinishSalvage),
@@ -82,7 +82,7 @@ mod tests {
             (Some(Journal), some, none, FinishSalvage),
             (Some(Journal), some, some, FinishSalvage),
             (Some(Headless), some, some, FinishSalvage),
-            // What is somebody else's stays as it is, whatever lies beside it.
+            // A file of another program stays as it is, whatever lies beside it.
             (Some(Foreign), none, none, Refuse(Refusal::Foreign)),
             (Some(Foreign), some, some, Refuse(Refusal::Foreign)),
             (Some(Newer(99)), none, none, Refuse(Refusal::Newer(99))),

@@ -1,5 +1,4 @@
-//! Whether the journal's files still are where they were: what is written into a file that has no name any more, nobody
-//! will ever find.
+//! Checks that the journal's files still have their names. Nobody would find rows in a file that has no name any more.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::open_file::FileId;
 use crate::paths::beside;
 
-/// The files of a journal that is open, by name, and which ones they were.
+/// The files of an open journal: their names, and the device and inode of each.
 #[derive(Debug)]
 pub(crate) struct JournalFiles {
     path: PathBuf,
     files: Vec<(PathBuf, FileId)>,
-    /// It has been logged that they are gone.
+    /// Whether it was logged that they are gone.
     logged: AtomicBool,
 }
 
-/// The journal is not where it was.
+/// The error when the journal is not at its path any more.
 #[derive(Clone, Debug)]
 pub(crate) struct TakenAway {
     path: PathBuf,
@@ -33,7 +32,7 @@ impl fmt::Display for TakenAway {
 }
 
 impl JournalFiles {
-    /// The files of a database in whose log something was written.
+    /// The files of a database whose log is not empty.
     pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
         let names = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
         let files = names.into_iter().map(|name| Ok((name.clone(), FileId::at(&name)?)));
@@ -48,10 +47,10 @@ impl JournalFiles {
         &self.path
     }
 
-    /// Looks whether all are there. Opens nothing.
+    /// Checks that all files are in place. Opens nothing.
     ///
     /// # Errors
-    /// When one of the files is not there any more, or another one is.
+    /// When one of the files is gone, or another file has its name.
     pub(crate) fn check(&self) -> Result<(), TakenAway> {
         let gone = self.files.iter().find(|(name, id)| FileId::at(name).ok() != Some(*id));
         match gone {

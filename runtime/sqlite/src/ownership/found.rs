@@ -1,4 +1,4 @@
-//! Looks at what lies at a journal's path. Nothing is changed.
+//! Finds the files at a journal's path. It changes nothing.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -11,7 +11,7 @@ use super::replacement;
 use crate::error::OpenError;
 use crate::paths::{beside, is_shared_memory, parts, resolved};
 
-/// SQLite's `-shm` grows by so much.
+/// The step by which SQLite's `-shm` grows.
 const SHARED_MEMORY_BYTES: u64 = 32 << 10;
 
 /// The first bytes of a rollback journal.
@@ -21,7 +21,7 @@ const ROLLBACK_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
 pub(super) struct Files {
     /// The file's own name: links are followed.
     pub(super) path: PathBuf,
-    /// The file itself, with what it is.
+    /// The file itself, and its kind.
     pub(super) file: Option<(OpenFile, Content)>,
     /// A journal that a salvage has written, with its name.
     pub(super) salvaged: Option<(PathBuf, OpenFile)>,
@@ -35,7 +35,7 @@ impl Files {
         let file = OpenFile::open(&path)?;
         let salvaged = replacement::left_by_salvage(&path, file.is_some())?;
         let content = file.as_ref().map(|file| examine(file, &path)).transpose()?;
-        // A link that leads to nothing leads to a directory with other files beside it.
+        // A link to a missing file leads to a directory with other files beside it.
         let is_dangling = content.is_none() && fs::symlink_metadata(&path).is_ok();
         let stray_part = if is_dangling { None } else { stray_part(&path, content) };
         Ok(Self { path, file: file.zip(content), salvaged, stray_part })
@@ -50,7 +50,7 @@ impl Files {
     }
 }
 
-/// The error of whoever wants the journal.
+/// The error for a program that wants the journal.
 pub(super) fn refused(refusal: Refusal, path: &Path, stray_part: Option<PathBuf>) -> OpenError {
     match refusal {
         Refusal::Foreign => OpenError::foreign(path),
@@ -59,8 +59,8 @@ pub(super) fn refused(refusal: Refusal, path: &Path, stray_part: Option<PathBuf>
     }
 }
 
-/// SQLite removes what lies beside a database without content: it may be the log of a journal that was moved away, or
-/// somebody's file that has such a name.
+/// A file beside a database without content, which SQLite would remove. It may be the log of a journal that was moved away, or somebody's
+/// file of that name.
 pub(super) fn stray_part(path: &Path, content: Option<Content>) -> Option<PathBuf> {
     if !matches!(content, None | Some(Content::Empty)) {
         return None;
@@ -68,7 +68,7 @@ pub(super) fn stray_part(path: &Path, content: Option<Content>) -> Option<PathBu
     parts(path).find(|part| !is_nothing(path, part) && !is_unfinished_rollback(part).unwrap_or(false))
 }
 
-/// An empty log, with the memory that belongs to it: who only looks into a journal leaves both, and neither says anything.
+/// Whether this is an empty log, or the memory that belongs to it. A reader of a journal leaves both, and neither has content.
 fn is_nothing(path: &Path, part: &Path) -> bool {
     let length = |path: &Path| fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|file| file.len());
     let log = length(&beside(path, "-wal"));
@@ -80,7 +80,7 @@ fn is_nothing(path: &Path, part: &Path) -> bool {
         }
 }
 
-/// So a crash leaves a database that was being made: its first bytes are written last, and may be torn.
+/// Whether a crash left this while a database was being made. Its first bytes are written last, and may be torn.
 fn is_unfinished_rollback(part: &Path) -> io::Result<bool> {
     if !part.as_os_str().as_encoded_bytes().ends_with(b"-journal") || !fs::symlink_metadata(part)?.is_file() {
         return Ok(false);

@@ -1,7 +1,7 @@
-//! One program at a time: a lock on the database itself, so that it is the same by whatever name the file is opened.
+//! One program at a time: a lock on the database itself, so that it holds for every name of the file.
 //!
-//! It is `flock`'s. On Linux that and the POSIX locks of SQLite do not see each other; elsewhere they do, and the lock is
-//! on a file of our own (`lock/sibling.rs`). Commands that only read, and `sqlite3`, take neither.
+//! The lock is `flock`'s. On Linux it and the POSIX locks of SQLite do not conflict. Elsewhere they do, and the lock is on a file of our
+//! own (`lock/sibling.rs`). Commands that only read take neither. `sqlite3` does not either.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod sibling;
@@ -19,16 +19,16 @@ use crate::paths::beside;
 /// The longest line of a lock file of version 2: the number of a process.
 const MAX_PID_BYTES: u64 = 16;
 
-/// Held as long as the value lives; the operating system lets go when the process dies, however it dies.
+/// The lock, held as long as the value lives. The operating system releases it when the process dies, however it dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: Exclusive,
-    /// A program of version 2 looks at nothing else.
+    /// A program of version 2 checks only this file.
     _of_version_2: Option<File>,
 }
 
 impl Lock {
-    /// Takes the journal that `file` is. Its name is `path`.
+    /// Locks the journal in `file`. Its name is `path`.
     pub(crate) fn take(file: OpenFile, path: &Path) -> Result<Self, OpenError> {
         let of_version_2 =
             lock_of_version_2(path).map_err(|pid| OpenError::Locked { path: path.to_owned(), pid: Some(pid) })?;
@@ -39,13 +39,13 @@ impl Lock {
         &self.file.file
     }
 
-    /// Another file has the journal's name now. The one that had it is free.
+    /// Moves the lock to another file, which has the journal's name now. The old file is free then.
     pub(crate) fn move_to(&mut self, file: Exclusive) {
         self.file = file;
     }
 }
 
-/// One file that nobody else may have.
+/// A file that no other program may have.
 #[derive(Debug)]
 pub(crate) struct Exclusive {
     file: OpenFile,
@@ -58,7 +58,7 @@ impl Exclusive {
         &self.file
     }
 
-    /// `path` is what a person calls it.
+    /// Locks the file. `path` is the name that people use for it.
     #[cfg(target_os = "linux")]
     pub(crate) fn take(mut file: OpenFile, path: &Path) -> Result<Self, OpenError> {
         if file.is_on_network().map_err(|source| OpenError::unusable(path, source))? {
@@ -76,7 +76,7 @@ impl Exclusive {
         }
     }
 
-    /// `path` is what a person calls it.
+    /// Locks the file. `path` is the name that people use for it.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn take(mut file: OpenFile, path: &Path) -> Result<Self, OpenError> {
         file.make_private_for(path)?;
@@ -86,11 +86,11 @@ impl Exclusive {
     }
 }
 
-/// A program of version 2 locks a file beside the journal, in which its number is. Another file of that name is nobody's
-/// business. With an error when such a program runs: its number.
+/// Locks the file beside the journal in which a program of version 2 writes its process id. Ignores another file of that name. The error
+/// is the process id of such a program that runs.
 fn lock_of_version_2(path: &Path) -> Result<Option<File>, u32> {
     let at = beside(path, ".lock");
-    // Anything but a small file is not opened.
+    // Opens only a small regular file.
     if !fs::metadata(&at).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_PID_BYTES) {
         return Ok(None);
     }
@@ -107,7 +107,7 @@ fn lock_of_version_2(path: &Path) -> Result<Option<File>, u32> {
     }
 }
 
-/// The process that has the lock, if the kernel says so. It does not of a process in another container.
+/// The process that has the lock, if the kernel names it. The kernel does not name a process in another container.
 #[cfg(target_os = "linux")]
 pub(crate) fn holder(id: FileId) -> Option<u32> {
     holder_in(&fs::read_to_string("/proc/locks").ok()?, id)
@@ -131,7 +131,7 @@ fn holder_in(locks: &str, id: FileId) -> Option<u32> {
             if on == device {
                 return Some(pid);
             }
-            // Of a file system with subvolumes the kernel tells two devices.
+            // On a file system with subvolumes the kernel reports two devices.
             by_inode_alone = Some(pid);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
         let first = Lock::take(open(&path), &path).unwrap();
         let second = Lock::take(open(&path), &path);
         assert!(matches!(second, Err(OpenError::Locked { pid: Some(pid), .. }) if pid == std::process::id()));
-        // Somebody who only looks has the file open meanwhile.
+        // A reader has the file open meanwhile.
         let looks = open(&path);
         drop(first);
         let third = Lock::take(open(&path), &path).unwrap();

@@ -1,4 +1,4 @@
-//! The first page of a database as its log has it, read without SQLite, which would change files.
+//! Reads the first page of a database from its log, without SQLite, which would change files.
 //!
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log> describes the format.
 
@@ -13,10 +13,10 @@ const MAGIC: u32 = 0x377f_0682;
 /// SQLite's own bounds.
 const PAGE_BYTES: std::ops::RangeInclusive<usize> = 512..=65_536;
 
-/// The newest committed version of the first page; none when the log has none.
+/// The newest committed version of the first page. None when the log has no such version.
 pub(super) fn first_page(log: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::metadata(log) {
-        // Anything else is no log, and a FIFO would be waited for.
+        // Another kind of file is no log, and a read from a FIFO would wait.
         Ok(metadata) if metadata.is_file() => (),
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// Where SQLite keeps `PRAGMA user_version`.
+    /// The offset at which SQLite keeps `PRAGMA user_version`.
     const USER_VERSION_AT: usize = 60;
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let page = first_page(&log).unwrap().unwrap();
         assert_eq!(word(&page, USER_VERSION_AT), 7);
 
-        // What a transaction that goes on has written already is not: it may be taken back.
+        // The uncommitted pages of an open transaction do not count: it may be rolled back.
         file.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1").unwrap();
         let transaction = file.transaction().unwrap();
         transaction.pragma_update(None, "user_version", 8).unwrap();

@@ -1,8 +1,8 @@
 //! Database files that this process has open, each with a descriptor of our own.
 //!
-//! SQLite's locks are POSIX locks: when a process closes *any* descriptor of a file, it loses all of its locks on that file.
-//! So our descriptor is opened before SQLite's first one and closed after its last, and whoever wants to look at a file that
-//! this process has open already is given the descriptor that is there. One table, by device and inode, knows them.
+//! SQLite's locks are POSIX locks: when a process closes *any* descriptor of a file, it loses all of its locks on that file. So our
+//! descriptor is opened before SQLite's first one and closed after its last. Code that looks at a file that is open already gets the
+//! existing descriptor. One table, by device and inode, has them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::error::OpenError;
 
-/// A file, whatever its names are.
+/// A file, under any of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
     pub(super) device: u64,
@@ -27,7 +27,7 @@ impl FileId {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// The file that has this name now. Opens nothing.
+    /// The file that has this name now. Opens no file.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self::of(&metadata))
     }
@@ -37,7 +37,7 @@ static OPEN: Mutex<BTreeMap<FileId, Entry>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// The first one is used. There is another only if the name was given to this file between two looks at it.
+    /// The first one is used. Another exists only if this file got the name between two looks at it.
     files: Vec<File>,
     users: usize,
     locked: bool,
@@ -50,7 +50,7 @@ pub(crate) struct OpenFile {
     has_lock: bool,
 }
 
-/// Whether the file was there, or had to be created.
+/// Whether the file existed, or was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Created,
@@ -72,7 +72,7 @@ impl OpenFile {
             entry.users += 1;
             return Ok(Some(Self { id, has_lock: false }));
         }
-        // The name may have been given to something else meanwhile, and a FIFO would be waited for.
+        // Another file may have got the name meanwhile, and an open of a FIFO would wait.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         match opened {
@@ -92,7 +92,7 @@ impl OpenFile {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let made = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
         let file = made.map_err(|source| {
-            // It is the directory that is missing: the file would have been made.
+            // The directory is missing: a missing file would have been made.
             let missing = source.kind() == io::ErrorKind::NotFound;
             OpenError::unusable(path.parent().filter(|_| missing).unwrap_or(path), source)
         })?;
@@ -101,7 +101,7 @@ impl OpenFile {
 
     fn enter(open: &mut BTreeMap<FileId, Entry>, path: &Path, file: File) -> Result<Self, OpenError> {
         let metadata = file.metadata().map_err(|source| OpenError::unusable(path, source))?;
-        // SQLite has none of these open, so it may be closed.
+        // SQLite has none of these open, so this descriptor may be closed.
         refuse_special(path, &metadata)?;
         let id = FileId::of(&metadata);
         let entry = open.entry(id).or_default();
@@ -117,7 +117,7 @@ impl OpenFile {
     fn with<T>(&self, work: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
         let open = OPEN.lock();
         let file = open.get(&self.id).and_then(|entry| entry.files.first());
-        // The entry is there for as long as this value is.
+        // The entry exists as long as this value.
         work(file.ok_or(io::ErrorKind::NotFound)?)
     }
 
@@ -126,7 +126,7 @@ impl OpenFile {
         self.with(File::metadata)
     }
 
-    /// The bytes from `from` on, `most` at most.
+    /// At most `most` bytes, beginning at `from`.
     pub(crate) fn read(&self, from: u64, most: usize) -> io::Result<Vec<u8>> {
         self.with(|file| {
             let mut bytes = vec![0; most];
@@ -144,10 +144,10 @@ impl OpenFile {
         })
     }
 
-    /// Makes the file its owner's alone: who may read it may lock it. SQLite gives the files beside it the same mode.
+    /// Lets only the owner open the file, because every reader of the file can lock it. SQLite gives the files beside it the same mode.
     ///
     /// # Errors
-    /// When it cannot be. That it is somebody else's is no error: root and its owner may share it.
+    /// When the mode cannot be set. A file of another user is no error, because root and the owner may share it.
     pub(crate) fn make_private_for(&self, path: &Path) -> Result<(), OpenError> {
         let made = self.with(|file| {
             let mut permissions = file.metadata()?.permissions();
@@ -163,7 +163,7 @@ impl OpenFile {
         }
     }
 
-    /// Whether a server has the file. There `flock` is made of the same locks that SQLite takes, and stands in its way.
+    /// Whether the file is on a server. There `flock` uses the locks that SQLite takes, and conflicts with it.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_on_network(&self) -> io::Result<bool> {
         /// NFS, SMB, CIFS and SMB 2, as Linux's `magic.h` numbers them.
@@ -173,11 +173,11 @@ impl OpenFile {
         Ok(NETWORK.iter().any(|network| kind == i64::from(*network) || kind == i64::from(network.cast_signed())))
     }
 
-    /// Takes the lock for this value. Another one of this process may have it as well as another process.
+    /// Takes the lock for this value. Another process may have it, or another value of this process.
     #[cfg(target_os = "linux")]
     pub(crate) fn try_lock(&mut self) -> Result<(), TryLockError> {
         let mut open = OPEN.lock();
-        // The entry is there for as long as this value is.
+        // The entry exists as long as this value.
         let entry = open.entry(self.id).or_default();
         if entry.locked {
             return Err(TryLockError::WouldBlock);
@@ -187,14 +187,14 @@ impl OpenFile {
         Ok(())
     }
 
-    /// The lock is on another file, and this process has it.
+    /// Notes that the lock is on another file, and that this process has it.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn note_lock(&mut self) {
         OPEN.lock().entry(self.id).or_default().locked = true;
         self.has_lock = true;
     }
 
-    /// Whether this process has the lock on it.
+    /// Whether this process has the lock.
     pub(crate) fn is_locked_here(&self) -> bool {
         OPEN.lock().get(&self.id).is_some_and(|entry| entry.locked)
     }
@@ -206,7 +206,7 @@ impl Drop for OpenFile {
         let Some(entry) = open.get_mut(&self.id) else { return };
         entry.users -= 1;
         if entry.users == 0 {
-            // Closes the descriptors, and with them goes the lock.
+            // Closes the descriptors, which releases the lock.
             open.remove(&self.id);
         } else if self.has_lock {
             entry.locked = false;

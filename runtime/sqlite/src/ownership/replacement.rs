@@ -1,4 +1,4 @@
-//! Gives a salvaged journal the name of the damaged one, and finishes that where a crash has stopped it.
+//! Gives a salvaged journal the name of the damaged one, and finishes a rename that a crash has stopped.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,14 +17,14 @@ use crate::paths::{PARTS, beside};
 pub(crate) const WRITING: &str = ".salvaging";
 /// Added to its name once it is whole.
 pub(crate) const WHOLE: &str = ".salvaged";
-/// Added to the damaged one's name, before the time.
+/// Added to the name of the damaged one, before the time.
 const ASIDE: &str = ".damaged-";
-/// Damaged journals of one name that are kept aside within a millisecond.
+/// Damaged journals of one name that can be kept aside within a millisecond.
 const MAX_SALVAGES_AT_ONCE: u32 = 100;
 
-/// A journal that a salvage has written, with its name, beside a path at which there is a file or not.
+/// A journal that a salvage has written, with its name. The path beside it may have a file or not.
 pub(super) fn left_by_salvage(path: &Path, is_there: bool) -> Result<Option<(PathBuf, OpenFile)>, OpenError> {
-    // Version 2 has moved the damaged one away before it gave its name to the new one.
+    // Version 2 renames the damaged file before it gives its name to the new one.
     let suffixes: &[&str] = if is_there { &[WHOLE] } else { &[WHOLE, WRITING] };
     let Some(new) = suffixes.iter().map(|suffix| beside(path, suffix)).find(|new| new.exists()) else {
         return Ok(None);
@@ -33,8 +33,8 @@ pub(super) fn left_by_salvage(path: &Path, is_there: bool) -> Result<Option<(Pat
     Ok(matches!(examine(&file, &new), Ok(Content::Journal)).then_some((new, file)))
 }
 
-/// Goes on where a crash has stopped a salvage. Gives the lock on the new journal; none when somebody else has come to its end
-/// meanwhile, and has died since.
+/// Finishes a salvage that a crash has stopped. Gives the lock on the new journal. None when another program has finished it meanwhile,
+/// and has died since.
 pub(super) fn finish(
     path: &Path,
     damaged: Option<OpenFile>,
@@ -51,8 +51,8 @@ pub(super) fn finish(
     Ok(Some(lock))
 }
 
-/// Gives the new journal the name, and the damaged one another. The damaged file has a second name first, so that the name is
-/// never without a journal. Its log is moved before it: it would be taken for the new one's.
+/// Gives the new journal the name, and the damaged one another. The damaged file gets its second name first, so that the name always has
+/// a journal. Its log is moved before that, because SQLite would take it for the log of the new one.
 pub(crate) fn put_in_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
     let aside = name_aside(path)?;
     for suffix in PARTS {
@@ -66,11 +66,11 @@ pub(crate) fn put_in_place(new: &Path, path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Gives the damaged file a name that says when, and that no other file has. A salvage that was killed may have done so.
+/// Gives the damaged file a name with the time, which no other file has. A salvage that was killed may have done so already.
 fn name_aside(path: &Path) -> io::Result<PathBuf> {
     let mut asides = asides(path)?;
     let Ok(damaged) = FileId::at(path) else {
-        // So version 2 has left it: the newest is the one.
+        // Version 2 leaves the files like this. The newest is the right one.
         asides.sort_unstable();
         return Ok(asides.pop().unwrap_or_else(|| dated(path)));
     };
@@ -82,7 +82,7 @@ fn name_aside(path: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(path, &name) {
             Ok(()) => return Ok(name),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
-            // Not every file system gives a file two names.
+            // Some file systems do not give a file two names.
             Err(_) => return fs::rename(path, &name).map(|()| name),
         }
     }
@@ -94,7 +94,7 @@ fn dated(path: &Path) -> PathBuf {
     beside(path, &format!("{ASIDE}{now}"))
 }
 
-/// Damaged journals of this name, without what belongs to each.
+/// Damaged journals of this name, without the files beside each.
 pub(crate) fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
     let start = beside(path, ASIDE);
     let mut asides = Vec::new();
@@ -109,7 +109,7 @@ pub(crate) fn asides(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(asides)
 }
 
-/// Makes sure that a name that was given is on the disk.
+/// Syncs the directory, so that a new name is on the disk.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }

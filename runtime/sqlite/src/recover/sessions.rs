@@ -1,4 +1,4 @@
-//! Sessions whose end is not written down. There may be a million of them, so they are read by every processor.
+//! Sessions whose end is not written down. There may be a million, so all processors read them.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -18,10 +18,10 @@ use crate::tables::drained::OWED;
 
 /// Sessions that are worth a thread: some 20 ms of its time.
 const EACH: u64 = 10_000;
-/// One disk is read, and more threads than this wait for it.
+/// One disk serves all threads, so more than this number would wait for it.
 const MAX_THREADS: u64 = 8;
 
-/// Reads them in their order, as run `run` finds them.
+/// Reads the sessions in their order, for run `run`.
 pub(super) fn read(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::Result<Vec<RecoveredSession>> {
     let sql = "SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0), count(*) FROM session
                WHERE ended_run IS NULL";
@@ -39,7 +39,7 @@ pub(super) fn read(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::
     let Some(path) = file.path().filter(|_| threads > 1).map(Path::new) else {
         return reader.read(file, (first, last), count);
     };
-    // The numbers have no gaps but for sessions that have ended.
+    // Only sessions that have ended leave gaps between the numbers.
     let each = (last - first) / threads + 1;
     let part = |number: u64| {
         let first = first.saturating_add(each.saturating_mul(number));
@@ -63,13 +63,13 @@ pub(super) fn read(file: &Connection, run: u32, clean: &CleanRuns) -> rusqlite::
     })
 }
 
-/// What all the threads need to know.
+/// The facts that all threads need.
 struct Reader<'a> {
     run: u32,
     clean: &'a CleanRuns,
-    /// All runs before this one, from this number on, were attaching and did not drain.
+    /// From this number on, all runs before this one were attaching and did not drain.
     attaching_since: u32,
-    /// By run: a session belongs to the one in which its owner last spoke of it.
+    /// By run. A session belongs to the run in which its owner last spoke of it.
     drains: HashMap<u32, DrainOfRun>,
     /// By session.
     drained: HashMap<u64, DrainedEnds>,
@@ -93,7 +93,7 @@ impl Reader<'_> {
     fn session(&self, row: &Row<'_>, tenants: &mut HashSet<Arc<str>>) -> rusqlite::Result<RecoveredSession> {
         let (sequence, last_run): (u64, u32) = (row.get(0)?, count(row, 1, "a session's run")?);
         let mut session = from_json::<Session>(row, 2)?;
-        // The name of a tenant is in memory once.
+        // Each tenant's name is in memory once.
         match tenants.get(&session.identity.tenant) {
             Some(tenant) => session.identity.tenant = tenant.clone(),
             None => drop(tenants.insert(session.identity.tenant.clone())),
@@ -123,7 +123,7 @@ impl Reader<'_> {
     }
 }
 
-/// A run of which nothing is known any more may have told of any end.
+/// A run without a row may have told plugins of any end.
 fn attaching_since(file: &Connection, run: u32) -> rusqlite::Result<u32> {
     let sql = "SELECT id FROM run WHERE id < ?1 AND attaching AND drain_reason IS NULL ORDER BY id DESC";
     let mut statement = file.prepare(sql)?;
@@ -141,7 +141,7 @@ fn attaching_since(file: &Connection, run: u32) -> rusqlite::Result<u32> {
 struct DrainOfRun {
     reason: DrainReason,
     at: Timestamp,
-    /// None when the run died before it was written down.
+    /// None when the run died before it wrote its plugins down.
     installed: Option<Vec<(PluginName, Option<Vec<String>>)>>,
 }
 
@@ -157,7 +157,7 @@ fn drains(file: &Connection) -> rusqlite::Result<HashMap<u32, DrainOfRun>> {
     rows.collect()
 }
 
-/// What drains have made of the end of one session.
+/// The results of drains for the end of one session.
 #[derive(Default)]
 struct DrainedEnds {
     settled: Vec<PluginName>,

@@ -1,4 +1,4 @@
-//! Copies what can be read of a damaged file.
+//! Copies the readable rows of a damaged file.
 
 use std::path::Path;
 
@@ -63,12 +63,12 @@ const TABLES: [(&str, &str, Check); 10] = [
     }),
 ];
 
-/// Columns that have to hold what was counted.
+/// Checks columns that hold counts.
 fn counts(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
     columns.iter().try_for_each(|&column| row::count(row, column, "a number").map(drop))
 }
 
-/// Columns that have to hold numbers or flags.
+/// Checks columns that hold numbers or flags.
 fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
     columns.iter().try_for_each(|&column| match row.get::<_, u64>(column)? {
         0..=MAX_SEQUENCE => Ok(()),
@@ -76,17 +76,17 @@ fn numbers(row: &Row<'_>, columns: &[usize]) -> rusqlite::Result<()> {
     })
 }
 
-/// Whether a row is one that we can have written.
+/// Checks that a row has a form that this program writes.
 type Check = fn(&Row<'_>) -> rusqlite::Result<()>;
 
-/// Copies what can be read. Only an error of the new file is one.
+/// Copies all readable rows. Fails only if the new file fails.
 pub(super) fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str, u64)>> {
     let mut new = Connection::open(to)?;
     let old = reading(from).or_else(|_| connect(from)).ok();
     let header = old.as_ref().and_then(|old| Header::read(old).ok());
     let (name, next) = match &header {
         Some(header) => (header.name, header.next_sequence),
-        // Other delivery ids: nobody can tell any more which were used.
+        // The delivery ids get a new name, because the used numbers are unknown.
         None => (random_name(), 1),
     };
     schema::create(&mut new, name, next)?;
@@ -103,20 +103,21 @@ pub(super) fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str
         if let Ok(others) = generations::of_others(old) {
             generations::raise_others(&transaction, others)?;
         }
-        // Nobody can be told of the end of a session that is not known any more.
+        // Without its session, an end cannot be delivered.
         for table in ["delivery", "drained"] {
             let sql = format!("DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM session)");
             let gone = u64::try_from(transaction.execute(&sql, [])?).unwrap_or(0);
             rows.iter_mut().filter(|(name, _)| *name == table).for_each(|(_, rows)| *rows -= gone);
         }
-        // Outcomes of a run that ended cleanly may be among what is lost: each run may have made an attempt more than is known.
+        // The outcomes of a run that ended cleanly may be among the lost rows. So each run may have made one more attempt than is on
+        // record.
         transaction.execute("UPDATE run SET ended_at = NULL", [])?;
-        // Before version 5 nobody wrote it down: it is now, as after a migration.
+        // Before version 5 no program wrote this time down. It becomes the present time, as in a migration.
         transaction.execute(
             "UPDATE session SET recorded_at = ?1 WHERE ended_run IS NOT NULL AND recorded_at IS NULL",
             [Timestamp::now().as_millisecond()],
         )?;
-        // What quotas count has to be what is there.
+        // The counts of quotas must agree with the rows.
         transaction.execute(
             "UPDATE space SET bytes = (SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value) + ?1), 0)
              FROM key_value WHERE space = id)",
@@ -127,7 +128,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> rusqlite::Result<Vec<(&'static str
     Ok(rows)
 }
 
-/// A connection that changes nothing, and reads a file that is shorter than it says: SQLite refuses all of it otherwise.
+/// A connection that changes nothing, and that reads a file shorter than its header says. By default SQLite refuses all of such a file.
 fn reading(path: &Path) -> rusqlite::Result<Connection> {
     let file = read_only(path)?;
     file.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
@@ -146,18 +147,18 @@ struct Table<'a> {
     copied: u64,
 }
 
-/// How far a reading came.
+/// The result of a reading.
 enum Read {
     ToTheEnd,
-    /// A page cannot be read. With the first key column of the last row before it, if there was one.
+    /// A page cannot be read. Has the first key column of the last row before that page, if there was one.
     Broken(Option<i64>),
 }
 
-/// A page that cannot be read hides those behind it from whoever goes row by row. So what is behind it is looked for at keys
-/// that are further and further away, and read from there, backwards as well.
+/// Copies a table. A page that cannot be read hides the pages behind it from a reading row by row. So the copy looks for rows at keys
+/// further and further away, and reads from there in both directions.
 fn copy_table(old: &Connection, new: &Connection, name: &str, key: &str, check: Check) -> rusqlite::Result<u64> {
     let Ok(columns) = columns(old, name) else { return Ok(0) };
-    // By name: an older version's table has fewer, and what it lacks has a default.
+    // By name: a table of an older version has fewer columns, and the others get their defaults.
     let (names, places) = (columns.join(", "), vec!["?"; columns.len()].join(", "));
     let insert = new.prepare(&format!("INSERT OR IGNORE INTO {name} ({names}) VALUES ({places})"))?;
     let mut table = Table { old, insert, name, key, check, copied: 0 };
@@ -174,22 +175,22 @@ fn copy_table(old: &Connection, new: &Connection, name: &str, key: &str, check: 
 
 fn columns(file: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let statement = file.prepare(&format!("SELECT * FROM {table}"))?;
-    // By number: the type of `column_names` is not the same in all versions of rusqlite that we take.
+    // By number: the type of `column_names` differs between the versions of rusqlite that the crate accepts.
     (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
 }
 
 impl Table<'_> {
-    /// The column that the others are sorted by.
+    /// The first key column.
     fn first(&self) -> &str {
         self.key.split(',').next().unwrap_or(self.key)
     }
 
-    /// Reads in one direction from a key on, and keeps what is read, until the end or a page that cannot be read. Only an error
-    /// of the new file is one.
+    /// Reads in one direction from a key on, until the end or a page that cannot be read. Keeps the rows. Fails only if the new file
+    /// fails.
     fn read(&mut self, order: &str, relation: &str, from: i64) -> rusqlite::Result<Read> {
         let first = self.first().to_owned();
         let sorted: Vec<String> = self.key.split(", ").map(|column| format!("{column} {order}")).collect();
-        // Not through an index of its own: that would be one more thing that can be broken.
+        // Not through another index, which may be broken as well.
         let sql =
             format!("SELECT *, {first} FROM {} WHERE {first} {relation} ?1 ORDER BY {}", self.name, sorted.join(", "));
         let Ok(mut statement) = self.old.prepare(&sql) else { return Ok(Read::Broken(None)) };
@@ -213,7 +214,7 @@ impl Table<'_> {
         }
     }
 
-    /// The first key that can be read behind a place where none can.
+    /// The first readable key behind a place that cannot be read.
     fn next_after(&self, last: i64) -> Option<i64> {
         let first = self.first();
         let sql = format!("SELECT {first} FROM {} WHERE {first} >= ?1 ORDER BY {} LIMIT 1", self.name, self.key);

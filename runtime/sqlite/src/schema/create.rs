@@ -1,4 +1,4 @@
-//! A file without tables becomes a journal.
+//! Makes a journal from a file without tables.
 
 use lastword_events::JournalName;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};

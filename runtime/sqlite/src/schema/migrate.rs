@@ -1,4 +1,4 @@
-//! Files of earlier versions become files of this one, before anything is read of them.
+//! Migrates files of earlier versions, before any other row of them is read.
 
 use lastword_journal::state::MAX_COUNT;
 use rusqlite::types::Value;
@@ -9,14 +9,14 @@ use crate::error::OpenFailure;
 use crate::format::SCHEMA_VERSION;
 use crate::header::Header;
 
-/// What makes a file of version n + 1 of one of version n, from version 1 on.
+/// The statements that migrate version n to n + 1, from version 1 on.
 const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
-    // An owner may have gone on with a session in a later run: the older ones may have tried its end all the same. That a
-    // file of version 1 has forgotten.
+    // An owner may have gone on with a session in a later run. So older runs may have tried its end. A file of version 1 does not record
+    // those runs.
     "ALTER TABLE session ADD COLUMN first_run INTEGER NOT NULL DEFAULT 0;
      UPDATE session SET first_run = run;",
-    // An `op_id` belongs to the session and the kind of its line, a run may hold sessions for their owners, and what was
-    // under way as runs died is counted.
+    // An `op_id` belongs to the session and the kind of its line. A run may hold sessions for their owners. The journal counts the deaths
+    // of runs for each delivery that was under way.
     "ALTER TABLE run ADD COLUMN attaching INTEGER NOT NULL DEFAULT 0;
      CREATE TABLE suspect (
        sequence INTEGER NOT NULL,
@@ -38,8 +38,8 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
      );
      INSERT INTO op (number, tenant, op_id, generation) SELECT number, tenant, op_id, generation FROM op_of_version_2;
      DROP TABLE op_of_version_2;",
-    // In OpenClaw's format a session's key is its scope, ends that may be repeated are remembered, and an owner's word that
-    // means nothing to us is not written as one of ours. Which it was is known of the owners that were there.
+    // In OpenClaw's format a session's key is its scope. The journal remembers ends that owners may repeat. It does not write an owner's
+    // unknown word as one of ours. The known owners of old rows tell which word it was.
     "ALTER TABLE session ADD COLUMN scope TEXT NOT NULL DEFAULT '';
      UPDATE session SET scope = json_extract(facts, '$.key'), facts = json_set(facts, '$.scope', json_extract(facts, '$.key'))
        WHERE json_valid(facts) AND json_extract(facts, '$.owner_kind') = 'openclaw'
@@ -73,8 +73,8 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
            ('new', 'reset', 'idle', 'daily', 'compaction', 'deleted', 'shutdown', 'restart', 'unknown')
          OR json_extract(s.facts, '$.owner_kind') = 'claude-code' AND json_extract(body, '$.End.reason') NOT IN
            ('clear', 'resume', 'logout')));",
-    // How long an end is kept goes by when it was written down. Of those that are there nobody knows it: it is now. And what
-    // cannot be recorded by itself is set aside.
+    // The age of an end counts from when it was written down. Old rows do not say that time, so they get the present time. The journal
+    // sets aside writes that the file refuses even alone.
     "ALTER TABLE session ADD COLUMN recorded_at INTEGER;
      UPDATE session SET recorded_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE ended_run IS NOT NULL;
      ALTER TABLE journal ADD COLUMN forgotten_generation INTEGER NOT NULL DEFAULT 0;
@@ -91,11 +91,11 @@ const STEPS: [&str; SCHEMA_VERSION as usize - 1] = [
        what TEXT NOT NULL,
        why TEXT NOT NULL
      );",
-    // A run may end cleanly. Of those that are there nobody knows it.
+    // A run may end cleanly. Old rows do not say whether one did.
     "ALTER TABLE run ADD COLUMN ended_at INTEGER;",
 ];
 
-/// All of the way or none of it, in one transaction. `found` is the file's version, one of ours.
+/// Migrates the file in one transaction, all steps or none. `found` is the file's version, one of ours.
 pub(crate) fn migrate(file: &mut Connection, found: u32) -> Result<(), OpenFailure> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (from, step) in (1..).zip(STEPS) {
@@ -116,7 +116,7 @@ pub(crate) fn migrate(file: &mut Connection, found: u32) -> Result<(), OpenFailu
     Ok(())
 }
 
-/// A count that no program writes. A file of an earlier version is looked through for them all at once.
+/// A count that no program writes. One look through a file of an earlier version checks all counts.
 fn impossible_count(file: &Connection) -> rusqlite::Result<Option<String>> {
     const COUNTS: [(&str, &str); 13] = [
         ("run", "id"),

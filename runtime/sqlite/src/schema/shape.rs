@@ -1,5 +1,5 @@
-//! Whether a journal has the tables that we write to, and no others under their names: a file from a hostile hand could
-//! have a view, a virtual table or a column that computes something in the place of one.
+//! Checks that a journal has exactly our tables. A hostile file could have a view, a virtual table or a computed column in the place of a
+//! table or column of ours.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::format::SCHEMA;
 
-/// What would have to be different; nothing, if all is as it should be. The file is of this version.
+/// The fault in the tables, if any. The file has this version.
 pub(crate) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
     static OURS: OnceLock<Statements> = OnceLock::new();
     let found = statements(file)?;
@@ -23,8 +23,8 @@ pub(crate) fn misfit(file: &Connection) -> rusqlite::Result<Option<String>> {
     misfit_with(file, &ours)
 }
 
-/// All that a file is made of: kind, name, table, and the statement. One that was made by this version has those of
-/// `schema.sql` to the letter, and needs no closer look.
+/// All statements of a file: kind, name, table, and text. A file that this version made has those of `schema.sql` to the letter, and
+/// needs no closer check.
 type Statements = BTreeSet<(String, String, String, Option<String>)>;
 
 fn statements(file: &Connection) -> rusqlite::Result<Statements> {
@@ -33,7 +33,7 @@ fn statements(file: &Connection) -> rusqlite::Result<Statements> {
     rows.collect()
 }
 
-/// One that was migrated, or to which somebody has added something.
+/// Checks a file that was migrated, or that somebody has added to.
 fn misfit_with(file: &Connection, ours: &Connection) -> rusqlite::Result<Option<String>> {
     let (found, wanted) = (tables(file)?, tables(ours)?);
     for table in &wanted {
@@ -52,7 +52,7 @@ fn misfit_with(file: &Connection, ours: &Connection) -> rusqlite::Result<Option<
         }
         let (is, should) = (indexes(file, &table.name)?, indexes(ours, &table.name)?);
         let missing = should.difference(&is).next();
-        // An index that others have made to search by is no harm; one that can refuse rows is.
+        // An index for searches does no harm, whoever made it. A unique or computed index can refuse rows.
         let refuses = is.difference(&should).find(|index| index.unique || index.computes);
         if let Some(index) = missing.or(refuses) {
             return Ok(Some(format!(
@@ -104,7 +104,7 @@ fn columns(file: &Connection, table: &str) -> rusqlite::Result<BTreeSet<Column>>
     rows.collect()
 }
 
-/// `ON CONFLICT IGNORE` in a table would swallow rows without a word.
+/// Whether the table has `ON CONFLICT`: `IGNORE` would drop rows silently.
 fn conflicts(file: &Connection, table: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT coalesce(max(upper(sql) LIKE '%CONFLICT%'), 0) FROM sqlite_schema WHERE name = ?1";
     file.query_row(sql, [table], |row| row.get(0))
@@ -112,12 +112,12 @@ fn conflicts(file: &Connection, table: &str) -> rusqlite::Result<bool> {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Index {
-    /// Each with its collation, and whether it goes down.
+    /// Each column with its collation, and whether it is descending.
     columns: Vec<String>,
     unique: bool,
-    /// It has a condition, or an expression in the place of a column: either can fail.
+    /// The index has a condition, or an expression in the place of a column. Either can fail.
     computes: bool,
-    /// The statement; none of those that SQLite makes by itself.
+    /// The statement. None for an index that SQLite makes by itself.
     sql: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The table `drained`: ends that a drain made, of sessions whose end is not written down.
+//! The table `drained`: ends that a drain tried, of sessions whose end is not written down.
 
 use lastword_journal::Settlement;
 use lastword_journal::state::{DrainedRow, DrainedState, Failure};
@@ -11,7 +11,7 @@ pub(crate) const DELIVERED: u8 = 0;
 pub(crate) const OWED: u8 = 1;
 pub(crate) const DEAD: u8 = 2;
 
-/// Records how an attempt of an end went. False when no such session is active.
+/// Records the outcome of an attempt of an end. False when no such session is active.
 pub(crate) fn settle(
     file: &Connection,
     run: u32,
@@ -19,7 +19,7 @@ pub(crate) fn settle(
     attempt: u32,
     settlement: &Settlement,
 ) -> rusqlite::Result<bool> {
-    // The index is small and in memory when the sessions themselves are not.
+    // The index is small, and in memory even when the sessions are not.
     let sql = "INSERT OR REPLACE INTO drained (sequence, plugin, run, attempt, state, failures, cause, message)
                SELECT sequence, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM session INDEXED BY session_active
                WHERE sequence = ?1 AND ended_run IS NULL";
@@ -33,7 +33,7 @@ pub(crate) fn settle(
     Ok(file.prepare_cached(sql)?.execute(row)? > 0)
 }
 
-/// A call of an end was cut: the number of its attempt is used up. False when no such session is active.
+/// Records that a call of an end was cut, which uses up the number of its attempt. False when no such session is active.
 pub(crate) fn set_attempt(
     file: &Connection,
     run: u32,
@@ -46,7 +46,7 @@ pub(crate) fn set_attempt(
     Ok(file.prepare_cached(sql)?.execute(params![sequence, plugin, run, attempt, OWED])? > 0)
 }
 
-/// Removes what drains have made of a session's end, and gives it back.
+/// Removes the rows of a session's end, and returns them.
 pub(crate) fn take(file: &Connection, sequence: u64) -> rusqlite::Result<Vec<DrainedRow>> {
     let sql = "SELECT p.name, d.run, d.attempt, d.state, d.failures, d.cause, d.message
                FROM drained d JOIN plugin p ON p.id = d.plugin WHERE d.sequence = ?1";

@@ -1,4 +1,4 @@
-//! Generations that ids have had: of those with rows in `session`, and in the table `forgotten` of those without.
+//! Generations that ids have had: from the rows of `session`, and from the table `forgotten` for ids without such a row.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +12,7 @@ use crate::row::{count, has};
 
 const WHAT: &str = "a forgotten generation";
 
-/// The newest generation of an id that has a row, in whatever scope, and the run in which it ended, if it has.
+/// The newest generation of an id that has a row, in any scope, and the run in which it ended, if it has ended.
 pub(crate) fn latest(file: &Connection, identity: &Identity) -> rusqlite::Result<Option<(u32, Option<u32>)>> {
     let sql = "SELECT generation, ended_run FROM session WHERE tenant = ?1 AND id = ?2
                ORDER BY generation DESC LIMIT 1";
@@ -31,7 +31,7 @@ pub(crate) fn read(file: &Connection) -> rusqlite::Result<ForgottenGenerations> 
     Ok(ForgottenGenerations::new(rows.collect::<rusqlite::Result<_>>()?, of_others(file)?))
 }
 
-/// The count of tenants that have no row of their own.
+/// The count for tenants without a row of their own.
 pub(crate) fn of_others(file: &Connection) -> rusqlite::Result<u32> {
     file.query_row("SELECT forgotten_generation FROM journal", [], |row| count(row, 0, WHAT))
 }
@@ -51,8 +51,8 @@ impl DeletedSession {
     }
 }
 
-/// Keeps the generations of ids whose newest row was deleted. `known` may be ahead of the file, after a transaction that
-/// failed: what is written does not depend on it.
+/// Keeps the generations of ids whose newest row was deleted. `known` may be ahead of the file after a transaction that failed. The
+/// written rows do not depend on it.
 pub(crate) fn keep(
     file: &Connection,
     known: &mut ForgottenGenerations,
@@ -64,7 +64,7 @@ pub(crate) fn keep(
             Entry::Occupied(highest) => highest.into_mut(),
             Entry::Vacant(new) => new.insert(Highest { generation: of(file, &tenant)?, is_new: false }),
         };
-        // Nearly all are not higher, and need no look.
+        // Nearly all generations are not higher, and need no look.
         if generation > highest.generation && !has_newer(file, &tenant, &id, generation)? {
             *highest = Highest { generation, is_new: true };
         }
@@ -80,7 +80,7 @@ pub(crate) fn keep(
 
 struct Highest {
     generation: u32,
-    /// The file does not have it yet.
+    /// Whether the file lacks the row still.
     is_new: bool,
 }
 
@@ -90,7 +90,7 @@ fn of(file: &Connection, tenant: &str) -> rusqlite::Result<u32> {
     file.prepare_cached(sql)?.query_row(params![tenant], |row| count(row, 0, WHAT))
 }
 
-/// Whether a newer session of the id is there, which counts on by itself.
+/// Whether the id has a newer session, which counts on by itself.
 fn has_newer(file: &Connection, tenant: &str, id: &str, generation: u32) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM session WHERE tenant = ?1 AND id = ?2 AND generation > ?3)";
     file.prepare_cached(sql)?.query_row(params![tenant, id, generation], |row| row.get(0))
@@ -103,7 +103,7 @@ fn raise(file: &Connection, tenant: &str, generation: u32) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Raises the count of tenants that have no row of their own.
+/// Raises the count for tenants without a row of their own.
 pub(crate) fn raise_others(file: &Connection, generation: u32) -> rusqlite::Result<()> {
     let sql = "UPDATE journal SET forgotten_generation = max(forgotten_generation, ?1)";
     file.prepare_cached(sql)?.execute(params![generation])?;

@@ -1,4 +1,4 @@
-//! The tables `space` and `key_value`: what plugins have stored.
+//! The tables `space` and `key_value`: the values that plugins have stored.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) fn keys(
                (SELECT id FROM space WHERE tenant = ?1 AND plugin = ?2) ORDER BY key LIMIT ?4";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = file.prepare_cached(sql)?;
-    // No key is empty, so all of them are greater than that.
+    // No key is empty, so all keys sort after the empty text.
     let rows = statement
         .query_map(params![space.tenant, space.plugin.as_str(), after.unwrap_or(""), limit], |row| row.get(0))?;
     rows.collect()
@@ -52,7 +52,7 @@ pub(crate) fn sizes(file: &Connection) -> rusqlite::Result<Vec<(Space, u64)>> {
     rows.collect()
 }
 
-/// Writes what a delivered call stored.
+/// Writes the changes of a delivered call.
 pub(crate) fn store(file: &Connection, Staged { space, writes, .. }: &Staged) -> rusqlite::Result<()> {
     let sql = "INSERT INTO space (tenant, plugin, bytes) VALUES (?1, ?2, 0)
                ON CONFLICT (tenant, plugin) DO UPDATE SET bytes = bytes RETURNING id";

@@ -1,4 +1,4 @@
-//! The table `op`: the owners' names for their lines.
+//! The table `op`: the `op_id`s of owners' lines.
 
 use lastword_events::{Hook, Identity};
 use lastword_journal::RETAINED_OP_IDS;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::generations;
 
-/// How often the oldest `op_id`s are forgotten: each so many new ones.
+/// New `op_id`s between two removals of the oldest.
 const OP_IDS_AT_ONCE: i64 = 1_000;
 
 /// The generation that a line of this kind and session spoke of, if one with this `op_id` is known.
@@ -25,8 +25,8 @@ pub(crate) fn generation(
         .query_row(params![tenant, op_id, id, kind.as_str(), scope], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((generation, of_version_2)) = found else { return Ok(None) };
-    // That line may have been another kind's or session's. An end is only taken for the same if this very generation has
-    // ended: one that is told twice is better than one that is swallowed.
+    // A line of version 2 may have been of another kind or session. An end only counts as the same if this very generation has ended: an
+    // end that is delivered twice is better than a lost one.
     let is_the_same = !of_version_2 || kind != Hook::SessionEnd || {
         let latest = generations::latest(file, identity)?;
         latest.is_some_and(|(latest, ended_run)| latest == generation && ended_run.is_some())

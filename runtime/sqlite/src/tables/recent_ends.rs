@@ -6,17 +6,17 @@ use rusqlite::{Connection, params};
 
 use crate::row::count;
 
-/// How often those that are too old are forgotten: each so many new ones. They are looked at one by one.
+/// New ends between two removals of those that are too old. A removal looks at the rows one by one.
 const AT_ONCE: u32 = 4_096;
 
-/// Removes the end of the last session of an identity. One id may have tens of thousands of sessions, in as many scopes, so only the
-/// last eight generations of the scope are looked at: the one that ended last is not always the highest, because an active session
-/// can move into a scope in which newer ones have ended.
+/// Removes the end of the last session of an identity. One id may have tens of thousands of sessions in as many scopes, so the statement
+/// looks only at the last eight generations of the scope. The session that ended last is not always the highest generation, because an
+/// active session can move into a scope in which newer ones have ended.
 const REMOVE_LAST: &str = "DELETE FROM recent_end WHERE sequence IN
     (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
      ORDER BY generation DESC LIMIT 8)";
 
-/// Remembers an end. `since_forgotten` counts those that came since the last ones were forgotten.
+/// Remembers an end. `since_forgotten` counts the rows since the last removal.
 pub(crate) fn insert(
     file: &Connection,
     since_forgotten: &mut u32,
@@ -35,14 +35,14 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// A session of this identity begins, or is known as it from now on: the end of the last one is not reported again.
+/// Removes the last end of an identity, because a session has this identity from now on. An owner does not report the old end again.
 pub(crate) fn remove_last(file: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     let Identity { tenant, id, scope } = identity;
     file.prepare_cached(REMOVE_LAST)?.execute(params![tenant, id, scope])?;
     Ok(())
 }
 
-/// Forgets those that nobody needs any more.
+/// Removes the ends that no owner will report again.
 pub(crate) fn forget(file: &Connection) -> rusqlite::Result<()> {
     let (from, to) = window();
     let sql = "DELETE FROM recent_end WHERE received_at NOT BETWEEN ?1 AND ?2";
@@ -53,7 +53,7 @@ pub(crate) fn forget(file: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads those that may be reported again, in the order in which they came.
+/// Reads the ends that owners may report again, in the order of their arrival.
 pub(crate) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
     let sql = "SELECT e.sequence, s.tenant, s.id, s.scope, s.generation, s.ended_at, e.received_at, e.said,
                       CASE WHEN json_valid(s.facts) THEN json_extract(s.facts, '$.agent_id') END
@@ -77,7 +77,7 @@ pub(crate) fn read(file: &Connection) -> rusqlite::Result<Vec<RecentEnd>> {
     rows.collect()
 }
 
-/// Over a restart the wall clock decides, and what it has from the future counts as long ago: it was set back.
+/// Over a restart the wall clock decides. A time in the future counts as long ago, because the clock was set back.
 fn window() -> (i64, i64) {
     let now = Timestamp::now().as_millisecond();
     (now - i64::try_from(DUPLICATE_WITHIN.as_millis()).unwrap_or(i64::MAX), now)
@@ -87,7 +87,8 @@ fn window() -> (i64, i64) {
 mod tests {
     use super::*;
 
-    /// The one thread that writes does it for every start: it looks at the last session of the scope, and at no other of the id.
+    /// The writer's thread runs the statement for every start. It looks at the last session of the scope, and at no other session of the
+    /// id.
     #[test]
     fn the_last_session_of_a_scope_is_found_without_a_look_at_the_others_of_its_id() {
         let file = Connection::open_in_memory().unwrap();

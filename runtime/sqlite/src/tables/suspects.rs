@@ -1,8 +1,8 @@
-//! The table `suspect`: deliveries that may have taken the process down: those that were under way when a run died, and had not ended its
+//! The table `suspect`: deliveries that may have taken the process down. They were under way when a run died that had not ended its
 //! marks.
 //!
-//! A death says little of each of them: many calls are under way at once, and a program may be killed by anybody. So what was
-//! under way at two deaths is made last and alone, and only what was alone at three is given up.
+//! A death says little of each: many calls are under way at once, and anybody may kill a program. So a delivery that was under way at two
+//! deaths is made last and alone, and one that was alone at three is given up.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,9 +13,9 @@ use rusqlite::{Connection, params};
 use super::drained::DEAD;
 use crate::row::{count, parsed};
 
-/// Deaths after which a delivery is made last and alone. One is anybody's: a machine without memory, an operator.
+/// Deaths after which a delivery is made last and alone. One death can have any cause: a machine without memory, an operator.
 const LAST_AND_ALONE: u32 = 2;
-/// Deaths at which nothing else was under way, after which it is given up.
+/// Deaths with no other call under way, after which a delivery is given up.
 const GIVEN_UP: u32 = 3;
 const WHY: &str = "the program died each time that it made this delivery, with nothing else under way";
 
@@ -31,12 +31,12 @@ impl Suspicion {
     }
 }
 
-/// The deliveries that are suspect, with what is known of each.
+/// The suspect deliveries, with the counts of each.
 #[derive(Debug)]
 pub(crate) struct Suspects(HashMap<DeliveryKey, Suspicion>);
 
 impl Suspects {
-    /// What was known, and one death more for what was `under_way` at the last one.
+    /// Reads the counts, and adds one death to each delivery that was `under_way` at the last one.
     pub(crate) fn read(file: &Connection, under_way: Vec<DeliveryKey>) -> rusqlite::Result<Self> {
         let sql =
             "SELECT s.sequence, s.event, p.name, s.deaths, s.alone FROM suspect s JOIN plugin p ON p.id = s.plugin";
@@ -57,7 +57,7 @@ impl Suspects {
         Ok(Self(suspects))
     }
 
-    /// Says of what is owed whether it is suspect, and takes out what is given up.
+    /// Marks owed deliveries that are suspect, and removes those that are given up.
     pub(crate) fn mark(&self, recovered: &mut Recovered) {
         if self.0.is_empty() {
             return;
@@ -73,11 +73,11 @@ impl Suspects {
             }
             !is_lost
         });
-        // The ends of sessions that are active still: a drain has tried them.
+        // The ends of sessions that are still active: a drain has tried them.
         for (delivery, suspicion) in self.0.iter().filter(|(delivery, _)| delivery.event == EventKey::End) {
             let found = recovered.sessions.binary_search_by_key(&delivery.sequence, |session| session.sequence);
             let Some(session) = found.ok().and_then(|at| recovered.sessions.get_mut(at)) else { continue };
-            // Its end may have been told.
+            // A plugin may know of the end.
             session.attachable = false;
             let drained = session.drained.get_or_insert_default();
             if suspicion.is_lost() {
@@ -89,19 +89,19 @@ impl Suspects {
         }
     }
 
-    /// Writes down what is known, as a run begins. Gives those that an outcome clears.
+    /// Writes down the counts as a run begins. Gives the deliveries that an outcome clears.
     pub(crate) fn record(&self, file: &Connection, journal: JournalName) -> rusqlite::Result<HashSet<DeliveryKey>> {
         file.execute("DELETE FROM suspect", [])?;
         let mut known = HashSet::new();
         for (delivery, suspicion) in &self.0 {
-            // What a drain has tried of an active session is nowhere else.
+            // No other row has a drain's attempt of an active session.
             file.execute("INSERT OR IGNORE INTO plugin (name) VALUES (?1)", [delivery.plugin.as_str()])?;
             if suspicion.is_lost() {
                 give_up(file, delivery)?;
                 tracing::error!(delivery = %delivery.id(journal), "given up as dead: {WHY}, {} times", suspicion.alone);
                 continue;
             }
-            // Unless it was made or dropped meanwhile.
+            // Skips a delivery that was made or dropped meanwhile.
             let sql = "INSERT INTO suspect (sequence, event, plugin, deaths, alone)
                        SELECT ?1, ?2, id, ?4, ?5 FROM plugin WHERE name = ?3 AND
                        (EXISTS (SELECT 1 FROM delivery WHERE sequence = ?1 AND event = ?2 AND plugin = id AND NOT dead)
@@ -141,7 +141,7 @@ pub(crate) fn is_made_alone(file: &Connection, delivery: &DeliveryKey) -> rusqli
     file.prepare_cached(sql)?.query_row(params![delivery.sequence, event, plugin, LAST_AND_ALONE], |row| row.get(0))
 }
 
-/// Removes the suspicion of a delivery that has had an outcome: the program lived.
+/// Removes the suspicion of a delivery that has an outcome: the program survived its call.
 pub(crate) fn clear(file: &Connection, delivery: &DeliveryKey) -> rusqlite::Result<()> {
     let sql = "DELETE FROM suspect WHERE sequence = ?1 AND event = ?2
                AND plugin = (SELECT id FROM plugin WHERE name = ?3)";

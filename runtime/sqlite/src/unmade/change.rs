@@ -1,4 +1,4 @@
-//! What a change that somebody wants does to the rows.
+//! Changes the rows of a delivery as an operator or the runtime asks.
 
 use lastword_journal::state::CleanRuns;
 use lastword_journal::{DeliveryKey, PendingDelivery};
@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 use crate::row::{count, from_json};
 use crate::tables::suspects;
 
-/// A delivery that was given up is owed again. Gives it as run `run` finds it, before which those that are `clean` ended cleanly; none
-/// for an end that a drain has given up, of a session whose end is not written down. `plugin` is the row of its name.
+/// Makes a delivery owed again that was given up. Gives it for run `run`; of the earlier runs those in `clean` ended cleanly. None for an
+/// end that a drain has given up, of a session whose end is not written down. `plugin` is the row of its name.
 pub(crate) fn revive(
     file: &Connection,
     delivery: &DeliveryKey,
@@ -42,8 +42,8 @@ pub(crate) fn revive(
     Ok(Some(owed))
 }
 
-/// An orphaned delivery is so no more. Gives it as run `run` finds it, before which those that are `clean` ended cleanly; none for an end of a session whose end is not written down.
-/// `plugin` is the row of its name.
+/// Removes the mark of an orphaned delivery. Gives it for run `run`; of the earlier runs those in `clean` ended cleanly. None for an end
+/// of a session whose end is not written down. `plugin` is the row of its name.
 pub(crate) fn adopt(
     file: &Connection,
     delivery: &DeliveryKey,
@@ -76,7 +76,7 @@ pub(crate) fn adopt(
     Ok(Some(owed))
 }
 
-/// A delivery will not be made any more. True when it is one that only the next start would have written down.
+/// Forgets a delivery. True when only the next start would have written it down.
 pub(crate) fn forget(file: &Connection, delivery: &DeliveryKey, plugin: i64) -> rusqlite::Result<bool> {
     let event = delivery.event.to_string();
     let key = params![delivery.sequence, event, plugin];

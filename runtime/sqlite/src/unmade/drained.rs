@@ -11,13 +11,13 @@ use super::place::{Place, behind, place};
 use crate::row::{from_json, has, parsed};
 use crate::tables::drained::{DEAD, DELIVERED};
 
-/// Active sessions from one number on, at most so many, each with the drain of its run if that drained.
+/// Active sessions from one number on, with a limit, each with the drain of its run if the run drained.
 const SESSIONS: &str = "SELECT s.sequence, s.tenant, s.id, s.generation, s.started, r.drain_reason, r.plugins
      FROM (SELECT sequence, tenant, id, generation, started, run FROM session
            WHERE ended_run IS NULL AND sequence >= ?1 ORDER BY sequence LIMIT ?2) s
      LEFT JOIN run r ON r.id = s.run AND r.drain_reason IS NOT NULL ORDER BY s.sequence";
 
-/// What a drain has made of an end: its state, the attempt, failures, and the last failure.
+/// A drain's result for an end: its state, the attempt, failures, and the last failure.
 type Tried = (u8, u32, u32, Option<String>, Option<String>);
 
 /// Looks for at most `limit` ends that the filter lets through.
@@ -47,7 +47,7 @@ pub(super) fn look(
     Ok(looked_at)
 }
 
-/// Those of one session.
+/// The ends of one session.
 pub(super) fn of_session(file: &Connection, journal: JournalName, sequence: u64) -> rusqlite::Result<Vec<DeliveryRow>> {
     let mut statement = file.prepare_cached(SESSIONS)?;
     let mut rows = statement.query(params![sequence, 1])?;
@@ -64,7 +64,7 @@ pub(super) fn run_of(file: &Connection, end: &DeliveryKey) -> rusqlite::Result<u
     Ok(run.optional()?.unwrap_or(0))
 }
 
-/// What is not made of the end of the session whose row this is, by plugin.
+/// The unmade ends of the session in this row, by plugin.
 fn ends_of(file: &Connection, journal: JournalName, row: &Row<'_>) -> rusqlite::Result<Vec<DeliveryRow>> {
     if !has(row, 5)? {
         return Ok(Vec::new());
@@ -76,7 +76,7 @@ fn ends_of(file: &Connection, journal: JournalName, row: &Row<'_>) -> rusqlite::
         owed.extend(from_json::<Vec<PluginName>>(row, 4)?);
     }
     let tried = tried(file, sequence)?;
-    // Whether or not it is still known why it was owed to them.
+    // These plugins are owed the end even if the reason is not on record any more.
     owed.extend(tried.keys().cloned());
     let mut seen = HashSet::new();
     owed.retain(|plugin| seen.insert(plugin.clone()));
@@ -119,7 +119,7 @@ fn tried(file: &Connection, sequence: u64) -> rusqlite::Result<HashMap<PluginNam
     rows.collect()
 }
 
-/// Plugins that served `tenant` in the run whose row this is.
+/// Plugins that served `tenant` in the run of this row.
 fn installed_for(row: &Row<'_>, tenant: &str) -> rusqlite::Result<Vec<PluginName>> {
     if !has(row, 6)? {
         return Ok(Vec::new());

@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::place::{Place, place};
 use crate::row::{count, parsed};
 
-/// In this order of the tables, which is that of the pages: so SQLite looks at no more rows than are asked for.
+/// The tables in this order, which is that of the pages. So SQLite looks at no more rows than the query asks for.
 const COLUMNS: &str = "SELECT d.sequence, d.event, p.name, d.dead, d.orphaned, s.tenant, s.id, s.generation, s.reason,
                       d.attempt, d.failures, d.late, d.retry_at, d.cause, d.message
                FROM delivery d CROSS JOIN plugin p ON p.id = d.plugin CROSS JOIN session s ON s.sequence = d.sequence";
 
-/// Those that follow one, at most so many.
+/// The rows that follow one, with a limit.
 const FOLLOWING: &str =
     "WHERE (d.sequence, d.event) >= (?1, ?2) AND NOT (d.sequence = ?1 AND d.event = ?2 AND p.name <= ?3)
                ORDER BY d.sequence, d.event, p.name LIMIT ?4";
@@ -111,7 +111,7 @@ mod tests {
         let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
         assert!(steps.first().is_some_and(|step| step.starts_with("SEARCH d USING PRIMARY KEY")), "{steps:?}");
         let sorted: Vec<&String> = steps.iter().filter(|step| step.contains("TEMP B-TREE")).collect();
-        // Of one event of one session: as many rows as plugins.
+        // Rows of one event of one session: as many as plugins.
         assert_eq!(sorted, ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"], "{steps:?}");
     }
 }

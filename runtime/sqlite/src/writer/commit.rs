@@ -38,7 +38,7 @@ impl Committer {
         Self { file, files, state, retention: Retention::new(), size: GroupSize::new() }
     }
 
-    /// How much a group may count for.
+    /// The size of a group.
     pub(super) fn group_bytes(&self) -> u64 {
         self.size.bytes()
     }
@@ -47,12 +47,12 @@ impl Committer {
         self.state.is_draining()
     }
 
-    /// Moves the log into the database, as far as nobody reads it: `mode` is one of SQLite's.
+    /// Moves the log into the database, up to the pages that a reader still needs. `mode` is one of SQLite's.
     pub(super) fn checkpoint(&self, mode: &str) {
         self.file.execute_batch(&format!("PRAGMA wal_checkpoint({mode})")).ok();
     }
 
-    /// Writes the group, or nothing of it. When one thing in it cannot be written whatever the disk does, each is tried by itself.
+    /// Writes all of the group, or none. If the file refuses one write whatever the disk does, tries each by itself.
     pub(super) fn commit(&mut self, group: &mut Group) -> Result<Applied, WriteFailure> {
         self.files.check().map_err(WriteFailure::TakenAway)?;
         let applied = match self.attempt(group, false) {
@@ -78,14 +78,14 @@ impl Committer {
             transaction.prepare_cached("UPDATE journal SET next_sequence = ?1")?.execute(params![next_sequence])?;
         }
         match self.retention.tidy(&transaction, next_sequence, self.state.forgotten_mut()) {
-            // Rows that are not ours are in its way: nothing is forgotten then, and the rest goes on.
+            // Rows that are not ours are in its way. The writer removes no row then, and goes on with the rest.
             Err(error) if isolated && is_of_the_command(&error) => {
                 tracing::error!(%error, "ended sessions cannot be forgotten");
             }
             tidied => tidied?,
         }
         record(&transaction, run, Timestamp::now().as_millisecond(), &applied.asides)?;
-        // Checked before the commit: what we are about to refuse must not turn up later, when the files are put back.
+        // Checked before the commit, because writes that are refused must not turn up later when the files are put back.
         self.files.check().map_err(WriteFailure::TakenAway)?;
         let worked = began.elapsed();
         transaction.commit()?;

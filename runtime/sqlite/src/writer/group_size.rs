@@ -1,13 +1,13 @@
-//! How much is written at once: as much as keeps an owner's line waiting for a moment only, and is worth a sync.
+//! The size of a group: small enough that an owner's line waits only for a moment, and large enough to be worth a sync.
 
 use std::time::Duration;
 
 use crate::limits::{FIRST_GROUP_BYTES, GROUP_TIME, MAX_GROUP_BYTES, MAX_SYNC, MIN_GROUP_BYTES};
 
-/// A group that is smaller says nothing of how fast the disk is.
+/// A smaller group does not tell the speed of the disk.
 const TELLING_BYTES: u64 = MIN_GROUP_BYTES / 4;
 
-/// What a group may count for, after what the last ones took.
+/// The size of the next group, from the times of the last ones.
 #[derive(Debug)]
 pub(super) struct GroupSize {
     bytes: u64,
@@ -24,7 +24,7 @@ impl GroupSize {
         self.bytes
     }
 
-    /// A group of `bytes` was worked on for `work`, and its commit took `sync`.
+    /// Notes that a group of `bytes` took `work`, and its commit `sync`.
     pub(super) fn measured(&mut self, bytes: u64, work: Duration, sync: Duration) {
         if bytes == 0 {
             return;

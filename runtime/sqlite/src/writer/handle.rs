@@ -1,4 +1,4 @@
-//! The other threads' end of the writer's queue.
+//! The sender of the writer's queue, for all other threads.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -23,14 +23,14 @@ pub(crate) struct WriterHandle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What both the writer and the other threads count, and who is told of commits.
+/// Counts that the writer and the other threads share, and the observer of commits.
 #[derive(Default)]
 pub(super) struct Counts {
-    /// Owners' lines that are not answered.
+    /// Owners' lines without an answer.
     pub(super) lines: AtomicUsize,
-    /// What was set aside in this run.
+    /// Writes that were set aside in this run.
     pub(super) set_aside: AtomicU64,
-    /// Is told of each commit.
+    /// The observer that is told of each commit.
     pub(super) commit_observer: OnceLock<CommitObserver>,
 }
 
@@ -53,7 +53,7 @@ impl WriterHandle {
         self.request(Append::Probe)
     }
 
-    /// What is refused when too much waits already.
+    /// Sends a request, or refuses it with `Busy` at `MAX_QUEUED_WRITES`.
     fn request<T>(&self, what: impl FnOnce(Reply<T>) -> Append) -> Pending<T> {
         let waiting = self.counts.lines.fetch_add(1, Ordering::Relaxed);
         if waiting >= MAX_QUEUED_WRITES {
@@ -96,12 +96,12 @@ impl WriterHandle {
         self.counts.set_aside.load(Ordering::Relaxed)
     }
 
-    /// The first one counts.
+    /// Sets the observer. Only the first call counts.
     pub(crate) fn observe_commits(&self, observer: CommitObserver) {
         self.counts.commit_observer.set(observer).ok();
     }
 
-    /// Has the writer look at its files, though nobody has anything to write.
+    /// Makes the writer check its files, though no write waits.
     pub(crate) fn nudge(&self) -> impl Fn() + Send + use<> {
         let messages = self.messages.clone();
         move || {
@@ -112,16 +112,16 @@ impl WriterHandle {
         }
     }
 
-    /// Has the writer write everything that came before, close the file, and end.
+    /// Makes the writer write everything that came before, close the file, and end.
     pub(crate) fn release(&self, guard: ReleaseGuard) {
         if let Some(messages) = &self.messages {
-            // Where the thread is gone this is given back here.
+            // If the thread is gone, the failed send drops the guard here.
             messages.send(Message::Release(guard)).ok();
             self.unpark();
         }
     }
 
-    /// False when the thread is gone: the journal was let go of, or a panic of ours has ended it. The reply that is dropped then says
+    /// False when the thread is gone: the journal was released, or a panic of ours has ended it. The reply is dropped then, and answers
     /// `Closed`.
     fn send(&self, command: Command) -> bool {
         let Some(messages) = &self.messages else { return false };
@@ -143,8 +143,8 @@ impl WriterHandle {
 impl Drop for WriterHandle {
     fn drop(&mut self) {
         drop(self.messages.take());
-        // An observer of commits may be the last to have the journal, and drop it on the writer's own thread. That does not wait for
-        // itself: it goes on and writes what is left.
+        // An observer of commits may hold the journal last, and drop it on the writer's own thread. The thread does not wait for itself.
+        // It goes on and writes the rest.
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {

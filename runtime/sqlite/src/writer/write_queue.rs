@@ -1,10 +1,9 @@
-//! What waits to be written, and whose turn it is.
+//! Queues the writes, and decides their order.
 //!
-//! What is appended comes first, in its order: what owners' lines ask for, and what the runtime has decided. Outcomes follow,
-//! tenant by tenant: each tenant has a *virtual time*, the bytes of it that were written, and the one with the least is next. So
-//! a tenant whose plugins write a lot waits for itself. Outcomes of one tenant stay in their order, and so does what is written
-//! to its key-value spaces. What was appended before an outcome is never written after it; the other way round nothing depends
-//! on it.
+//! Appends come first, in their order: requests of owners' lines, and decisions of the runtime. Outcomes follow, tenant by tenant. Each
+//! tenant has a *virtual time*, its bytes that were written, and the tenant with the least is next. So a tenant whose plugins write a lot
+//! waits for itself. Outcomes of one tenant stay in their order, and so do the writes to its key-value spaces. An append that came before
+//! an outcome is never written after it. The other way round nothing depends on the order.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,61 +13,63 @@ use lastword_journal::{Commit, JournalError, Reply};
 
 use crate::command::{Append, Command, Outcomes};
 
-/// Tenants that are remembered before anybody looks who has nothing waiting: their time may be ahead of the others'.
+/// Idle tenants are pruned only from this many on.
 const MIN_TENANTS_TO_PRUNE: usize = 128;
 
-/// Everything that is not written yet.
+/// All writes that are not committed.
 #[derive(Default)]
 pub(super) struct WriteQueue {
-    /// What is to be appended, with the number of each.
+    /// Appends, with the number of each.
     appends: VecDeque<(u64, Append)>,
     tenants: HashMap<Arc<str>, Tenant>,
-    /// How many tenants remained when the idle ones were forgotten: the next time is when they are twice as many.
+    /// The number of tenants that remained at the last pruning. The next one comes at twice as many.
     pruned: usize,
     /// Tenants with outcomes that wait, by virtual time.
     turns: BTreeSet<(u64, Arc<str>)>,
-    /// The virtual time of the tenant that was served last: one that comes back after a pause has saved up nothing.
+    /// The virtual time of the tenant that was served last. A tenant that comes back after a pause starts from it, and has saved up
+    /// nothing.
     floor: u64,
     flushes: VecDeque<(u64, Reply<()>)>,
-    /// The number of what came last.
+    /// The number of the newest write.
     number: u64,
-    /// Bytes of outcomes that wait.
+    /// Bytes of waiting outcomes.
     bytes: u64,
-    /// The first of the outcomes did not fit beside the lines of the last group: now it is its turn.
+    /// The first of the outcomes did not fit beside the lines of the last group, so it goes next.
     outcomes_next: bool,
-    /// Up to this number something was requeued, because it could not be written.
+    /// The highest number of a write that was requeued, because it could not be written.
     requeued: u64,
-    /// Tenants whose outcomes could not be written by themselves: the others have a turn before they have another.
+    /// Tenants whose outcomes could not be written alone. All others have a turn before these have another.
     deferred: HashSet<Arc<str>>,
 }
 
-/// What a group may have.
+/// The contents that a group may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GroupContents {
     /// Lines, and outcomes beside them.
     Mixed,
-    /// Lines, or outcomes of so many tenants: one of them may have what the disk has no room for.
+    /// Lines, or outcomes of a few tenants, because one tenant may have outcomes that the disk has no room for. Separate, so that one
+    /// write that does not fit on the disk does not fail the others.
     Separate {
-        /// How many tenants; with 0 no outcome at all.
+        /// The number of tenants. With 0 the group has no outcome.
         tenants: usize,
     },
 }
 
-/// The outcomes of one tenant that wait, and its virtual time.
+/// The waiting outcomes of one tenant, and its virtual time.
 #[derive(Default)]
 struct Tenant {
     time: u64,
     outcomes: VecDeque<(u64, Outcomes)>,
 }
 
-/// A tenant whose turn it is: its time, and what the first of its outcomes counts for.
+/// The tenant that is next: its time, and the cost of the first of its outcomes.
 struct Turn {
     time: u64,
     name: Arc<str>,
     cost: u64,
 }
 
-/// What is written in one transaction.
+/// The writes of one transaction.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) appends: Vec<(u64, Append)>,
@@ -85,7 +86,7 @@ impl Group {
         appends + self.outcomes.iter().map(|(_, outcomes)| outcomes.cost()).sum::<u64>()
     }
 
-    /// What an observer is told of it.
+    /// The group as an observer is told of it.
     pub(super) fn as_commit(&self, duration: Duration) -> Commit<'static> {
         let operations = self.appends.iter().map(|(_, append)| append.operations()).sum();
         let completions = self.outcomes.iter().map(|(_, outcomes)| outcomes.completions.len()).sum();
@@ -113,12 +114,12 @@ impl WriteQueue {
         }
     }
 
-    /// Nobody waits for anything.
+    /// Whether no write waits.
     pub(super) fn is_empty(&self) -> bool {
         self.appends.is_empty() && self.turns.is_empty() && self.flushes.is_empty()
     }
 
-    /// Only outcomes wait: nobody has asked for anything.
+    /// Whether only outcomes wait, so no caller waits for an answer.
     pub(super) fn has_outcomes_only(&self) -> bool {
         self.appends.is_empty() && self.flushes.is_empty() && !self.turns.is_empty()
     }
@@ -127,18 +128,18 @@ impl WriteQueue {
         !self.appends.is_empty()
     }
 
-    /// Whether something that could not be written still waits.
+    /// Whether a write that failed still waits.
     pub(super) fn has_requeued(&self) -> bool {
         self.oldest().is_some_and(|oldest| oldest <= self.requeued)
     }
 
-    /// What the outcomes that wait count for.
+    /// The cost of the waiting outcomes.
     pub(super) fn outcome_bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What is written next: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. An item
-    /// larger than a group is a group alone. A line waits for at most one such group before its own.
+    /// Takes the next group: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. An item larger
+    /// than a group is a group alone. A line waits for at most one such group before its own.
     pub(super) fn next_group(&mut self, bytes: u64, contents: GroupContents) -> Group {
         let mut group = Group::default();
         let tenants = match contents {
@@ -175,12 +176,12 @@ impl WriteQueue {
         group
     }
 
-    /// The next ones in turn that fit into `room`, of so many tenants. One alone fits always.
+    /// Adds the next outcomes in order that fit into `room`, of at most `tenants` tenants. A single one always fits.
     fn add_outcomes(&mut self, group: &mut Group, room: u64, tenants: usize) {
         let mut used = 0u64;
         let mut names: HashSet<Arc<str>> = HashSet::new();
         if !self.deferred.is_empty() {
-            // When all others have had their turn.
+            // Reached when all others have had their turn.
             self.defer_to_others();
         }
         while let Some(turn) = self.next_turn() {
@@ -200,7 +201,7 @@ impl WriteQueue {
         }
     }
 
-    /// Whose turn it is, of those that no line is before.
+    /// The tenant that is next, among those with no line before their outcomes.
     fn next_turn(&self) -> Option<Turn> {
         let before = self.appends.front().map_or(u64::MAX, |(number, _)| *number);
         let mut turns = self.turns.iter().filter(|(_, name)| self.deferred.is_empty() || !self.deferred.contains(name));
@@ -220,11 +221,11 @@ impl WriteQueue {
         if !tenant.outcomes.is_empty() {
             self.turns.insert((tenant.time, name));
         } else if self.turns.is_empty() && self.tenants.len() >= MIN_TENANTS_TO_PRUNE {
-            // Nobody waits, so it matters little who is ahead.
+            // No write waits, so the order of the tenants matters little.
             self.tenants = HashMap::new();
             self.pruned = 0;
         } else if self.tenants.len() >= MIN_TENANTS_TO_PRUNE.max(self.pruned.saturating_mul(2)) {
-            // Whose time is not ahead of the others' is as good as new.
+            // A tenant at or below the floor would be re-created with the same time.
             let floor = self.floor;
             self.tenants.retain(|_, tenant| !tenant.outcomes.is_empty() || tenant.time > floor);
             self.pruned = self.tenants.len();
@@ -232,8 +233,8 @@ impl WriteQueue {
         Some(first)
     }
 
-    /// A group could not be written. What has to be kept returns to where it was, and those who wait for a flush are told. Owners
-    /// are told only if the group had lines: outcomes that fail say nothing about lines. Gives how many lines were refused.
+    /// Returns a failed group. Decisions and outcomes go back to their places, and flushes are refused. Owners are refused only if the
+    /// group had lines, because failed outcomes say nothing about lines. Gives the number of refused lines.
     pub(super) fn requeue(&mut self, group: Group, error: &JournalError) -> usize {
         self.outcomes_next = false;
         let tried_appends = !group.appends.is_empty();
@@ -247,7 +248,7 @@ impl WriteQueue {
         }
         for (number, outcomes) in group.outcomes.into_iter().rev() {
             let (name, cost) = (outcomes.tenant.clone(), outcomes.cost());
-            // One that was forgotten meanwhile was not ahead of the others.
+            // A tenant that was pruned meanwhile was not ahead of the others.
             let forgotten = Tenant { time: self.floor.saturating_add(cost), ..Tenant::default() };
             let tenant = self.tenants.entry(name.clone()).or_insert(forgotten);
             if !tenant.outcomes.is_empty() {
@@ -280,8 +281,8 @@ impl WriteQueue {
         refused
     }
 
-    /// Whether another tenant has a turn before those whose outcomes could not be written by themselves. If there is none, they
-    /// all have another try.
+    /// Whether another tenant has a turn before those whose outcomes could not be written alone. If there is none, all of them have
+    /// another try.
     pub(super) fn defer_to_others(&mut self) -> bool {
         let others = self.next_turn().is_some();
         if !others {
@@ -290,8 +291,8 @@ impl WriteQueue {
         others
     }
 
-    /// At the end: nothing of this tenant is tried any more, because what comes first could not be written. Its outcomes stay in
-    /// their order, or are not on record.
+    /// At the end: stops trying this tenant's outcomes, because the first could not be written. They stay in their order, or are not on
+    /// record.
     pub(super) fn give_up(&mut self, group: &Group) {
         for (_, outcomes) in &group.outcomes {
             let Some(tenant) = self.tenants.remove(&outcomes.tenant) else { continue };
@@ -299,13 +300,13 @@ impl WriteQueue {
         }
     }
 
-    /// The number of what has waited longest.
+    /// The number of the write that has waited longest.
     fn oldest(&self) -> Option<u64> {
         let fronts = self.turns.iter().filter_map(|(_, name)| self.tenants.get(name)?.outcomes.front());
         fronts.map(|(number, _)| *number).chain(self.appends.front().map(|(number, _)| *number)).min()
     }
 
-    /// Answers those who have waited for what is written now.
+    /// Answers flushes whose writes are committed now.
     pub(super) fn answer_flushes(&mut self) {
         if self.flushes.is_empty() {
             return;
@@ -320,7 +321,7 @@ impl WriteQueue {
         }
     }
 
-    /// What was written before cannot be relied on.
+    /// Refuses flushes, because earlier writes cannot be relied on.
     pub(super) fn refuse_flushes(&mut self, error: &JournalError) {
         self.flushes.drain(..).for_each(|(_, reply)| reply.send(Err(error.clone())));
     }

@@ -215,7 +215,7 @@ impl Plugin {
 
     /// The host keeps nothing for it.
     #[must_use]
-    pub fn keeps_as_much(&self, _bytes: u64) -> bool {
+    pub fn has_host_memory_for(&self, _bytes: u64) -> bool {
         true
     }
 

@@ -1,10 +1,10 @@
-//! What is beneath the overlay.
+//! The committed values, beneath the overlay.
 
 use std::sync::Arc;
 
 use crate::{JournalError, Space};
 
-/// What is committed. The overlay has what is not.
+/// The committed values. The overlay has all others.
 pub trait Committed {
     /// Whether nothing is ever committed: then staged values stay in the overlay.
     const IS_NOTHING: bool = false;

@@ -19,7 +19,7 @@ struct Versions {
     newest: Version,
     /// The oldest value first. A key that every call increments may have thousands.
     older: VecDeque<Version>,
-    /// What is committed.
+    /// The committed size.
     beneath: Size,
 }
 
@@ -40,7 +40,7 @@ impl Size {
         Self(value.map(|value| u64::try_from(value.len()).unwrap_or(u64::MAX)))
     }
 
-    /// What the key counts for in a quota.
+    /// The key's size in a quota.
     pub(super) fn bytes(self, key: &str) -> u64 {
         self.0.map_or(0, |bytes| key_value_bytes(key, &[]).saturating_add(bytes))
     }

@@ -30,13 +30,12 @@ pub struct StagedWrite {
 pub struct Resolved {
     /// The completion, without its changes.
     pub completion: Completion,
-    /// What the call stores.
+    /// The values that the call stores.
     pub staged: Option<Box<Staged>>,
 }
 
 impl Resolved {
-    /// What the completion counts for until it is written, as [`Completion::unwritten_bytes`] does, with the values that came of its
-    /// changes.
+    /// The cost of the completion until it is written, as in [`Completion::unwritten_bytes`], with the values that came of its changes.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         let writes = self.staged.iter().flat_map(|staged| &staged.writes);

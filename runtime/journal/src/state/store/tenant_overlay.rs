@@ -117,7 +117,7 @@ impl TenantOverlay {
         Ok(staged)
     }
 
-    /// What a key holds, as far as a change depends on it.
+    /// The current value of a key, as far as a change depends on it.
     fn current<C: Committed>(
         &self,
         committed: &C,
@@ -174,7 +174,7 @@ impl TenantOverlay {
     }
 }
 
-/// What a key holds.
+/// The current value of a key.
 struct CurrentValue {
     size: Size,
     /// Not read if only its length matters.

@@ -143,7 +143,7 @@ fn size(map: &Map) -> u64 {
     map.iter().map(|(key, value)| key_value_bytes(key, value)).sum()
 }
 
-/// What a map contains after a call.
+/// The contents of a map after a call.
 fn after(map: &Map, call: &[(String, Change)]) -> Map {
     let mut map = map.clone();
     for (key, change) in call {

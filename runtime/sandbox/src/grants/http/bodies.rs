@@ -1,4 +1,4 @@
-//! The stream into a request's body, in place of that of wasmtime-wasi-http.
+//! The stream into a request's body, in place of the stream of wasmtime-wasi-http.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -16,14 +16,14 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 
 type Written = Result<Resource<DynOutputStream>, ()>;
 
-/// The stream into a body, once.
+/// Gives the stream into a body, once.
 fn write(
     mut store: StoreContextMut<'_, GuestState>,
     (body,): (Resource<HostOutgoingBody>,),
 ) -> wasmtime::Result<(Written,)> {
     let view = store.data_mut().http();
     let Some(stream) = view.table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
-    // The hooks are known by their trait here.
+    // Only the trait of the hooks is known here.
     let (allowance, task_memory) = store.data_mut().upload();
     let upload: DynOutputStream = Box::new(Upload::new(stream, allowance, task_memory));
     let upload = store.data_mut().http().table.push_child(upload, &body)?;

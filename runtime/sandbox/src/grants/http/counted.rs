@@ -1,4 +1,4 @@
-//! `wasi:http` as host functions see it that count what they make the host keep.
+//! The state of `wasi:http` for host functions that count the memory that they make the host keep.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::HeaderResult;
@@ -14,14 +14,14 @@ pub(crate) struct CountedHttp<'a> {
 }
 
 impl CountedHttp<'_> {
-    /// Charges these fields what they hold now.
+    /// Charges these fields their present size.
     pub(super) fn count_fields(&mut self, number: u32) -> wasmtime::Result<()> {
         let fields = self.view.table.get(&Resource::<FieldMap>::new_borrow(number))?;
         self.memory.count_fields(number, fields);
         Ok(())
     }
 
-    /// The result that the guest gets; a trap is an error of the call.
+    /// The guest's result. A trap is an error of the call.
     pub(super) fn for_guest<T>(&mut self, result: HeaderResult<T>) -> wasmtime::Result<Result<T, HeaderError>> {
         match result {
             Ok(done) => Ok(Ok(done)),
@@ -29,7 +29,7 @@ impl CountedHttp<'_> {
         }
     }
 
-    /// Charges this request what it holds now.
+    /// Charges this request its present size.
     pub(super) fn count_request(&mut self, number: u32) -> wasmtime::Result<()> {
         let request = self.view.table.get(&Resource::<HostOutgoingRequest>::new_borrow(number))?;
         self.memory.count_request(number, request);

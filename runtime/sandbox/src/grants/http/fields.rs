@@ -1,6 +1,6 @@
-//! `fields`, counted: wasmtime-wasi-http bounds each header section ([`MAX_HTTP_FIELDS_BYTES`](crate::limits::MAX_HTTP_FIELDS_BYTES))
-//! and not how many of them there are. Its own functions do the work; here each handle is charged what it holds. A clone shares
-//! its text with what it was cloned from until it is changed, and is charged in full.
+//! Counts `fields`: wasmtime-wasi-http bounds each header section ([`MAX_HTTP_FIELDS_BYTES`](crate::limits::MAX_HTTP_FIELDS_BYTES)) and
+//! not the number of sections. The crate's own functions do the work; these functions charge each handle its size. A clone shares its
+//! text with its original until one of them changes, and is charged in full.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
@@ -73,7 +73,7 @@ fn delete(mut store: Store<'_>, (fields, name): (Fields, String)) -> wasmtime::R
     Ok((done,))
 }
 
-/// What guests call once for each field: the others are not looked at again.
+/// Counts only the new field, because guests call this once for each field.
 fn append(
     mut store: Store<'_>,
     (fields, name, value): (Fields, String, Vec<u8>),

@@ -1,4 +1,4 @@
-//! The interfaces by the names under which wasmtime-wasi-http 48 links them. What guests import is matched by version.
+//! The interfaces by the names under which wasmtime-wasi-http 48 links them. Guests' imports are matched by version.
 
 /// The interface of the types.
 pub(super) const TYPES: &str = "wasi:http/types@0.2.12";

@@ -1,4 +1,4 @@
-//! What one call has of `wasi:http`: its requests go out through [`lastword_egress`], which goes only where the operator allows.
+//! The state of one call's `wasi:http`. Its requests go out through [`lastword_egress`], which goes only where the operator allows.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,28 +16,28 @@ use crate::host_memory::TaskMemory;
 use crate::lack::lack_of;
 use crate::limits::{HTTP_ANSWER_RESERVE, HTTP_CHUNK_BYTES, MAX_HTTP_FIELDS_BYTES, MAX_MESSAGE_BYTES};
 
-/// What one call has of HTTP. When it goes, so do its requests, and their connections with them: each runs in a task that a
-/// handle in the guest's resource table aborts. A connection whose exchange was complete by then stays for the next call.
+/// The HTTP state of one call. When it is dropped, so are its requests and their connections: each runs in a task that a handle in the
+/// guest's resource table aborts. A connection whose exchange is complete stays for the next call.
 pub(crate) struct Outgoing<T: 'static> {
     pub(crate) ctx: WasiHttpCtx,
     pub(crate) hooks: HttpHooks<T>,
 }
 
-/// wasmtime-wasi-http sends requests through it.
+/// The hooks through which wasmtime-wasi-http sends requests.
 pub(crate) struct HttpHooks<T: 'static> {
     context: Arc<CallContext<T>>,
     session: Arc<Session>,
     pub(crate) allowance: Arc<Allowance>,
-    /// What went wrong that the guest need not have been told.
+    /// Errors that the guest may not have been told of.
     pub(crate) request_errors: Arc<RequestErrors>,
-    /// Requests of this call. Each is a task, and one beyond the limit ends the call: a guest that is only told so could
-    /// go on making tasks.
+    /// Requests of this call. Each is a task, and one beyond the limit ends the call, because a guest that only got an error could go on
+    /// making tasks.
     pub(crate) sent: u32,
-    /// What tasks keep for the call.
+    /// Memory that tasks keep for the call.
     pub(crate) task_memory: Arc<TaskMemory>,
-    /// What the request that is being sent keeps until its exchange is over.
+    /// Bytes that the request being sent keeps until its exchange is over.
     pub(crate) request_bytes: u64,
-    /// What the machine had none left of when a request was to be sent.
+    /// The resource that the machine lacked when a request was to be sent.
     pub(crate) lacked: Arc<OnceLock<Errno>>,
 }
 
@@ -64,7 +64,7 @@ impl<T> Outgoing<T> {
     }
 }
 
-/// Errors that wasmtime-wasi-http would log as its own: the first of them, and how many. A guest chooses how many there are.
+/// Errors that wasmtime-wasi-http would log as its own: the first, and their number. A guest chooses how many there are.
 #[derive(Default)]
 pub(crate) struct RequestErrors(Mutex<(u64, Option<String>)>);
 
@@ -82,7 +82,7 @@ impl RequestErrors {
 }
 
 impl<T> Drop for HttpHooks<T> {
-    /// Tells the operator, once a call, of a plugin that wants to go where it may not.
+    /// Tells the operator, once a call, that a plugin was refused a destination.
     fn drop(&mut self) {
         let usage = self.allowance.usage();
         if let Some(refusal) = usage.first_refusal {
@@ -118,8 +118,8 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
         HTTP_CHUNK_BYTES
     }
 
-    /// Pieces of a body that wait in the host, since a guest may write all of it before it sends the request. What bounds
-    /// them is the number of bytes, which [`upload`] counts; and each takes a host call.
+    /// Pieces of a body that wait in the host, because a guest may write all of it before it sends the request. The number of bytes
+    /// bounds them, which [`upload`] counts, and each takes a host call.
     fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
         let limits = &self.context.plugin.limits;
         let pieces = limits.http_request_bytes.min(limits.host_calls).clamp(1, u32::MAX.into());
@@ -143,7 +143,7 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
                 if let Some(what) = lack_of(&error) {
                     lacked.set(what).ok();
                 }
-                // No code of the guest's says that the server may have the request.
+                // No error code for the guest says that the server may have the request.
                 if matches!(error, EgressError::KeptConnectionLost(_)) {
                     request_errors.note(&error);
                 }
@@ -156,7 +156,7 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
                 error_for_guest(&error)
             };
             let response = response.map(|body| body.map_err(body_error).boxed_unsync());
-            // The guest is told by the response's body. An error that is returned here is only logged, as wasmtime's.
+            // The guest learns of the error from the response's body. An error that is returned here is only logged, as wasmtime's.
             let connection: BoxFuture<_> = Box::new(async move {
                 let _charge = charge;
                 if let Err(error) = connection.await {
@@ -169,8 +169,8 @@ impl<T> WasiHttpHooks for HttpHooks<T> {
     }
 }
 
-/// The timeouts that the guest has requested, but never longer than its call, of which a little is kept: so a guest whose server
-/// does not answer is told so, and can answer `retry` itself.
+/// The timeouts that the guest has requested, but never longer than its call less a reserve. So a guest whose server does not answer gets
+/// an error, and can answer `retry` itself.
 fn timeouts(requested: RequestOptions, left: Duration) -> Timeouts {
     let left = left.saturating_sub(HTTP_ANSWER_RESERVE.min(left / 10));
     let clamped = |timeout: Option<Duration>| timeout.map_or(left, |timeout| timeout.min(left));
@@ -182,7 +182,7 @@ fn timeouts(requested: RequestOptions, left: Duration) -> Timeouts {
     }
 }
 
-/// What a guest reads of an error. The operator's log has the rest.
+/// The text of an error for a guest. The operator's log has the rest.
 fn error_for_guest(error: &EgressError) -> Error {
     match error {
         EgressError::InvalidUri(_) | EgressError::InvalidPath => Error::HttpRequestUriInvalid,

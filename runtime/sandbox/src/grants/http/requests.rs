@@ -1,5 +1,5 @@
-//! A request as the guest puts it together, counted, and looked at before it goes to wasmtime-wasi-http: what is left out
-//! there has a meaning, and what is wrong there becomes a line of that crate's in the operator's log, for each request.
+//! Counts a request while the guest builds it, and checks it before it goes to wasmtime-wasi-http. That crate gives missing parts a
+//! meaning, and logs a line of its own for each faulty request.
 
 use http::uri::{Authority, PathAndQuery};
 use wasmtime::StoreContextMut;
@@ -95,7 +95,7 @@ fn headers(mut store: Store<'_>, (request,): (Request,)) -> wasmtime::Result<(Fi
     Ok((fields,))
 }
 
-/// The trailers of a body go with it, wherever it is: they count until the call ends.
+/// The trailers of a body go with it into its task, so they count until the call ends.
 fn finish(
     mut store: Store<'_>,
     (body, trailers): (Resource<HostOutgoingBody>, Option<Fields>),
@@ -119,7 +119,7 @@ fn handle(
 ) -> wasmtime::Result<(Handled,)> {
     let CountedHttp { view, memory } = store.data_mut().counted_http();
     let asked = view.table.get_mut(&request)?;
-    // Here or there, it leaves the table.
+    // The handle leaves the table, whether or not the request is sent.
     let held = memory.take(request.rep()).bytes();
     asked.path_with_query = Some(origin(asked.path_with_query.take().unwrap_or_default()));
     if let Err(what) = check(asked) {
@@ -135,13 +135,12 @@ fn handle(
     }
 }
 
-/// A path that is empty, or was never said, is the root, with or without a query: so it is written on the wire (RFC 9112,
-/// section 3.2.1).
+/// The origin form of a path. An empty or missing path is the root, with or without a query, as on the wire (RFC 9112, section 3.2.1).
 fn origin(path: String) -> String {
     if path.is_empty() || path.starts_with('?') { format!("/{path}") } else { path }
 }
 
-/// What makes a URI of its parts fail. Where the request may go is decided later, by what it says.
+/// Checks the parts that could make a URI fail. The destination is checked later.
 fn check(request: &HostOutgoingRequest) -> Result<(), String> {
     let authority = request.authority.as_deref().unwrap_or_default();
     if authority.is_empty() {
@@ -185,10 +184,10 @@ mod tests {
         (TYPES, "outgoing-response"),
         (TYPES, "[constructor]outgoing-response"),
         (TYPES, "[method]outgoing-response.headers"),
-        // Not replaced, and the only other one that takes fields: no guest has a handle for it.
+        // This is the only other function that takes fields and is not replaced: no guest has a handle for it.
         (TYPES, "[static]response-outparam.set"),
     ];
-    /// It takes fields as well. It is unstable, and so not linked: a component that imports it is refused.
+    /// This one takes fields as well. It is unstable, so it is not linked, and a component that imports it is refused.
     const UNSTABLE: &str = "[method]response-outparam.send-informational";
 
     #[test]
@@ -198,7 +197,7 @@ mod tests {
         }
     }
 
-    /// The linker would take another name for one more interface, and nothing would be replaced.
+    /// The linker would take a wrong name for one more interface, and would replace no function.
     #[test]
     fn the_names_are_those_of_the_crate() {
         let engine = wasmtime::Engine::default();

@@ -1,5 +1,4 @@
-//! Responses, counted: those that a server sent, with their headers and trailers, and those that a guest makes, which it has no
-//! use for.
+//! Counts responses: those of servers, with their headers and trailers, and those that a guest makes, though it has no use for them.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};

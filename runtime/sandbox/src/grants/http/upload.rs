@@ -1,7 +1,7 @@
-//! What a guest writes of a request's body. It may write all of it before it sends the request, as the standard shows it and
-//! most HTTP libraries do: it is not read then, and is kept, up to
-//! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together. Each piece counts to the
-//! call's memory from when it is written to when the connection takes it; what is not taken counts until the call ends.
+//! Counts the body of a request that a guest writes. A guest may write all of it before it sends the request, as the standard shows it
+//! and most HTTP libraries do. No connection reads it then, and the host keeps it, up to
+//! [`Limits::http_request_bytes`](crate::Limits::http_request_bytes) of all bodies of the call together. Each piece counts to the call's
+//! memory from the write until the connection takes it. A piece that is never taken counts until the call ends.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct Upload {
     refused: bool,
 }
 
-/// What a piece counts while it waits.
+/// The charge of a piece while it waits.
 fn waiting_bytes(piece: usize) -> u64 {
     u64::try_from(piece).unwrap_or(u64::MAX).saturating_add(HTTP_PIECE_BYTES)
 }
@@ -49,10 +49,10 @@ impl Upload {
 
     fn pass_on(&mut self, piece: Bytes) -> StreamResult<()> {
         let bytes = waiting_bytes(piece.len());
-        // Before it is there to be taken.
+        // Charged before the piece can be taken.
         self.task_memory.take(bytes);
         self.stream.write(piece).inspect_err(|error| {
-            // One that fails for its length is there all the same, and gives back as it is taken.
+            // A piece that fails for its length is in the body all the same, and gives its bytes back as it is taken.
             if !matches!(error, StreamError::LastOperationFailed(_)) {
                 self.task_memory.give_back(bytes);
             }
@@ -79,14 +79,14 @@ impl OutputStream for Upload {
         self.check()?;
         let Err(error) = self.allowance.take_request_body(bytes.len()) else { return self.pass_on(bytes) };
         self.refused = true;
-        // One byte, which is not sent: it wakes a request that waits for the rest, so that its guest is told at once.
+        // One byte, which is not sent. It wakes a request that waits for the rest, so that its guest gets the error at once.
         let wakes = self.pass_on(bytes.slice(..bytes.len().min(1)));
         let limit = match error {
             EgressError::RequestBodyTooLarge { limit_bytes } => Some(limit_bytes),
             _ => None,
         };
         match wakes {
-            // It wrote more than it had a permit for.
+            // The guest wrote more than it had a permit for.
             Err(trap @ StreamError::Trap(_)) => Err(trap),
             _ => Err(StreamError::LastOperationFailed(ErrorCode::HttpRequestBodySize(limit).into())),
         }
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// As that of wasmtime-wasi-http, for a request that says how long its body is.
+    /// A copy of the stream of wasmtime-wasi-http, for a request that says how long its body is.
     struct Sends {
         pieces: mpsc::UnboundedSender<Bytes>,
         left: usize,

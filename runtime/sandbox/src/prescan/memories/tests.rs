@@ -1,11 +1,11 @@
-//! The memories that are counted are those that the engine makes.
+//! Compares the counted memories with those that the engine makes.
 
 use super::*;
 use crate::prescan::definition::PAGE_BYTES_LOG2;
 
 const PAGE_BYTES: u64 = 1 << PAGE_BYTES_LOG2;
 
-/// What the engine counts in the same component.
+/// The engine's count for the same component.
 fn engines(bytes: &[u8]) -> u64 {
     let mut config = wasmtime::Config::new();
     config.wasm_component_model(true);

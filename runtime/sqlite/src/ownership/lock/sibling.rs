@@ -1,5 +1,5 @@
-//! The lock where a lock on the database would be in the way of SQLite's own: a file in a directory of ours, named by the
-//! database's device and inode.
+//! The lock where a lock on the database would conflict with SQLite's own: a file in a directory of ours, named by the database's device
+//! and inode.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::ownership::open_file::{FileId, OpenFile};
 
-/// One directory for each owner of journals, in a place that no environment variable moves, and that is not emptied while
-/// programs run.
+/// Locks a file in one directory for each owner of journals. No environment variable moves this directory, and the system does not empty
+/// it while programs run.
 #[cfg_attr(test, expect(dead_code, reason = "this test runs where the lock is on the database"))]
 pub(super) fn take(file: &OpenFile, path: &Path) -> Result<File, OpenError> {
     let owner = file.metadata().map_err(|source| OpenError::unusable(path, source))?.uid();
@@ -31,7 +31,7 @@ fn take_in(directory: &Path, owner: u32, id: FileId, path: &Path) -> Result<File
     }
     let at = directory.join(format!("{:x}-{:x}.lock", id.device, id.inode));
     let mut options = OpenOptions::new();
-    // Not truncated before it is ours: it says who has it.
+    // Not truncated before it is locked, because it says who has the lock.
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(at).map_err(unusable)?;
     match file.try_lock() {
@@ -39,12 +39,12 @@ fn take_in(directory: &Path, owner: u32, id: FileId, path: &Path) -> Result<File
         Err(TryLockError::Error(source)) => return Err(OpenError::NoLocks { path: directory.to_owned(), source }),
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
-            // Whoever has it may be about to write it.
+            // The process with the lock may be about to write its number.
             let pid = file.read_to_string(&mut pid).ok().and_then(|_| pid.trim().parse().ok());
             return Err(OpenError::Locked { path: path.to_owned(), pid });
         }
     }
-    // The number is for people: without it the lock holds all the same.
+    // The number is for people. The lock holds without it.
     let write = |file: &mut File| {
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;

@@ -1,4 +1,4 @@
-//! Groups of a queue, as they are asked for.
+//! Groups of a queue, as a test asks for them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::*;
 const GROUP: u64 = 100 * ROW_BYTES;
 const APART: GroupContents = GroupContents::Separate { tenants: usize::MAX };
 
-/// What has been asked of a queue, with who waits for the answers.
+/// The writes that a test has sent to a queue, with the receivers of the answers.
 #[derive(Default)]
 struct Asked {
     queue: WriteQueue,
@@ -21,7 +21,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Outcomes of a tenant that count for so many rows.
+    /// Sends outcomes of a tenant that cost as many rows as `rows`.
     fn outcome(&mut self, tenant: &str, rows: usize) {
         let plugin = PluginName::new("p").unwrap();
         let changes = (1..rows).map(|n| (format!("{n:04}"), Change::Set(Vec::new()))).collect();
@@ -168,7 +168,7 @@ fn whoever_pauses_saves_up_nothing_and_owes_what_it_had() {
     let served = asked.tenants();
     let busy = served.iter().filter(|tenant| *tenant == "busy").count();
     assert_eq!(2 * busy, served.len(), "{served:?}");
-    // One large piece, and nothing that waits behind it: its turn comes when the others have had as much.
+    // One large write, and none behind it. It goes when the others have had as much.
     let mut asked = Asked::default();
     asked.outcome("large", 500);
     (0..100).for_each(|_| asked.outcome("small", 10));
@@ -193,7 +193,7 @@ fn a_flush_waits_for_what_came_before_it_and_for_nothing_else() {
     }
     assert_eq!(answered, [None, None, Some(true)], "u's outcome was before t's second one, in turn");
     assert!(asked.queue.is_empty());
-    // Nothing was there before: it waits for no group at all, once there was a try.
+    // Nothing was queued before, so the flush waits for no group, once there was a try.
     asked.flush();
     asked.outcome("t", 60);
     asked.queue.answer_flushes();
@@ -268,8 +268,8 @@ fn tenants_that_wait_for_nothing_are_forgotten() {
 }
 
 proptest! {
-    /// Whatever comes, and however often the disk fails: nothing is lost or twice, each tenant's outcomes and all the records
-    /// are in their order, nobody's outcomes are before a record that was there first, and tenants that have enough waiting get equal parts.
+    /// For all writes, and however often the disk fails: no write is lost or doubled, each tenant's outcomes and all the records are in
+    /// their order, no outcome goes before an earlier record, and tenants with enough waiting get equal parts.
     #[test]
     fn everything_has_its_turn_in_its_order(
         said in prop::collection::vec((0usize..4, 1usize..150), 1..120),
