@@ -104,15 +104,15 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let found = spool::find(args.spool.as_deref())?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
 
-    let engine = threads::io_runtime()?;
-    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
+    let io_runtime = threads::io_runtime()?;
+    let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let Built { runtime, server, reloader, asked, slots } = {
-        let _context = engine.enter();
+        let _context = io_runtime.enter();
         build(args, config, &settings, &early, reports.as_ref())?
     };
     // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
-    engine.block_on(go_on(&runtime, &server));
+    io_runtime.block_on(go_on(&runtime, &server));
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
     arenas::give_back_all_unused();
 
@@ -124,19 +124,19 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         budget: drain.budget,
     };
     at_signal.arm(&signals, false, "stopping");
-    let intake = found.map(|found| Intake::begin(found, &server, engine.handle(), &signals));
+    let intake = found.map(|found| Intake::begin(found, &server, io_runtime.handle(), &signals));
     let spool = intake.as_ref().map(Intake::spool);
     let (sockets, addresses) = (listeners.sockets().to_vec(), listeners.addresses().to_vec());
-    let serving = listeners.serve(engine.handle(), &server, &settings).map_err(Failure::internal)?;
-    engine.spawn(systemd::keep_alive(runtime.clone()));
-    reload_on_hangup(engine.handle(), hangup, reloader);
+    let serving = listeners.serve(io_runtime.handle(), &server, &settings).map_err(Failure::internal)?;
+    io_runtime.spawn(systemd::keep_alive(runtime.clone()));
+    reload_on_hangup(io_runtime.handle(), hangup, reloader);
     ready::print(Output::Ready(start::ready(&runtime, &runtime.plugins(), slots)), &sockets, &addresses);
     systemd::ready();
     tracing::info!(?sockets, ?addresses, "ready");
     let service = Service {
         runtime,
         server,
-        engine: engine.handle().clone(),
+        io_runtime: io_runtime.handle().clone(),
         logs: logs.clone(),
         signals,
         watchdog,
@@ -161,7 +161,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         }
     }
     // Threads that are stuck in a guest's host call are left behind.
-    engine.shutdown_background();
+    io_runtime.shutdown_background();
     Ok(exit)
 }
 
@@ -229,8 +229,8 @@ async fn go_on(runtime: &Runtime, server: &Server) {
 }
 
 /// The configuration is read again at each SIGHUP. Those that come meanwhile are one more.
-fn reload_on_hangup(engine: &Handle, hangup: Arc<Notify>, reloader: Arc<Reloader>) {
-    engine.spawn(async move {
+fn reload_on_hangup(io_runtime: &Handle, hangup: Arc<Notify>, reloader: Arc<Reloader>) {
+    io_runtime.spawn(async move {
         loop {
             hangup.notified().await;
             // The log has what came of it.

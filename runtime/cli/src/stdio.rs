@@ -72,10 +72,10 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads; these carry timers and what waits for the journal.
-    let engine = threads::io_runtime()?;
-    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
+    let io_runtime = threads::io_runtime()?;
+    let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let (runtime, slots) = {
-        let _context = engine.enter();
+        let _context = io_runtime.enter();
         let outcomes = output.clone();
         let Started { runtime, sandbox } = start(&args.runtime, config, &early, |builder| {
             let builder = builder
@@ -93,7 +93,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
     // An owner that has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
-    if let Err(error) = engine.block_on(runtime.recorded()) {
+    if let Err(error) = io_runtime.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
     // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
@@ -112,7 +112,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back).with_reports(reports);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
-    engine.shutdown_background();
+    io_runtime.shutdown_background();
     Ok(exit)
 }
 

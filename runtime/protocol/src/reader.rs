@@ -96,7 +96,7 @@ impl Reader {
     pub fn on_timeout(&mut self, on_line: &mut impl FnMut(ReadLine)) {
         let joined = self.long.as_mut().and_then(|line| line.joined.take());
         for open in [self.open.take(), joined].into_iter().flatten() {
-            on_line(open.never());
+            on_line(open.to_error());
         }
         let whole = self.whole();
         if !whole.is_empty() {
@@ -192,7 +192,7 @@ impl Reader {
             }
             Ok(input) if !matches!(input, Input::Blank) => {
                 if let Some(open) = self.open.take() {
-                    on_line(open.never());
+                    on_line(open.to_error());
                 }
                 on_line(ReadLine { number: self.lines, input: Ok(input) });
             }
@@ -253,7 +253,7 @@ impl Reader {
 
 impl Open {
     /// The error of an object that nothing completes.
-    fn never(&self) -> ReadLine {
+    fn to_error(&self) -> ReadLine {
         ReadLine { number: self.number, input: Err(self.bad.clone()) }
     }
 }
@@ -344,7 +344,7 @@ impl Line {
     /// The line does not go on with the open object, which nothing completes then.
     fn leave_open(&mut self, on_line: &mut impl FnMut(ReadLine)) {
         if let Some(open) = self.joined.take() {
-            on_line(open.never());
+            on_line(open.to_error());
         }
     }
 }

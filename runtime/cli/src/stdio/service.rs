@@ -84,17 +84,17 @@ impl Service {
     /// Serves, drains and writes the last lines. The process can end when it returns.
     pub(super) async fn run(mut self, drain: bool, budget: Duration) -> Exit {
         let cause = self.serve().await;
-        let ends = cause.at() + budget;
+        let deadline = cause.at() + budget;
         self.signals.ignore();
         let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
         self.watchdog.expect(at_worst);
-        self.watchdog.arm(ends + WATCHDOG_OVERRUN);
+        self.watchdog.arm(deadline + WATCHDOG_OVERRUN);
         self.giving_back.abort();
-        self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
+        self.takes_lines_until = Some(deadline - LAST_LINE_BEFORE_END.min(budget / 4));
         let exit = match cause {
-            Cause::Failed { .. } => self.give_up(ends).await,
-            _ if drain => self.drain(cause, ends).await,
-            _ => self.close(cause.reason(), ends).await,
+            Cause::Failed { .. } => self.give_up(deadline).await,
+            _ if drain => self.drain(cause, deadline).await,
+            _ => self.close(cause.reason(), deadline).await,
         };
         // Also where it happened in the drain, which went on without that worker.
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
@@ -106,15 +106,15 @@ impl Service {
             tracing::info!("events in words that --from does not name: {summary}");
         }
         self.log_duplicate_ends();
-        self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
+        self.output.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
         // Only now: its owner waits for the drain's line.
-        self.draw(ends);
+        self.draw(deadline);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
         }
-        self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
-        if Instant::now() + FREEING > ends {
+        self.logs.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
+        if Instant::now() + FREEING > deadline {
             // The process ends now, and the system frees what it had.
             std::mem::forget(self.runtime);
         }
@@ -130,10 +130,10 @@ impl Service {
     }
 
     /// Has the drain drawn, in what it has left of its time.
-    fn draw(&mut self, ends: Instant) {
+    fn draw(&mut self, deadline: Instant) {
         let drawing = self.reports.as_ref().zip(self.drained.take());
         if let Some(drawing) = drawing.and_then(|(reports, report)| reports.drained(report, "exit")) {
-            drawing.wait(ends);
+            drawing.wait(deadline);
         }
     }
 
@@ -238,14 +238,14 @@ impl Service {
     }
 
     /// Meanwhile starts are refused and ends are taken.
-    async fn drain(&mut self, cause: Cause, ends: Instant) -> Exit {
-        let until = ends + DRAIN_OVERRUN;
+    async fn drain(&mut self, cause: Cause, deadline: Instant) -> Exit {
+        let until = deadline + DRAIN_OVERRUN;
         if let Some(reports) = &self.reports {
-            reports.drain_begins(cause.at(), ends.saturating_duration_since(cause.at()));
+            reports.drain_begins(cause.at(), deadline.saturating_duration_since(cause.at()));
         }
         let drain = timeout_at(until.into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let report = self.meanwhile(drain).await.ok();
-        let tell_by = ends - DRAIN_LINE_BEFORE_END;
+        let tell_by = deadline - DRAIN_LINE_BEFORE_END;
         self.answer_the_rest(tell_by).await;
         self.output.make_room_for_last(tell_by, STALLED_READER);
         match report {
@@ -276,25 +276,25 @@ impl Service {
     }
 
     /// `[drain] enabled = false`: nobody is called, and everything stays owed.
-    async fn close(&mut self, reason: DrainReason, ends: Instant) -> Exit {
-        let close = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.close(reason));
+    async fn close(&mut self, reason: DrainReason, deadline: Instant) -> Exit {
+        let close = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.close(reason));
         if self.meanwhile(close).await.is_err() {
             tracing::error!("the journal did not answer within the budget");
         }
-        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        self.answer_the_rest(deadline - DRAIN_LINE_BEFORE_END).await;
         settle(&self.runtime)
     }
 
     /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
     /// is owed.
-    async fn give_up(&mut self, ends: Instant) -> Exit {
+    async fn give_up(&mut self, deadline: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the program leaves");
-        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
+        match timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
             Ok(Ok(_)) => (),
             Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
             Err(_) => tracing::error!("the journal did not answer within the budget"),
         }
-        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        self.answer_the_rest(deadline - DRAIN_LINE_BEFORE_END).await;
         // For what it logs: how much is owed, or lost.
         settle(&self.runtime);
         Exit::Internal
