@@ -1,4 +1,4 @@
-//! What `lastword status` shows.
+//! The status that `lastword status` shows.
 
 use lastword::{Durability, PluginStats};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl From<PluginStats> for PluginStatus {
     }
 }
 
-/// The word for where the journal is.
+/// Returns the word for the journal's durability.
 pub(crate) fn durability(durability: Durability) -> &'static str {
     match durability {
         Durability::Disk => "disk",

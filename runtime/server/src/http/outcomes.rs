@@ -1,4 +1,4 @@
-//! `?wait=delivered`: an answer with what became of its deliveries.
+//! `?wait=delivered`: an answer with the outcomes of its deliveries.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) struct DeliveryOutcome {
 }
 
 impl WaitQuery {
-    /// Until when the answer waits; none: it does not.
+    /// Returns the end of the wait. `None`: the answer does not wait.
     pub(crate) fn until(&self, most: Duration) -> Result<Option<Instant>, Problem> {
         match self.wait.as_deref() {
             None => Ok(None),
@@ -60,7 +60,7 @@ impl WaitQuery {
     }
 }
 
-/// What became of the deliveries, in their order, by then.
+/// Returns the outcomes of the deliveries, in order, as they are at `until`.
 pub(crate) async fn outcomes(shared: &Shared, deliveries: &[DeliveryId], until: Instant) -> Vec<DeliveryOutcome> {
     let (mut rest, mut waited_for) = (deliveries.iter(), FuturesOrdered::new());
     let mut settled = Vec::with_capacity(deliveries.len());
@@ -100,7 +100,7 @@ fn words(settled: Settled, remembered: Option<Settlement>) -> Words {
     }
 }
 
-/// `202` when something is owed still.
+/// Returns `202` if a delivery is still owed.
 pub(crate) fn status(outcomes: Option<&[DeliveryOutcome]>) -> StatusCode {
     let is_owed = outcomes.is_some_and(|outcomes| outcomes.iter().any(|outcome| outcome.state == "owed"));
     if is_owed { StatusCode::ACCEPTED } else { StatusCode::OK }

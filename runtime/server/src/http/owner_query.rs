@@ -1,4 +1,4 @@
-//! What a request's query says of the owner whose event it is.
+//! Reads the owner from a request's query.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub(crate) struct OwnerBody {
 }
 
 impl OwnerQuery {
-    /// What it says of the owner.
+    /// Returns the owner that the query names.
     pub(crate) fn said(&self) -> Result<SaidOwner, Problem> {
         let Self { owner, kind, pid, start_time, boot_id, lease, .. } = self;
         said(owner.as_deref(), kind.as_deref(), *pid, *start_time, boot_id.as_deref(), lease.as_deref())
@@ -63,7 +63,7 @@ impl OwnerQuery {
 }
 
 impl OwnerBody {
-    /// What it says of the owner of this name.
+    /// Returns the owner of this name.
     pub(crate) fn said(&self, name: &str) -> Result<SaidOwner, Problem> {
         let Self { kind, pid, start_time, boot_id, lease } = self;
         said(Some(name), kind.as_deref(), *pid, *start_time, boot_id.as_deref(), lease.as_deref())
@@ -97,15 +97,15 @@ fn said(
     Ok(SaidOwner { name: name.map(str::to_owned), kind: kind.unwrap_or_default().into(), process, lease })
 }
 
-/// A socket does not leave its machine, so what is not said is this machine's. Where that cannot be read no process can be seen, and whoever
-/// looks at this one says so: an event is not refused for it.
+/// A socket does not leave its machine, so the boot defaults to this machine's. If that cannot be read, no process can
+/// be seen either, and the check of this one reports it: an event is not refused for it.
 fn boot(said: Option<&str>) -> Result<String, Problem> {
     let Some(boot_id) = said else { return Ok(this_boot().unwrap_or_default()) };
     check_name("boot_id", "bad_boot_id", boot_id, MAX_BOOT_ID_BYTES)?;
     Ok(boot_id.to_owned())
 }
 
-/// It is looked for once: it does not change.
+/// Reads the boot id once: it does not change.
 fn this_boot() -> Option<String> {
     static THIS: OnceLock<String> = OnceLock::new();
     if let Some(this) = THIS.get() {
@@ -153,7 +153,7 @@ pub(crate) fn check_name(field: &str, code: &'static str, name: &str, most: usiz
     Ok(())
 }
 
-/// Refuses what is no tenant.
+/// Refuses an invalid tenant.
 pub(crate) fn check_tenant(tenant: &str) -> Result<(), Problem> {
     check_name("tenant", "bad_tenant", tenant, MAX_TENANT_BYTES)
 }

@@ -1,4 +1,4 @@
-//! What concerns the daemon as a whole.
+//! Routes for the daemon as a whole.
 
 use std::sync::Arc;
 

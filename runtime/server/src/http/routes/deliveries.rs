@@ -1,4 +1,4 @@
-//! `/v1/deliveries`: what was not made, and what an operator does about it.
+//! `/v1/deliveries`: the deliveries that were not made, and an operator's changes to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE, PAGE_LIST_TIMEOUT};
 use crate::shared::Shared;
 
-/// The code of a list for which too much would have to be looked through.
+/// The code of a list that would have to read too many rows.
 pub(in crate::http) const LIST_TOO_SLOW: &str = "list_too_slow";
 
 /// Which deliveries are meant.
@@ -173,7 +173,8 @@ pub(crate) async fn list_deliveries(
     Ok(Json(DeliveriesPage { deliveries: page.rows.into_iter().map(Delivery::from).collect(), next }))
 }
 
-/// A page whose `next` is one of its own rows: that of the journal may be where it stopped looking, and that is another tenant's.
+/// Reads a page whose `next` is one of its own rows. The journal's `next` may be the row where it stopped reading,
+/// which can be another tenant's.
 async fn own_page(
     runtime: &Runtime,
     filter: &DeliveryFilter,
@@ -199,7 +200,7 @@ async fn own_page(
     }
 }
 
-/// The first deliveries in this state that the caller sees.
+/// Returns the first deliveries in this state that the caller may see.
 pub(in crate::http) async fn first_deliveries(
     shared: &Shared,
     caller: &Caller,
@@ -214,7 +215,7 @@ pub(in crate::http) async fn first_deliveries(
     }
 }
 
-/// Has these made again, or all of a plugin, that were given up and that the caller sees. Says how many they are.
+/// Redelivers these dead deliveries, or all of a plugin, that the caller may see. Returns their number.
 pub(in crate::http) async fn redeliver(
     shared: &Shared,
     caller: &Caller,
@@ -318,8 +319,8 @@ async fn change_named(
     Ok(ChangedDeliveries { changed, deliveries })
 }
 
-/// Which deliveries are of a tenant that the caller sees. Their ids do not say it, and the journal does: another tenant's is unknown, as one
-/// is that never was.
+/// Whether each delivery belongs to a tenant that the caller may see. The id does not contain the tenant, so the
+/// journal is read. Another tenant's delivery is answered as unknown.
 async fn are_seen(shared: &Shared, caller: &Caller, ids: &[DeliveryId]) -> Result<Vec<bool>, Problem> {
     if caller.access.is_of_all() {
         return Ok(vec![true; ids.len()]);

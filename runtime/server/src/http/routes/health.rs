@@ -1,4 +1,4 @@
-//! Whether the daemon lives, whether it can serve, and its metrics.
+//! Liveness, readiness and metrics.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/v1/owners`: who an owner is, and its goodbye.
+//! `/v1/owners`: the registration of an owner, and its goodbye.
 
 use std::sync::Arc;
 
@@ -124,13 +124,13 @@ pub(crate) async fn drain_owner(
     let budget = query.budget.as_deref().map(|text| read_duration("budget", text)).transpose()?;
     let id = shared.owners.find(&tenant, &owner).ok_or_else(Problem::not_found)?;
     let (owners, runtime) = (shared.owners.clone(), shared.runtime.clone());
-    // It is carried out, also when the caller does not wait for the answer.
+    // The drain is carried out even if the caller does not wait for the answer.
     let drain = tokio::spawn(async move { owners.drain(&runtime, id, reason, budget).await });
     let drain = drain.await.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error))?;
     Ok(Json(drain))
 }
 
-/// An owner is of one tenant: the one that is named, else the caller's, else the one of who does not say it.
+/// Returns the owner's tenant: the named one, else the caller's, else the default.
 fn tenant(caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
     if let Some(named) = named {
         check_tenant(named)?;
@@ -138,7 +138,7 @@ fn tenant(caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
     Ok(caller.tenant(named)?.map_or_else(|| DEFAULT_TENANT.to_owned(), |tenant| tenant.to_string()))
 }
 
-/// Why sessions are to end.
+/// Parses the reason of a drain.
 pub(crate) fn drain_reason(word: Option<&str>) -> Result<DrainReason, Problem> {
     match word {
         None | Some("shutdown") => Ok(DrainReason::Shutdown),

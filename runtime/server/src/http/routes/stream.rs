@@ -1,4 +1,4 @@
-//! `GET /v1/stream`: what happens, as server-sent events.
+//! `GET /v1/stream`: events, as server-sent events.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -73,21 +73,21 @@ pub(crate) async fn watch_stream(
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }
 
-/// Who reads a stream.
+/// The reader of a stream.
 struct Reader {
     shared: Arc<Shared>,
     watching: Watching,
     closing: Closing,
-    /// Resolves when the token with which the stream was asked for is not valid any more.
+    /// Resolves when the token of the stream's request is not valid any more.
     revoked: BoxFuture<'static, ()>,
     /// Resolves when the login is over.
     logged_out: BoxFuture<'static, ()>,
-    /// Among those of its tenant that wait.
+    /// The stream's place among its tenant's waiting requests.
     _place: Option<TenantPlace>,
 }
 
 impl Reader {
-    /// The next event; none when the server closes, or who asked is not let in any more.
+    /// Returns the next event. `None` when the server closes, or the caller is not authorized any more.
     async fn next(&mut self) -> Option<Event> {
         let happened = tokio::select! {
             biased;
@@ -109,6 +109,6 @@ impl Reader {
 }
 
 fn event(happening: &Happening) -> Event {
-    // JSON is one line: no text in it can be taken for another event.
+    // JSON is one line, so no text in it can begin another event.
     Event::default().event(happening.kind).data(happening.json.to_string())
 }

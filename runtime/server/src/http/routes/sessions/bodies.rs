@@ -1,4 +1,4 @@
-//! What events say in a request's body: for the description of the API, since it is the reader of lines that reads them.
+//! The bodies of events, for the description of the API. The reader of lines parses the bodies.
 
 use utoipa::ToSchema;
 

@@ -1,4 +1,4 @@
-//! Active sessions, as they are shown.
+//! The rows of active sessions.
 
 use lastword::events::{Session, SessionOwner};
 use serde::Serialize;
