@@ -28,21 +28,21 @@ use crate::watchdog::Watchdog;
 pub(super) struct Service {
     pub(super) runtime: Runtime,
     pub(super) server: Server,
-    /// Where the server works.
+    /// The tokio runtime of the server.
     pub(super) io_runtime: Handle,
     pub(super) logs: LineWriter,
     pub(super) signals: Signals,
     pub(super) watchdog: Watchdog,
     pub(super) asked: watch::Receiver<Asked>,
-    /// What gives memory back to the system until the end.
+    /// The task that returns memory to the system until the end.
     pub(super) giving_back: AbortHandle,
     pub(super) drain: Drain,
-    /// What draws drains.
+    /// Draws drains.
     pub(super) reports: Option<Reports>,
     pub(super) on_stop: OnStop,
-    /// What takes in what hooks have left.
+    /// Takes in the spool.
     pub(super) intake: Option<Intake>,
-    /// After how long without anything to do it leaves.
+    /// The idle time after which the daemon exits.
     pub(super) exit_when_idle: Option<Duration>,
 }
 
@@ -50,24 +50,24 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
     pub(super) exit: Exit,
-    /// It was idle, and something has come since: another daemon has to go on.
+    /// Whether the daemon was idle, but an event has come since, so that another daemon has to continue.
     pub(super) needs_successor: bool,
 }
 
-/// What ended it. The first one counts.
+/// The cause of the end. The first one counts.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     Signal(Received),
     /// An operator, through the API.
     Asked(Stop, Instant),
-    /// Nobody needs it.
+    /// The daemon was idle.
     Idle(Instant),
     /// The runtime cannot serve its sessions any more.
     Failed(Instant),
 }
 
 impl Cause {
-    /// When the budget began.
+    /// Returns the beginning of the budget.
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
@@ -85,7 +85,7 @@ impl Cause {
 }
 
 impl Service {
-    /// Serves until something ends it. The process can end when it returns.
+    /// Serves until the end. The process can exit when it returns.
     pub(super) async fn run(mut self) -> Left {
         let cause = self.ended().await;
         let deadline = cause.at() + self.drain.budget;
@@ -101,7 +101,7 @@ impl Service {
                 self.hand_over(cause, deadline).await.0
             }
             (Cause::Idle(_), _) => {
-                // What is owed to a plugin that is not installed nobody would deliver.
+                // Deliveries of a plugin that is not installed cannot be made.
                 let orphaned: u64 = self.runtime.stats().plugins.iter().map(|plugin| plugin.orphaned).sum();
                 let (exit, left) = self.hand_over(cause, deadline).await;
                 leaves_work = left.is_none_or(|left| left.sessions > 0 || left.owed > orphaned);
@@ -112,7 +112,8 @@ impl Service {
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
-        // From here on whoever leaves something in the spool sees that nobody takes it in; and what was left before is seen here.
+        // From here on a hook that writes to the spool sees that no daemon takes it in. Events from before are seen
+        // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
         let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || leaves_work);
         let dropped = self.logs.dropped();
@@ -121,7 +122,7 @@ impl Service {
         }
         self.logs.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
         if Instant::now() + FREEING > deadline {
-            // The process ends now, and the system frees what it had.
+            // The process ends now, and the system frees its memory.
             std::mem::forget(self);
         }
         Left { exit, needs_successor }
@@ -148,7 +149,7 @@ impl Service {
         }
     }
 
-    /// Meanwhile starts are refused and ends are taken.
+    /// Drains. Meanwhile the runtime refuses starts and accepts ends.
     async fn drain(&self, cause: Cause, deadline: Instant) -> Exit {
         systemd::stopping("draining");
         if let Some(reports) = &self.reports {
@@ -159,7 +160,7 @@ impl Service {
             Ok(report) => {
                 log_drain(&report);
                 self.server.drained(&report);
-                // While connections are closed: whoever was to be told was told.
+                // Draws while connections are closed: the report has been sent by then.
                 self.reports.as_ref().and_then(|reports| reports.drained(report, "drained"))
             }
             Err(_) => {
@@ -176,7 +177,7 @@ impl Service {
         exit
     }
 
-    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
+    /// Leaves everything owed, without any call (`[drain] enabled = false`).
     async fn leave_owed(&self, cause: Cause, deadline: Instant) -> Exit {
         systemd::stopping("leaving");
         let close = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.close(cause.reason()));
@@ -187,16 +188,16 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it. With the exit code: what there is,
-    /// unless nobody can tell.
+    /// Leaves every session active for the next daemon (`on-stop = "keep"`). Returns the exit code, and the numbers
+    /// left unless they are unknown.
     async fn hand_over(&self, cause: Cause, deadline: Instant) -> (Exit, Option<Detached>) {
         systemd::stopping("handing over");
-        // First, with the budget that the signal began: what it has to cut it cuts in time, whatever clients do.
+        // Comes first, with the budget that the signal began, so that calls are cut in time whatever clients do.
         let detach = self.runtime.detach_since(cause.at());
-        // Meanwhile: a plugin that hangs and a client that is slow do not take their time one after the other.
+        // Runs at the same time, so that a plugin that hangs and a slow client do not add up.
         let closing = self.begin_to_close(deadline + DRAIN_OVERRUN);
         let detached = timeout_at((deadline + DRAIN_OVERRUN).into(), detach).await;
-        // Who waited for a delivery knows now that it goes out later: that answer has to be taken.
+        // A client that waited for a delivery now gets the answer that it is made later, and has to read it.
         closed(closing, closing_ends(deadline)).await;
         match detached {
             Ok(Ok(left)) => {
@@ -215,26 +216,28 @@ impl Service {
         }
     }
 
-    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start goes on.
+    /// Exits because a worker has panicked: its sessions would wait for ever. Writes accepted events down, so that the
+    /// next start continues.
     async fn give_up(&self, cause: Cause, deadline: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the daemon leaves");
         self.hand_over(cause, deadline).await;
         Exit::Internal
     }
 
-    /// What is under way is answered, if its client takes it.
+    /// Answers the requests that are under way, if their clients read the answers.
     async fn close_connections(&self, deadline: Instant) {
         let until = closing_ends(deadline);
         closed(self.begin_to_close(until), until).await;
     }
 
-    /// No new request is taken from now on.
+    /// Takes no new request from now on.
     fn begin_to_close(&self, until: Instant) -> JoinHandle<()> {
         let server = self.server.clone();
         self.io_runtime.spawn(async move { server.close(until).await })
     }
 
-    /// The journal is whole and free when the process is gone, also for somebody who copies its file.
+    /// Closes the journal, so that it is complete and free when the process is gone, also for somebody who copies its
+    /// file.
     async fn release(&self, reason: DrainReason, deadline: Instant) {
         let released = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.shutdown(reason));
         if released.await.is_err() {
@@ -243,15 +246,15 @@ impl Service {
     }
 }
 
-/// How much later than it was told to a server may come back that closes its connections.
+/// How much later than `until` the server's `close` may return.
 const CLOSE_OVERRUN: Duration = Duration::from_millis(10);
 
-/// Until when clients may take their answers, once there is nothing else to wait for.
+/// Returns the time until which clients may read their answers, once nothing else is awaited.
 fn closing_ends(deadline: Instant) -> Instant {
     (Instant::now() + CONNECTIONS_CLOSE).min(deadline + DRAIN_OVERRUN)
 }
 
-/// Waits for the connections until then. The server keeps to it; if what carries it out is held up, this does.
+/// Waits for the connections until then. The server keeps to the time; this is for a server that is blocked.
 async fn closed(closing: JoinHandle<()>, until: Instant) {
     if timeout_at((until + CLOSE_OVERRUN).into(), closing).await.is_err() {
         tracing::warn!("some connections could not be closed in time");

@@ -39,13 +39,13 @@ pub(super) struct Service {
     answers: Answers,
     ignored: IgnoredEvents,
     input_ended: bool,
-    /// No line is taken after this; none before the drain.
+    /// The time after which no line is taken. `None` before the drain.
     takes_lines_until: Option<Instant>,
-    /// What gives memory back to the system until the drain.
+    /// The task that returns memory to the system until the drain.
     giving_back: AbortHandle,
-    /// What draws the drain.
+    /// Draws the drain.
     reports: Option<Reports>,
-    /// A drain that came to its end, and is not drawn yet.
+    /// A finished drain that is not drawn yet.
     drained: Option<DrainReport>,
 }
 
@@ -76,7 +76,7 @@ impl Service {
         }
     }
 
-    /// What draws the drain.
+    /// Sets the reports that draw the drain.
     pub(super) fn with_reports(self, reports: Option<Reports>) -> Self {
         Self { reports, ..self }
     }
@@ -96,7 +96,7 @@ impl Service {
             _ if drain => self.drain(cause, deadline).await,
             _ => self.close(cause.reason(), deadline).await,
         };
-        // Also where it happened in the drain, which went on without that worker.
+        // The panic may have happened in the drain, which continued without that worker.
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
         if let Some(summary) = self.ignored.summary() {
@@ -107,7 +107,7 @@ impl Service {
         }
         self.log_duplicate_ends();
         self.output.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
-        // Only now: its owner waits for the drain's line.
+        // Only now, because the owner waits for the drain's line.
         self.draw(deadline);
         let dropped = self.logs.dropped();
         if dropped > 0 {
@@ -115,7 +115,7 @@ impl Service {
         }
         self.logs.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
         if Instant::now() + FREEING > deadline {
-            // The process ends now, and the system frees what it had.
+            // The process ends now, and the system frees its memory.
             std::mem::forget(self.runtime);
         }
         exit
@@ -129,7 +129,7 @@ impl Service {
         }
     }
 
-    /// Has the drain drawn, in what it has left of its time.
+    /// Draws the drain in the rest of the budget.
     fn draw(&mut self, deadline: Instant) {
         let drawing = self.reports.as_ref().zip(self.drained.take());
         if let Some(drawing) = drawing.and_then(|(reports, report)| reports.drained(report, "exit")) {
@@ -137,7 +137,7 @@ impl Service {
         }
     }
 
-    /// Takes lines in their order until something ends it.
+    /// Takes lines in order until the end.
     async fn serve(&mut self) -> Cause {
         let mut failed = pin!(self.runtime.failed());
         loop {
@@ -163,8 +163,8 @@ impl Service {
         }
     }
 
-    /// Handles the lines that were read before the signal, and waits for nothing. So an end among them keeps its own reason, and a shutdown
-    /// line among them is the cause instead of the signal.
+    /// Handles the lines that were read before the signal, without waiting. So an end among them keeps its own reason,
+    /// and a shutdown line among them is the cause instead of the signal.
     fn take_lines_read_before(&mut self, signal: Received) -> Cause {
         self.lines.gather();
         while let Some(line) = self.lines.gathered() {
@@ -198,7 +198,8 @@ impl Service {
         None
     }
 
-    /// A signal to the whole process group has just come, or may be about to arrive; without one the owner died.
+    /// Finds the cause of the input's end: a signal to the whole process group may have come or be about to come.
+    /// Without one the owner died.
     async fn owner_left(&mut self) -> Cause {
         let at = Instant::now();
         self.input_ended = true;
@@ -227,7 +228,7 @@ impl Service {
         if let Ok(signal) = self.meanwhile(signal).await {
             return Some(signal);
         }
-        // It came in time, and the thread that looks at signals had no processor yet.
+        // The signal came in time, but the signal thread has not run yet.
         while self.signals.has_unanswered() && at.elapsed() < SIGNAL_THREAD_WAIT {
             let signal = timeout(OWNER_DIED_WAIT, self.signals.first());
             if let Ok(signal) = self.meanwhile(signal).await {
@@ -237,7 +238,7 @@ impl Service {
         None
     }
 
-    /// Meanwhile starts are refused and ends are taken.
+    /// Drains. Meanwhile the runtime refuses starts and accepts ends.
     async fn drain(&mut self, cause: Cause, deadline: Instant) -> Exit {
         let until = deadline + DRAIN_OVERRUN;
         if let Some(reports) = &self.reports {
@@ -263,19 +264,19 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// What can be said of a drain that has not returned.
+    /// Returns the counts so far of a drain that has not returned.
     async fn count_so_far(&self, cause: Cause, until: Instant) -> Option<DrainReport> {
         loop {
             let report = self.runtime.drain_so_far(cause.reason(), cause.at());
             if report.is_some() || Instant::now() >= until {
                 return report;
             }
-            // Nobody tells when the lock is free.
+            // No event tells when the lock is free.
             timeout(COUNTING_WAIT / 10, std::future::pending::<()>()).await.ok();
         }
     }
 
-    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
+    /// Leaves everything owed, without any call (`[drain] enabled = false`).
     async fn close(&mut self, reason: DrainReason, deadline: Instant) -> Exit {
         let close = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.close(reason));
         if self.meanwhile(close).await.is_err() {
@@ -285,8 +286,8 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
-    /// is owed.
+    /// Exits because a worker has panicked: its sessions would wait for ever. Writes accepted events down, so that the
+    /// next start delivers what is owed.
     async fn give_up(&mut self, deadline: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the program leaves");
         match timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
@@ -295,12 +296,12 @@ impl Service {
             Err(_) => tracing::error!("the journal did not answer within the budget"),
         }
         self.answer_the_rest(deadline - DRAIN_LINE_BEFORE_END).await;
-        // For what it logs: how much is owed, or lost.
+        // Called for its log line: the number of owed or lost deliveries.
         settle(&self.runtime);
         Exit::Internal
     }
 
-    /// Waits for `future`; meanwhile lines are taken, as long as there is time for them, and answers are printed.
+    /// Waits for `future`. Meanwhile takes lines, as long as there is time for them, and prints answers.
     async fn meanwhile<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
@@ -327,7 +328,7 @@ impl Service {
         }
     }
 
-    /// What was handed over before the end gets its answer, as far as there is time.
+    /// Prints the answers to events that were handed over before the end, as far as there is time.
     async fn answer_the_rest(&mut self, until: Instant) {
         while !self.answers.is_empty() {
             match timeout_at(until.into(), self.answers.next()).await {
@@ -345,7 +346,7 @@ impl Service {
     }
 }
 
-/// Never resolves when there is no such moment.
+/// Never resolves without a moment.
 async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
