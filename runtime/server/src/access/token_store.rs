@@ -143,7 +143,7 @@ mod tests {
         store.replace(vec![token("a", &kept)]);
         of_other.await;
         assert!(of_kept.as_mut().now_or_never().is_none());
-        // The same one for another tenant is another.
+        // The same token for another tenant counts as another.
         store.replace(vec![Token::new("a", &kept.hash(), Role::Owner, Some("b")).unwrap()]);
         of_kept.await;
     }

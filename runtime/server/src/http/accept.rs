@@ -29,30 +29,30 @@ use crate::shared::Shared;
 pub(crate) struct AcceptedEvent {
     /// `start`, `compaction` or `end`.
     op: &'static str,
-    /// The request's name, as it was given.
+    /// The request's `op_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     op_id: Option<String>,
     /// The session's tenant.
     tenant: String,
     /// The session's id.
     session: String,
-    /// Tells sessions of one id apart, in the format of an owner that has such.
+    /// Distinguishes sessions of one id, in an owner's format that has scopes.
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
-    /// How often the id was started.
+    /// The number of starts of the id.
     generation: u32,
-    /// The session was active already.
+    /// Whether the session was active already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     updated: bool,
-    /// Why it is acknowledged and nothing more: `duplicate_op` or `duplicate_end`.
+    /// Why the event has no effect: `duplicate_op` or `duplicate_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
-    /// What did not fit, or was not believed, and was left out.
+    /// The fields that were dropped, because they did not fit or were not believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
-    /// The deliveries that are owed for it.
+    /// The deliveries that are owed for the event.
     deliveries: Vec<String>,
-    /// What became of them, if that was waited for.
+    /// The outcomes of the deliveries, if the request waited for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcomes: Option<Vec<DeliveryOutcome>>,
 }

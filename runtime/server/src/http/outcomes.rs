@@ -21,24 +21,25 @@ use crate::shared::Shared;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitQuery {
-    /// `delivered`: the answer comes when every delivery is delivered or given up. Without it the answer comes when the event is on record.
+    /// `delivered`: the answer comes when every delivery is delivered or dead. By default the answer comes when the
+    /// event is on record.
     pub(crate) wait: Option<String>,
-    /// For how long it waits at most, e.g. `10s`; 55 s by default and at most. When it is over the answer is `202`.
+    /// The longest wait, e.g. `10s`; 55 s by default and at most. After it the answer is `202`.
     pub(crate) timeout: Option<String>,
 }
 
-/// What became of one delivery.
+/// The outcome of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct DeliveryOutcome {
     /// The delivery's id.
     pub(crate) delivery: String,
-    /// `delivered`, `dead`, `forgotten`; `owed` when the time was over, or the daemon leaves; `unknown` when the journal
-    /// does not have it any more and nobody remembers how it ended.
+    /// `delivered`, `dead` or `forgotten`. `owed` if the wait was over first, or the daemon exits. `unknown` if the
+    /// journal does not have the delivery any more and its outcome is forgotten.
     pub(crate) state: &'static str,
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
-    /// What the plugin said of that.
+    /// The plugin's message of that failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
 }

@@ -15,7 +15,7 @@ use crate::owners::SaidOwner;
 /// Bytes of a boot id: it is a UUID.
 const MAX_BOOT_ID_BYTES: usize = 64;
 
-/// Whose event it is. Each event registers its owner again.
+/// The owner of the event. Each event registers its owner again.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OwnerQuery {
@@ -23,33 +23,35 @@ pub(crate) struct OwnerQuery {
     pub(crate) owner: Option<String>,
     /// The owner's kind, e.g. `claude-code`.
     pub(crate) kind: Option<String>,
-    /// The owner's process. It is believed over the Unix socket only.
+    /// The owner's process id. The daemon believes it only over the Unix socket.
     pub(crate) pid: Option<u32>,
     /// When that process began: field 22 of `/proc/PID/stat`.
     pub(crate) start_time: Option<u64>,
-    /// The boot that it began in: `/proc/sys/kernel/random/boot_id`. This machine's, if it is missing.
+    /// The boot in which that process began: `/proc/sys/kernel/random/boot_id`. Default: this machine's.
     pub(crate) boot_id: Option<String>,
-    /// For how long the owner counts as alive after each event, e.g. `30s`.
+    /// The time for which the owner counts as alive after each event, e.g. `30s`.
     pub(crate) lease: Option<String>,
-    /// The tenant, where the event does not say it.
+    /// The tenant, if the event does not name it.
     pub(crate) tenant: Option<String>,
 }
 
-/// Who an owner is, and how its death is noticed.
+/// The owner's kind, and how the daemon notices its death.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OwnerBody {
     /// The owner's kind, e.g. `claude-code`.
     #[schema(max_length = 64)]
     kind: Option<String>,
-    /// Its process: when that exits, the owner is dead. It is believed over the Unix socket only.
+    /// The owner's process id: when the process exits, the owner is dead. The daemon believes it only over the Unix
+    /// socket.
     pid: Option<u32>,
-    /// When that process began: field 22 of `/proc/PID/stat`. It is needed with a pid.
+    /// When that process began: field 22 of `/proc/PID/stat`. Required with a pid.
     start_time: Option<u64>,
-    /// The boot that it began in: `/proc/sys/kernel/random/boot_id`. This machine's, if it is missing.
+    /// The boot in which that process began: `/proc/sys/kernel/random/boot_id`. Default: this machine's.
     #[schema(max_length = 64)]
     boot_id: Option<String>,
-    /// For how long the owner counts as alive after it was heard of, e.g. `30s`. Beside a pid it counts if that is not believed.
+    /// The time for which the owner counts as alive after each sign of life, e.g. `30s`. Next to a pid it counts only
+    /// if the daemon does not believe the pid.
     #[schema(example = "30s")]
     lease: Option<String>,
 }

@@ -31,24 +31,24 @@ pub(crate) struct Problem {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDocument {
-    /// `about:blank`: the status says what kind of problem it is, and `code` which.
+    /// `about:blank`: the status tells the kind of the problem, and `code` the problem.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The status in words.
     title: &'static str,
     /// The status.
     status: u16,
-    /// A stable word for programs, the same as on stdio.
+    /// A stable code for programs, the same as on stdio.
     code: &'static str,
-    /// What is wrong and what to do, for people.
+    /// The mistake and the remedy, for people.
     detail: String,
-    /// The field that is wrong, if it is a field.
+    /// The field with the mistake, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The quota that is used up, if it is a quota.
+    /// The exhausted quota, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<&'static str>,
-    /// What to do instead, in a word or two.
+    /// The remedy, in a word or two.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
 }

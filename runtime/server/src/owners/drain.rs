@@ -35,7 +35,7 @@ pub struct OwnerDrain {
     pub delivered: u64,
     /// Deliveries that were given up.
     pub failed: u64,
-    /// Deliveries that are owed still, and go out later.
+    /// Deliveries that are still owed, and are made later.
     pub deferred: u64,
     /// Whether the budget ended the drain.
     pub timed_out: bool,

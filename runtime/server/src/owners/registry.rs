@@ -70,7 +70,7 @@ pub(crate) struct LostOwner {
     pub(crate) sessions: usize,
 }
 
-/// What has become due.
+/// The owners and sessions that have become due.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     pub(super) lost: Vec<LostOwner>,

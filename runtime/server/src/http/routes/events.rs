@@ -46,8 +46,9 @@ type Answer = BoxFuture<'static, (Vec<u8>, Vec<DeliveryId>)>;
 
 /// Takes many events, a line each, as `lastword stdio` does.
 ///
-/// Each line has an answer of its own, in the order of the lines: `accepted`, or `error`. With `?wait=delivered` lines follow that say what
-/// became of the deliveries. A line without an `op_id` has the `Idempotency-Key` and its number, if there is one.
+/// Each line has its own answer, in the order of the lines: `accepted` or `error`. With `?wait=delivered` lines with
+/// the outcomes of the deliveries follow. A line without an `op_id` gets the `Idempotency-Key` and its line number, if
+/// the request has that header.
 #[utoipa::path(
     post,
     path = "/v1/events",

@@ -23,14 +23,14 @@ use crate::http::problem::Problem;
 use crate::requests::owner_kind;
 use crate::shared::Shared;
 
-/// An event that is not about the life of a session. That its session lives is noted.
+/// An event that does not start, compact or end a session. The daemon only notes that its session lives.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IgnoredEvent {
-    /// The owner's word for it.
+    /// The owner's name for the event.
     ignored: String,
 }
 
-/// Takes the payload of an owner's hook, which says itself what happened.
+/// Takes the payload of an owner's hook that names its event.
 #[utoipa::path(
     post,
     path = "/v1/hooks/{owner-kind}",
@@ -55,7 +55,7 @@ pub(crate) async fn take_hook(
     take(&shared, &beside, &kind, None, body).await
 }
 
-/// Takes the payload of an owner's hook which does not say itself what happened: the path does.
+/// Takes the payload of an owner's hook that does not name its event. The path names the event.
 #[utoipa::path(
     post,
     path = "/v1/hooks/{owner-kind}/{event}",

@@ -30,19 +30,19 @@ use crate::shared::Shared;
 use bodies::{CompactionBody, EndBody, StartBody};
 use rows::SessionRow;
 
-/// Which sessions are meant.
+/// The filter of sessions.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SessionsQuery {
-    /// Those of this tenant.
+    /// Sessions of this tenant.
     tenant: Option<String>,
-    /// Those of the owner of this name.
+    /// Sessions of the owner of this name.
     owner: Option<String>,
-    /// Those of this kind of owner.
+    /// Sessions of this kind of owner.
     kind: Option<String>,
-    /// What follows this, which is `next` of the page before.
+    /// The place to continue from, which is `next` of the page before.
     after: Option<String>,
-    /// Rows at most: 100 by default, and 1000 at most. A page may have fewer, though others follow.
+    /// Most rows of the page: 100 by default, and at most 1000. A page may have fewer rows, although more follow.
     limit: Option<u32>,
 }
 
@@ -51,12 +51,12 @@ pub(crate) struct SessionsQuery {
 pub(crate) struct SessionsPage {
     /// The sessions.
     sessions: Vec<SessionRow>,
-    /// What to ask for the next page; missing when this is the last.
+    /// The place of the next page; missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// Starts a session. One that is active already is updated.
+/// Starts a session, or updates an active one.
 #[utoipa::path(
     post,
     path = "/v1/sessions",
@@ -79,7 +79,7 @@ pub(crate) async fn start_session(
     take(&shared, &beside, "start", body.object()?).await
 }
 
-/// Ends a session. It is never refused for its size: what does not fit is left out and named.
+/// Ends a session. An end is never refused for its size: fields that do not fit are dropped and named.
 #[utoipa::path(
     post,
     path = "/v1/sessions/{id}/end",
@@ -104,7 +104,7 @@ pub(crate) async fn end_session(
     take(&shared, &beside, "end", with_id(body.object()?, id)).await
 }
 
-/// Says that a session is about to be compacted, or was.
+/// Reports that a session is about to be compacted, or was.
 #[utoipa::path(
     post,
     path = "/v1/sessions/{id}/compaction",
@@ -161,7 +161,7 @@ fn not_of_a_session() -> Problem {
     Problem::bad("unknown_op", "this is no event of a session")
 }
 
-/// The active sessions, a page at a time.
+/// Lists the active sessions, a page at a time.
 #[utoipa::path(
     get,
     path = "/v1/sessions",

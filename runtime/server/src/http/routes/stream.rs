@@ -25,18 +25,18 @@ use crate::limits::STREAM_KEEP_ALIVE;
 use crate::observer::{Happening, Watching};
 use crate::shared::Shared;
 
-/// What is wanted of all that happens.
+/// The filter of the stream.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StreamQuery {
-    /// What happens to this tenant's sessions.
+    /// Events of this tenant's sessions.
     tenant: Option<String>,
 }
 
-/// What happens from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
+/// Streams events from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
 ///
-/// A reader that is too slow holds up nobody. It is told with `missed` how many events it did not get. The stream ends when the token is
-/// not valid any more, and when the login is over with which it was asked for.
+/// A slow reader delays nobody. The event `missed` has the number of events that it did not get. The stream ends when
+/// its token is not valid any more, or when its login is over.
 #[utoipa::path(
     get,
     path = "/v1/stream",

@@ -1,4 +1,4 @@
-//! What is due, and the sessions that end because of it.
+//! Handles deadlines, and the ends of sessions that follow from them.
 
 use std::time::Instant;
 
