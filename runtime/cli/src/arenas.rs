@@ -1,5 +1,6 @@
-//! The allocators. C's, which SQLite uses: where address space is limited it must not take 64 MiB of it for each thread. And
-//! ours: what was freed goes back to the system also when nobody allocates any more.
+//! Settings of the allocators. C's allocator, which SQLite uses, must not take 64 MiB of address space for each thread
+//! where address space is limited. Our own has to return freed memory to the system even when no thread allocates any
+//! more.
 
 mod pace;
 
@@ -11,8 +12,8 @@ use rustix::process::{Resource, getrlimit};
 
 use pace::Pace;
 
-/// Lets all threads share what C's allocator takes, where `ulimit -v` counts it. Elsewhere each thread has its own,
-/// which is faster and costs nothing. To be called before there are threads.
+/// Lets all threads share one arena of C's allocator where `ulimit -v` limits address space. Elsewhere each thread has
+/// its own arena, which is faster and costs nothing. Call it before other threads exist.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the environment variable for it is read before the program begins")]
 pub(crate) fn share_where_limited() {
@@ -23,14 +24,14 @@ pub(crate) fn share_where_limited() {
     }
 }
 
-/// Gives back what has not been used for some seconds (jemalloc's `dirty_decay_ms`, 10 s). It does that by itself as memory is
-/// allocated and freed, and not when a burst is over and the process idles.
+/// Returns memory that was unused for some seconds (jemalloc's `dirty_decay_ms`, 10 s) to the system. jemalloc does so
+/// itself while the process allocates and frees, but not while the process idles after a burst.
 #[cfg(not(target_env = "msvc"))]
 pub(crate) fn give_back_unused() {
     all_arenas(c"arena.4096.decay");
 }
 
-/// Does that every few seconds, and less often while the process idles, until it is aborted.
+/// Returns unused memory every few seconds, and less often while the process idles. Runs until it is aborted.
 #[expect(clippy::disallowed_methods, reason = "nothing tells of memory that has become old enough")]
 pub(crate) async fn keep_giving_back() {
     let mut pace = Pace::default();
@@ -40,13 +41,13 @@ pub(crate) async fn keep_giving_back() {
     }
 }
 
-/// Gives back all that is not used now. It takes a while where much was used: at moments when nobody waits.
+/// Returns all unused memory. Takes a while if much was used, so call it when nothing waits.
 #[cfg(not(target_env = "msvc"))]
 pub(crate) fn give_back_all_unused() {
     all_arenas(c"arena.4096.purge");
 }
 
-/// `control` has 4096 in its name, which stands for all arenas, and no value.
+/// Runs a control for all arenas, which the number 4096 in its name stands for. The control has no value.
 #[cfg(not(target_env = "msvc"))]
 #[expect(unsafe_code, reason = "no safe function of a library does this")]
 fn all_arenas(control: &std::ffi::CStr) {
@@ -55,14 +56,14 @@ fn all_arenas(control: &std::ffi::CStr) {
     debug_assert_eq!(failed, 0, "there is no such control");
 }
 
-/// The system's allocator does what it does.
+/// Nothing to do: the system's allocator decides itself.
 #[cfg(target_env = "msvc")]
 pub(crate) fn give_back_unused() {}
 
-/// The system's allocator does this by itself as well.
+/// Nothing to do: the system's allocator decides itself.
 #[cfg(target_env = "msvc")]
 pub(crate) fn give_back_all_unused() {}
 
-/// Only glibc's does.
+/// Nothing to do: only glibc's allocator has arenas.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn share_where_limited() {}

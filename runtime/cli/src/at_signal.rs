@@ -1,4 +1,4 @@
-//! What the first signal does at once, on the thread that waits for signals, before anybody is woken for it.
+//! The steps that the signal thread takes at once at the first signal, before it wakes any other thread.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::watchdog::Watchdog;
 
 pub(crate) struct AtSignal {
     pub(crate) watchdog: Watchdog,
-    /// What would only be in the way of the end.
+    /// The task that returns memory, which would delay the end.
     pub(crate) giving_back: AbortHandle,
     pub(crate) durability: Durability,
-    /// The drain's.
+    /// The drain's budget.
     pub(crate) budget: Duration,
 }
 
 impl AtSignal {
-    /// From now on a signal begins the end, and the watchdog counts from when the signal thread saw it. `word` is the log's for
-    /// that. A Ctrl-C does not begin it, if an owner holds our stdin.
+    /// From now on a signal begins the end, and the watchdog counts from the moment when the signal thread saw it. The
+    /// log names the end with `word`. A Ctrl-C does not begin the end if an owner holds our stdin.
     pub(crate) fn arm(self, signals: &Signals, owner_holds_stdin: bool, word: &'static str) {
         let Self { watchdog, giving_back, durability, budget } = self;
         signals.serve(owner_holds_stdin, move |signal| {
-            // Until the last steps have told more.
+            // Holds until the last steps know more.
             watchdog.expect(exit::undelivered(durability));
             watchdog.arm(signal.at + budget + WATCHDOG_OVERRUN);
             giving_back.abort();

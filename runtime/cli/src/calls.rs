@@ -1,4 +1,4 @@
-//! Calls that a plugin's author makes by hand: what `lastword run` and `lastword test` share.
+//! Calls that a plugin's author makes by hand. `lastword run` and `lastword test` share this code.
 
 pub(crate) mod output;
 pub(crate) mod sample;

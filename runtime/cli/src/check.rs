@@ -1,4 +1,4 @@
-//! `lastword check`: does a component fit, what does it ask for, and what would it get.
+//! `lastword check`: whether a component fits, its requests, and the grants that it would get.
 
 mod paste;
 mod requested_grants;
@@ -18,10 +18,10 @@ use crate::style::{BAD, GOOD};
 use lastword_config::units::show_bytes;
 use lastword_events::text::printable_path;
 
-/// Inspects the component and says what it found.
+/// Inspects the component and prints the findings.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the component cannot be read.
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
     let grants = args.grants.grants()?;
@@ -46,7 +46,7 @@ fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) 
     }
     list(out, "hooks", Hook::ALL.iter().map(|hook| hook_line(*hook, &found.hooks)))?;
     list(out, "imports", imports(found).into_iter())?;
-    // What it asks for is told also of a component that lacks something else: that can be mended.
+    // The requests are printed even if the component does not fit, because its author can fix that.
     writeln!(out)?;
     requested_grants::show(out, found, grants)?;
     writeln!(out)?;
@@ -81,7 +81,7 @@ fn hook_line(hook: Hook, found: &[HookFit]) -> String {
     }
 }
 
-/// The imports by package, each with who provides it.
+/// Returns the imports by package, each with its provider.
 fn imports(found: &Inspection) -> Vec<String> {
     let mut packages: Vec<(String, Provision, Vec<&str>)> = Vec::new();
     for import in &found.imports {
@@ -100,7 +100,7 @@ fn imports(found: &Inspection) -> Vec<String> {
     packages.into_iter().map(line).collect()
 }
 
-/// `wasi:cli/stdout@0.2.0` as `wasi:cli@0.2.0` and `stdout`.
+/// Splits `wasi:cli/stdout@0.2.0` into `wasi:cli@0.2.0` and `stdout`.
 fn split(name: &str) -> (String, &str) {
     let Some((package, rest)) = name.split_once('/') else { return (String::from("by name"), name) };
     match rest.split_once('@') {
@@ -156,12 +156,12 @@ mod tests {
         shown_with(guest, &[])
     }
 
-    /// The entry that it proposes, as the configuration understands it.
+    /// Returns the proposed entry as the configuration parses it.
     fn pasted(text: &str) -> PluginEntry {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lastword.toml");
         let entry = text.split_once("[[plugin]]").unwrap().1;
-        // A pin of the component, and no component: that is checked elsewhere.
+        // Omits the pin: there is no component here, and another test checks pins.
         let lines = entry.lines().filter(|line| !line.starts_with("sha256 = "));
         std::fs::write(&path, format!("[[plugin]]{}", lines.collect::<Vec<_>>().join("\n"))).unwrap();
         std::fs::write(dir.path().join("plugin.wasm"), b"component").unwrap();

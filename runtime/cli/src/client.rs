@@ -1,4 +1,4 @@
-//! A running daemon, as commands talk to it: HTTP over its Unix socket.
+//! A client of a running daemon: HTTP over its Unix socket.
 
 pub(crate) mod exchange;
 mod reload;
@@ -43,10 +43,10 @@ struct Page {
 }
 
 impl Daemon {
-    /// The daemon at this place; none when nobody answers there.
+    /// Returns the daemon at this place. `None`: no daemon answers there.
     ///
     /// # Errors
-    /// When somebody may, and cannot be asked.
+    /// When a daemon may be there, but cannot be asked.
     pub(crate) fn find(place: &SocketPlace) -> Result<Option<Self>, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         match runtime.block_on(UnixStream::connect(&place.path)) {
@@ -61,23 +61,23 @@ impl Daemon {
         }
     }
 
-    /// What the daemon answers to a GET.
+    /// Sends a GET, and returns the daemon's answer.
     ///
     /// # Errors
-    /// When it refuses, does not answer, or answers something else.
+    /// When the daemon refuses, does not answer, or its answer cannot be parsed.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, Vec::new())
     }
 
-    /// What the daemon answers to a POST.
+    /// Sends a POST, and returns the daemon's answer.
     ///
     /// # Errors
-    /// When it refuses, does not answer, or answers something else.
+    /// When the daemon refuses, does not answer, or its answer cannot be parsed.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         self.ask(Method::POST, path, serde_json::to_vec(body).map_err(Failure::internal)?)
     }
 
-    /// Every row of a list, page by page, as the daemon writes it.
+    /// Calls `each` with every row of a list, in the daemon's words, page by page.
     ///
     /// # Errors
     /// As for [`get`](Self::get), or of `each`.
@@ -102,7 +102,7 @@ impl Daemon {
         }
     }
 
-    /// All rows of a list, for a table.
+    /// Returns all rows of a list, for a table.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -142,13 +142,13 @@ impl Daemon {
     }
 }
 
-/// What the daemon says of a request that it does not carry out. Whose fault it is decides over the exit code.
+/// Returns the failure of a refused request. The status decides the exit code.
 fn refused(status: StatusCode, body: &[u8]) -> Failure {
     let said = serde_json::from_slice::<Problem>(body).ok();
     let said = said.and_then(|problem| problem.detail.or(problem.title));
     let said = said.unwrap_or_else(|| format!("the daemon answers {status}"));
     let exit = if status.is_client_error() { Exit::Usage } else { Exit::Internal };
-    // Mistakes in a configuration are a line each.
+    // A configuration's mistakes have a line each.
     let error = match said.contains('\n') {
         true => ConfigError::from(Mistakes(said.lines().map(str::to_owned).collect())).into(),
         false => anyhow!(said),

@@ -1,5 +1,5 @@
-//! `lastword compile`: machine code ahead of time. A large plugin takes seconds to a minute to compile, and milliseconds
-//! once it is in the cache.
+//! `lastword compile`: compiles plugins ahead of time. Compiling a large plugin takes seconds to a minute; loading it
+//! from the cache takes milliseconds.
 
 use std::io::Write;
 
@@ -15,10 +15,10 @@ use crate::plugins;
 use lastword_config::units::{show_bytes, show_duration};
 use lastword_events::text::printable_path;
 
-/// Compiles what is not in the cache yet.
+/// Compiles the plugins that are not in the cache yet.
 ///
 /// # Errors
-/// For the first plugin that cannot be compiled, or kept.
+/// For the first plugin that cannot be compiled, or stored.
 pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
     let cache = CacheArgs { cache_dir: args.cache_dir.clone(), no_cache: false };
@@ -36,7 +36,7 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
     for PluginEntry { name, path, component, .. } in entries {
         let bytes = show_bytes(u64::try_from(component.len()).unwrap_or(u64::MAX));
-        // What it lacks in grants, its configuration may give it.
+        // Its configuration may grant the plugin the rights that are missing here.
         let compiled = sandbox
             .compile_as(&name, &Source::Bytes(component))
             .map_err(|refusal| Failure::usage(anyhow::Error::from(refusal).context(printable_path(&path))))?;

@@ -1,5 +1,5 @@
-//! `lastword.toml`, read from a file or stdin, with the components that it names; what it does not say has our defaults.
-//! [`lastword_config`] has what can be written.
+//! Reads `lastword.toml` from a file or stdin, with the components that it names, and fills in our defaults.
+//! [`lastword_config`] defines the settings.
 
 pub(crate) mod check;
 mod component;
@@ -24,24 +24,24 @@ use crate::limits::MAX_CONFIG_BYTES;
 use lastword_events::text::printable_path;
 use settings::quota;
 
-/// What the file says; the defaults where it says nothing.
+/// The settings of the file, with defaults for the missing ones.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     pub(crate) drain: Drain,
-    /// Where the journal is, if it is said: a path, or the word `memory`.
+    /// The journal's location, if the file names one: a path, or the word `memory`.
     pub(crate) journal: Option<PathBuf>,
-    /// What all calls under way have together.
+    /// The limits of all running calls together.
     pub(crate) calls: Calls,
     pub(crate) daemon: Daemon,
     pub(crate) owner: Owner,
     pub(crate) plugins: Vec<PluginEntry>,
-    /// Of every tenant that has none of its own.
+    /// The quota of every tenant without one of its own.
     pub(crate) quota: TenantQuota,
     pub(crate) tenant_quotas: Vec<(Arc<str>, TenantQuota)>,
 }
 
-/// The user's own configuration, `lastword/lastword.toml` in the directory for such files, if there is one: what a daemon serves with,
-/// and commands ask, that are told of no other.
+/// Returns the user's own configuration, `lastword/lastword.toml` in the XDG configuration directory, if there is one.
+/// The daemon and the commands use it when no other is named.
 pub(crate) fn users_own() -> Option<PathBuf> {
     let path = directories::config()?.join("lastword").join("lastword.toml");
     path.is_file().then_some(path)
@@ -63,7 +63,7 @@ impl Config {
     /// Reads `path`, or stdin for `-`, and the components that it names.
     ///
     /// # Errors
-    /// Lists every mistake in it.
+    /// Lists every mistake in the file.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let said = lastword_config::Config::parse(&source(path, &read_text(path)?))?;
         Ok(Self {
@@ -78,26 +78,27 @@ impl Config {
         })
     }
 
-    /// What `path` says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
+    /// Reads only the journal's settings of `path`, for commands that open a journal: the plugins may be gone
+    /// meanwhile.
     ///
     /// # Errors
-    /// Mistakes in that part of it, or when it cannot be read.
+    /// Mistakes in those settings, or a file that cannot be read.
     pub(crate) fn load_journal(path: &Path) -> Result<Option<PathBuf>, ConfigError> {
         Ok(lastword_config::Config::parse_journal(&source(path, &read_text(path)?))?)
     }
 
-    /// What `path` says of the daemon alone, for commands that talk to one.
+    /// Reads only the daemon's settings of `path`, for commands that talk to a daemon.
     ///
     /// # Errors
-    /// Mistakes in that part of it, or when it cannot be read.
+    /// Mistakes in those settings, or a file that cannot be read.
     pub(crate) fn load_daemon(path: &Path) -> Result<Option<Daemon>, ConfigError> {
         Ok(lastword_config::Config::parse_daemon(&source(path, &read_text(path)?))?)
     }
 
-    /// The tokens in a file of them.
+    /// Reads a file of tokens.
     ///
     /// # Errors
-    /// Lists every mistake in it.
+    /// Lists every mistake in the file.
     pub(crate) fn load_tokens(path: &Path) -> Result<Vec<TokenSettings>, ConfigError> {
         Ok(TokenSettings::parse_all(&source(path, &read_text(path)?))?)
     }

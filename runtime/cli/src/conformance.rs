@@ -1,7 +1,7 @@
-//! `lastword test`: takes a plugin through everything that the runtime will do to it, and says what its operator would see.
+//! `lastword test`: makes the calls to a plugin that the runtime can make, and prints what its operator would see.
 //!
-//! A plugin passes when it answers whatever it is told, at its first call and at its second, with what it was granted and
-//! without. What it answers is its own business: an answer of `retry` or `fatal` to an ordinary event is told, and no failure.
+//! A plugin passes if it answers every event, in its first call and its second, with its grants and without them. The
+//! content of the answer does not matter: `retry` or `fatal` to an ordinary event is noted, and is no failure.
 
 mod advice;
 mod cases;

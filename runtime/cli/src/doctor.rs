@@ -1,4 +1,4 @@
-//! `lastword doctor`: does what owners say reach a plugin, and what is to be done where it does not?
+//! `lastword doctor`: whether owners' events reach a plugin, and how to repair it.
 
 mod claude_sessions;
 mod daemon;
@@ -35,16 +35,16 @@ const OWNERS: [InputFormat; 10] = [
     InputFormat::Hermes,
 ];
 
-/// An active session, as far as it matters here.
+/// An active session, with the fields that the doctor needs.
 #[derive(Deserialize)]
 struct ActiveSession {
     id: String,
 }
 
-/// Looks at everything, and says what it has found.
+/// Runs all checks, and prints the findings.
 ///
 /// # Errors
-/// When nobody knows where the user's files are, or the answer cannot be printed.
+/// When the user's directories are unknown, or the findings cannot be printed.
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     let place = SocketPlace::choose(args.socket.socket.as_deref(), None)?;
     let mut findings = Vec::new();
@@ -77,13 +77,13 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     Ok(if is_wrong { Exit::No } else { Exit::Delivered })
 }
 
-/// The owners that were named, or else those that are on this machine; of a project those that have hooks there.
+/// Returns the named owners, else those on this machine, or, in a project, those with hooks there.
 fn asked_for(named: &[InputFormat], project: Option<&Path>) -> Result<Vec<(InputFormat, Installed)>, Failure> {
     let mut owners = Vec::new();
     for owner in OWNERS {
         let is_named = named.contains(&owner);
         if project.is_some() && matches!(owner, InputFormat::Goose | InputFormat::Hermes) && !is_named {
-            // They have none in projects, and who asks is told so.
+            // This owner has no project hooks, and a user who names it is told so.
             continue;
         }
         let is_here = || project.is_none() && owner_folder(owner).is_ok_and(|folder| folder.is_dir());
@@ -102,7 +102,7 @@ fn asked_for(named: &[InputFormat], project: Option<&Path>) -> Result<Vec<(Input
     }
 }
 
-/// The ids of active sessions; none when the daemon does not say.
+/// Returns the ids of active sessions. `None` if the daemon does not list them.
 fn active_sessions(daemon: &Daemon) -> Option<BTreeSet<String>> {
     let rows: Vec<ActiveSession> = daemon.rows("/v1/sessions").ok()?;
     Some(rows.into_iter().map(|row| row.id).collect())

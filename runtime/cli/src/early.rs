@@ -1,4 +1,4 @@
-//! A signal before `ready`: the program leaves, and its exit code says what is known by then.
+//! A signal before `ready`: the program exits at once with the best known exit code.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +11,9 @@ use crate::limits::{LAST_LINES_WAIT, STALLED_READER};
 use crate::output::line_queue::LineWriter;
 use crate::signals::{Hangup, Signals};
 
-/// Nothing was accepted before `ready`, so there is nothing to drain and nothing to wait for. What an earlier run owed
-/// is in the journal: `exit` says whether there is any, as far as that is known by then. Calls of what was recovered may be
-/// under way already.
+/// Exits at a signal before `ready`. Nothing was accepted yet, so there is nothing to drain and nothing to wait for.
+/// The journal has the deliveries that an earlier run owed, and `exit` says whether there are any, as far as that is
+/// known. Calls of recovered deliveries may already run.
 pub(crate) fn leave_on_early_signal(hangup: Hangup, logs: LineWriter, exit: EarlyExit) -> io::Result<Signals> {
     Signals::install(hangup, move |signal| {
         tracing::info!("{} before `ready`: nothing was accepted; leaving", signal.name);
@@ -22,8 +22,8 @@ pub(crate) fn leave_on_early_signal(hangup: Hangup, logs: LineWriter, exit: Earl
     })
 }
 
-/// What a signal before `ready` leaves with: the exit code that is the best that is known so far, and the journal once it is
-/// open. Until a journal was found that is that nothing is owed.
+/// The state for an exit before `ready`: the best known exit code, and the journal once it is open. Until a journal is
+/// found, the code says that nothing is owed.
 #[derive(Clone, Default)]
 pub(crate) struct EarlyExit(Arc<Mutex<Known>>);
 
@@ -34,17 +34,17 @@ struct Known {
 }
 
 impl EarlyExit {
-    /// Whether an earlier run owes something. More may become known.
+    /// Sets whether an earlier run owes something. A later call may replace it.
     pub(crate) fn expect(&self, owes: bool) {
         self.lock().owes = owes;
     }
 
-    /// From now on calls may be under way when the program leaves.
+    /// Sets the open journal: from now on calls may be running at the exit.
     pub(crate) fn opened(&self, journal: Arc<dyn Journal>) {
         self.lock().journal = Some(journal);
     }
 
-    /// The program leaves: no call has taken it down.
+    /// Records that no running call has crashed the program, and returns the exit code.
     pub(crate) fn leave(&self) -> Exit {
         let known = self.lock();
         if let Some(journal) = &known.journal {

@@ -1,8 +1,8 @@
-//! `lastword emit`: what an agent's hook runs. It hands one payload over to the daemon, or keeps it in the spool, and
-//! is gone.
+//! `lastword emit`: the command of an agent's hook. It hands one payload to the daemon, or writes it to the spool, and
+//! exits.
 //!
-//! An agent waits for it, reads what it prints and acts on its exit code. So it says nothing and exits with 0, whatever
-//! happens, unless it is asked to be strict; and nothing of the rest of the program is set up for it.
+//! The agent waits for the command, reads its output and acts on its exit code. So the command prints nothing and exits
+//! with 0, whatever happens, unless `--strict` is given, and it sets up nothing else of the program.
 
 mod agent;
 mod answered;
@@ -40,7 +40,7 @@ pub(crate) use start_daemon::start_daemon;
 
 const COMMAND: &str = "emit";
 
-/// The command by itself: the others take longer to be put together than all that it does.
+/// The command on its own: building the whole command line would take longer than the rest of a hook.
 #[derive(Debug, Parser)]
 #[command(
     name = COMMAND,
@@ -54,15 +54,16 @@ struct Alone {
     args: EmitArgs,
 }
 
-/// Whether this process is a hook's.
+/// Whether this process was started as a hook.
 pub(crate) fn is_asked() -> bool {
     env::args_os().nth(1).is_some_and(|command| command == COMMAND)
 }
 
-/// Does what the arguments say.
+/// Runs the command.
 pub(crate) fn run() -> Exit {
     let began = Instant::now();
-    // A limit of a file's size fails a write then, and does not end the hook. Without the handler it is as it was.
+    // A write beyond a limit of the file size then fails and does not end the hook. Without the handler the default
+    // stays.
     outlive_file_size_limit().ok();
     let words: Vec<OsString> = env::args_os().skip(1).collect();
     let is_strict = words.iter().any(|word| word == "--strict");
@@ -79,13 +80,13 @@ pub(crate) fn run() -> Exit {
         return Exit::Delivered;
     }
     if let Some(said) = said {
-        // There is nobody left to tell if stderr is gone.
+        // If stderr is closed, nobody can be told.
         writeln!(std::io::stderr(), "lastword: {}", printable(&said)).ok();
     }
     exit
 }
 
-/// What is worth saying, though nothing is wrong.
+/// A message without an error.
 type Said = Option<String>;
 
 fn emit(words: &[OsString], began: Instant) -> Result<Said, Failure> {
@@ -96,7 +97,7 @@ fn emit(words: &[OsString], began: Instant) -> Result<Said, Failure> {
         help.exit();
     }
     answer_owner(words);
-    // Before the input is read: the order of events is that of their hooks.
+    // Taken before the input is read: the order of events is the order of their hooks.
     let stamp = Stamp::now();
     match parsed {
         Ok(Alone { args }) => hand_over(&args, &stamp, began),
@@ -104,11 +105,11 @@ fn emit(words: &[OsString], began: Instant) -> Result<Said, Failure> {
     }
 }
 
-/// What the owner reads on stdout, whatever comes of its event: Cursor wants JSON, and the others nothing.
+/// Prints the answer for the owner, whatever happens to its event: JSON for Cursor, nothing for the rest.
 fn answer_owner(words: &[OsString]) {
     if words.iter().any(|word| word == InputFormat::Cursor.as_str()) {
         let mut out = std::io::stdout().lock();
-        // Nobody has to read it.
+        // The owner need not read it.
         writeln!(out, "{{}}").and_then(|()| out.flush()).ok();
     }
 }
@@ -128,7 +129,7 @@ fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Fai
     {
         return refuse(spool, event, &format!("EVENT has more than {MAX_EVENT_NAME_CHARS} characters"), began);
     }
-    // What came before this one goes first, if somebody takes that in.
+    // If a daemon takes in the spool, earlier events in it go first.
     let follows =
         spool.as_ref().is_ok_and(|spool| !spool.is_empty().unwrap_or(true) && spool.has_reader().unwrap_or(false));
     let answered = match follows {
@@ -155,8 +156,8 @@ fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Fai
                 Err(error) if follows => last_resort(args, &spool, event, error, began),
                 Err(error) => Err(unspooled(error)),
             };
-            // Only now: a daemon that has just looked for the last time is seen to be gone. Also when there was no room: a
-            // daemon makes some.
+            // Only now, so that the exit of a daemon that has just looked into the spool for the last time is noticed.
+            // Also when the spool was full, because a daemon makes room.
             if args.spawn && is_usable && (is_outdated || !spool.has_reader().unwrap_or(false)) {
                 spawn::begin(&spool, args.socket.as_deref(), is_outdated)?;
             }
@@ -165,14 +166,14 @@ fn hand_over(args: &EmitArgs, stamp: &Stamp, began: Instant) -> Result<Said, Fai
     }
 }
 
-/// Puts it into the spool, and on the disk if that is in time.
+/// Writes the event to the spool, and syncs it if there is time.
 fn keep(spool: &Spool, event: &SpooledEvent, began: Instant) -> Result<(), SpoolError> {
     let written = spool.writer()?.put(event)?;
     on_disk::sync_by(written, began + EMIT_BUDGET)
 }
 
-/// The spool is full, or the disk fails. Nobody was asked yet, because others came before: out of order is better than
-/// nowhere.
+/// Tries to hand the event over when the spool is full or the disk fails. The daemon was not asked before, because
+/// earlier events wait: an event out of order is better than a lost one.
 fn last_resort(
     args: &EmitArgs,
     spool: &Spool,
@@ -187,12 +188,12 @@ fn last_resort(
     }
 }
 
-/// Until when a daemon may answer.
+/// Returns the deadline for the daemon's answer.
 fn answer_by(began: Instant) -> Instant {
     began + EMIT_BUDGET.saturating_sub(EMIT_SPOOLING)
 }
 
-/// The spool cannot be used, or the disk fails.
+/// The failure when the spool cannot be used, or the disk fails.
 fn unspooled(error: SpoolError) -> Failure {
     match error {
         SpoolError::Io { .. } => Failure::internal(error),
@@ -200,7 +201,7 @@ fn unspooled(error: SpoolError) -> Failure {
     }
 }
 
-/// No daemon takes it: it is kept for people.
+/// Keeps, for people, an event that no daemon takes.
 fn refuse(spool: &Spool, event: SpooledEvent, why: &str, began: Instant) -> Result<Said, Failure> {
     let written = spool.keep_refused(&event.refused_for(why));
     let kept = written.and_then(|written| on_disk::sync_by(written, began + EMIT_BUDGET));
@@ -211,7 +212,7 @@ fn refuse(spool: &Spool, event: SpooledEvent, why: &str, began: Instant) -> Resu
     }))
 }
 
-/// The arguments are wrong. What came with them is kept all the same.
+/// Keeps the payload of a command with wrong arguments.
 fn keep_unusable(words: &[OsString], wrong: &clap::Error, stamp: &Stamp, began: Instant) -> Result<Said, Failure> {
     let said = wrong.to_string();
     let why = said.lines().next().unwrap_or_default().to_owned();

@@ -1,11 +1,11 @@
-//! What the program's exit code says.
+//! The program's exit codes.
 
 use std::fmt::Write as _;
 use std::io;
 
 use lastword::Durability;
 
-/// How the program ended. Supervisors read it, so a number never changes its meaning.
+/// The result of the program. Supervisors read it, so a number never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Delivered = 0,
@@ -41,7 +41,7 @@ impl Exit {
         }
     }
 
-    /// The table of all codes, for `--help`.
+    /// Returns the table of all codes, for `--help`.
     pub(crate) fn help() -> String {
         let mut text = "Exit codes:\n".to_owned();
         for exit in Self::ALL {
@@ -52,7 +52,7 @@ impl Exit {
     }
 }
 
-/// The exit code when something was not delivered.
+/// Returns the exit code for undelivered ends.
 pub(crate) fn undelivered(durability: Durability) -> Exit {
     match durability {
         Durability::Disk => Exit::Owed,
@@ -60,7 +60,7 @@ pub(crate) fn undelivered(durability: Durability) -> Exit {
     }
 }
 
-/// A command that could not be carried out: what to tell the person, and the exit code.
+/// A failed command: the error for the user, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-/// The result of printing for a person. A reader that has read enough (`| head`) is no failure.
+/// Returns the result of printing. A reader that has closed the pipe (`| head`) is no failure.
 pub(crate) fn printed(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::internal(error)),

@@ -1,7 +1,7 @@
 //! Standard input and output as bare file descriptors.
 //!
-//! Rust's own handles share a lock, and a thread that waits for a reader would hold it; and an owner may hand us pipes
-//! that do not block, which Rust's handles report as errors.
+//! Rust's own handles share a lock, and a thread that waits for a reader would hold it. Besides, an owner may pass
+//! non-blocking pipes, which Rust's handles report as errors.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,29 +15,29 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::exit::Failure;
 use crate::limits::{STDIO_DESCRIPTORS, WANTED_DESCRIPTORS};
 
-/// Takes as many descriptors as the process may have: guests' connections and transcripts are some each, and with the
-/// usual soft limit of 1024 they could leave none for the others. Where that is refused the limit stays as it is.
+/// Raises the soft limit of open files to the hard limit. Each connection and each transcript of a guest takes some
+/// descriptors, and the usual soft limit of 1024 could leave too few. If the system refuses, the limit stays.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
 }
 
-/// How many files this process may have open; none when nothing but the system bounds it.
+/// Returns the limit of open files of this process. `None`: only the system bounds it.
 pub(crate) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Says so when there are fewer than a busy process wants.
+/// Logs a limit that is lower than a busy process needs.
 pub(crate) fn tell_limit() {
     if let Some(most) = limit().filter(|most| *most < WANTED_DESCRIPTORS) {
         tracing::warn!("this process may have {most} open files: raise its limit (ulimit -n) to {WANTED_DESCRIPTORS}");
     }
 }
 
-/// Makes sure that `lastword stdio` and `lastword serve` have the descriptors that they cannot do without.
+/// Checks that `lastword stdio` and `lastword serve` can open the descriptors that they need.
 ///
 /// # Errors
-/// When they have not; the message names the limit and the number.
+/// When they cannot. The message names the limit and the number.
 pub(crate) fn check_for_serving() -> Result<(), Failure> {
     let opened: io::Result<Vec<OwnedFd>> =
         (0..STDIO_DESCRIPTORS).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
@@ -50,11 +50,11 @@ pub(crate) fn check_for_serving() -> Result<(), Failure> {
     })
 }
 
-/// A descriptor that waits until it can be read or written, whether or not it was set to.
+/// A descriptor whose reads and writes wait, even if it is non-blocking.
 pub(crate) struct Blocking(OwnedFd);
 
 impl Blocking {
-    /// A descriptor of our own for the file that `stream` stands for.
+    /// Duplicates the descriptor of `stream`.
     ///
     /// # Errors
     /// When there are no descriptors left.
@@ -62,8 +62,8 @@ impl Blocking {
         Ok(Self(stream.as_fd().try_clone_to_owned()?))
     }
 
-    /// Waits until there is something to read, or an end, and says whether there was in that time. Where the system cannot tell, there
-    /// is.
+    /// Waits until there are bytes or the end of the input. Returns false after `wait`. Returns true if the system
+    /// cannot tell.
     pub(crate) fn readable_within(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         loop {
@@ -128,7 +128,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&reader, true).unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        // More than a pipe holds, so that both sides have to wait.
+        // More than a pipe holds, so both sides have to wait.
         let sent: Vec<u8> = (0..1_000_000_u32).map(|i| i.to_le_bytes()[0]).collect();
         let mut received = Vec::new();
         std::thread::scope(|scope| {

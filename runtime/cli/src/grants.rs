@@ -1,4 +1,4 @@
-//! What an operator grants a plugin, in the words of the command line.
+//! The grants of a plugin, as options of the command line.
 
 use std::collections::BTreeMap;
 
@@ -39,10 +39,10 @@ pub(crate) struct GrantArgs {
 }
 
 impl GrantArgs {
-    /// All that was granted.
+    /// Returns all grants.
     ///
     /// # Errors
-    /// When it is too much of something.
+    /// When a grant exceeds its limit.
     pub(crate) fn grants(&self) -> Result<Grants, Failure> {
         let config: BTreeMap<String, String> = self.config.iter().cloned().collect();
         let wrong = |flag: &str, what: String| Failure::usage(anyhow!("{flag}: {what}"));

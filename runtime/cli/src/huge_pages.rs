@@ -1,10 +1,11 @@
-//! Huge pages, of which a program with thousands of slots must have none.
+//! Disables huge pages, which a program with thousands of slots must not use.
 //!
-//! Where the kernel makes each page a huge one that it can (`always` in `/sys/kernel/mm/transparent_hugepage/enabled`), the first entry of
-//! a guest's table takes 2 MiB, because the tables of all slots are one mapping: 4 096 small guests would have 8 GiB.
+//! If the kernel uses a huge page wherever it can (`always` in `/sys/kernel/mm/transparent_hugepage/enabled`), the
+//! first entry of a guest's table takes 2 MiB, because the tables of all slots are one mapping: 4 096 small guests
+//! would take 8 GiB.
 
-/// Has the kernel give this process ordinary pages, whatever the machine is set to. Processes that it starts have them too. Where
-/// that is refused nothing changes, and the sandbox counts on huge ones.
+/// Makes the kernel give this process and its children ordinary pages, whatever the machine's setting. If the kernel
+/// refuses, nothing changes, and the sandbox calculates with huge pages.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "no safe function of a library does this")]
 pub(crate) fn refuse() {
@@ -13,6 +14,6 @@ pub(crate) fn refuse() {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, yes, unused, unused, unused) };
 }
 
-/// Only Linux has them.
+/// Nothing to do: only Linux has this setting.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn refuse() {}

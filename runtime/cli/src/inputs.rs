@@ -1,10 +1,10 @@
-//! Files that a person names for us to read.
+//! Opens files that the user names.
 //!
-//! A name that stands for a named pipe, a socket or a directory is refused at once, with a sentence. Opening a pipe
-//! would wait until somebody writes to it, and reading it until nobody does: a typing error in a path would be a
-//! program that hangs. What was opened is what is looked at, so nobody can put another file there in between.
+//! A path of a named pipe, a socket or a directory is refused at once, with a message. Opening a pipe would wait for a
+//! writer, and reading it would wait for the last one to leave, so a typing error in a path would make the program
+//! hang. The check looks at the opened file, so no other process can replace the file in between.
 //!
-//! A descriptor is no such name: `-` is stdin, and a shell's `<(…)` is `/dev/fd/N`, a pipe whose other end it has
+//! A descriptor is no such path: `-` is stdin, and a shell's `<(…)` is `/dev/fd/N`, a pipe whose writer the shell has
 //! started.
 
 use std::fs::{File, FileType, OpenOptions};
@@ -18,41 +18,41 @@ use rustix::io::Errno;
 
 use crate::fd::Blocking;
 
-/// For a pipe's writer; and a terminal that is read does not become ours.
+/// Does not wait for a pipe's writer, and does not take a terminal as the controlling one.
 const DO_NOT_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
-/// stdin, where a file is named.
+/// The name for stdin in place of a file.
 const STDIN: &str = "-";
 
-/// Whether the name stands for a descriptor that the program was given, rather than for a file.
+/// Whether the name is one of a descriptor that the program was given.
 pub(crate) fn is_descriptor(path: &Path) -> bool {
     let of_the_process = ["/dev/fd", "/proc/self/fd"].map(Path::new);
     [STDIN, "/dev/stdin"].iter().any(|stdin| path == Path::new(stdin))
         || path.parent().is_some_and(|parent| of_the_process.contains(&parent))
 }
 
-/// What paths in the file are relative to: its directory, or for a descriptor our own.
+/// Returns the base of relative paths in the file: its directory, or for a descriptor our working directory.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     let directory = path.parent().filter(|_| !is_descriptor(path));
     directory.unwrap_or(Path::new(""))
 }
 
-/// Whether the name stands for something else at the next start: a pipe.
+/// Whether the name stands for a pipe, which is another one at the next start.
 pub(crate) fn is_passing(path: &Path) -> bool {
     is_descriptor(path) && !path.canonicalize().is_ok_and(|file| file != path && file.is_file())
 }
 
-/// Whether `stream` is a pipe or a socket, of which another process has the other end.
+/// Whether `stream` is a pipe or a socket, whose other end another process holds.
 pub(crate) fn is_held_by_another(stream: &impl AsFd) -> bool {
     let duplicate = stream.as_fd().try_clone_to_owned().map(File::from);
     duplicate.and_then(|file| file.metadata()).is_ok_and(|metadata| is_stream(metadata.file_type()))
 }
 
-/// Reads a text of at most `limit` bytes, and one byte more of a longer one: from a file, a device such as `/dev/null`,
-/// or a descriptor, that one to its end.
+/// Reads a text of at most `limit` bytes, or one byte more if it is longer. The source is a file, a device such as
+/// `/dev/null`, or a descriptor, which is read to its end.
 ///
 /// # Errors
-/// When it cannot be read, or the name stands for what is no file.
+/// When the source cannot be read, or is no file.
 pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let input = if path == Path::new(STDIN) {
         Blocking::duplicate(&io::stdin())?
@@ -69,10 +69,10 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a plain file of at most `limit` bytes, and one byte more of a longer one.
+/// Reads a plain file of at most `limit` bytes, or one byte more if it is longer.
 ///
 /// # Errors
-/// When it cannot be read, or is no plain file.
+/// When the file cannot be read, or is no plain file.
 pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let kind = file.metadata()?.file_type();
@@ -80,15 +80,15 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(refusal(kind));
     }
     let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large, also one that grows.
+    // One extra byte shows that a file is too large, even if it grows.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Opens what is there without waiting for another process.
+/// Opens the path without waiting for another process.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path).map_err(|error| {
-        // A socket cannot be opened at all, and what the system says of that nobody understands.
+        // A socket cannot be opened, and the system's message for that is hard to understand.
         let socket = error.raw_os_error() == Some(Errno::NXIO.raw_os_error());
         let kind = path.metadata().ok().filter(|_| socket).map(|metadata| metadata.file_type());
         kind.filter(FileType::is_socket).map_or(error, |kind| match is_descriptor(path) {

@@ -1,4 +1,4 @@
-//! `lastword install` and `uninstall`: an owner's hooks call `lastword emit`, or do not any more.
+//! `lastword install` and `uninstall`: adds hooks that call `lastword emit` to an owner, or removes them.
 
 mod codex;
 mod files;
@@ -29,10 +29,10 @@ pub(crate) use hook_command::is_same_file;
 pub(crate) use place::folder as owner_folder;
 use plan::Change;
 
-/// Has an owner call us.
+/// Installs our hooks.
 ///
 /// # Errors
-/// When a file of the owner's is not what it reads, is not ours to write, or cannot be written.
+/// When a file of the owner cannot be parsed, is not ours to write, or cannot be written.
 pub(crate) fn install(args: &InstallArgs) -> Result<Exit, Failure> {
     let owner = known(args.target.owner)?;
     let place = place::of(owner, args.target.project.as_deref())?;
@@ -45,14 +45,14 @@ pub(crate) fn install(args: &InstallArgs) -> Result<Exit, Failure> {
     }
     apply(&changes)?;
     printed(show::installed(&mut out, owner, &place, &changes))?;
-    // Codex skips what is not trusted without a word.
+    // Codex silently skips hooks that are not trusted.
     let trust = (owner == InputFormat::Codex).then(|| codex::trust(&place, &command.line(owner.as_str(), None)));
     let is_well = trust.as_ref().is_none_or(|trust| trust.as_ref().is_ok_and(|trust| trust.is_whole()));
     printed(show::what_remains(&mut out, owner, &changes, trust.as_ref()))?;
     Ok(if is_well { Exit::Delivered } else { Exit::No })
 }
 
-/// Has an owner call us no more.
+/// Removes our hooks.
 ///
 /// # Errors
 /// As for [`install`].
@@ -72,7 +72,7 @@ pub(crate) fn uninstall(args: &UninstallArgs) -> Result<Exit, Failure> {
     Ok(Exit::Delivered)
 }
 
-/// An owner that can be given hooks.
+/// Returns the owner if it can have hooks.
 fn known(owner: InputFormat) -> Result<InputFormat, Failure> {
     match owner {
         InputFormat::Lastword => {

@@ -1,4 +1,4 @@
-//! Where the journal is, and opening it.
+//! Finds the journal and opens it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,33 +18,33 @@ use crate::inputs;
 use crate::limits::HAND_OVER_LOOK;
 use crate::pause::pause;
 
-/// Characters of the hash in a default name: 2³² configurations of one name.
+/// Characters of the hash in a default name: 2³² configurations with the same name.
 const HASH_CHARS: usize = 8;
 
-/// Other journals that a new one's start names.
+/// Most other journals that the start of a new one names.
 const MAX_NAMED_JOURNALS: usize = 5;
 
-/// Where sessions and deliveries are written down.
+/// The location of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JournalLocation {
-    /// Nowhere: gone with the process.
+    /// In memory: lost with the process.
     Memory,
     File(PathBuf),
 }
 
-/// A journal that is open.
+/// An open journal.
 pub(crate) struct Opened {
     pub(crate) journal: Arc<dyn Journal>,
-    /// Dead runs have left something to be delivered.
+    /// Whether earlier runs have left deliveries.
     pub(crate) owes: bool,
 }
 
 impl JournalLocation {
-    /// What `--journal` says, then what the configuration says; without both a file of the configuration's own, in the user's
+    /// Chooses the journal: `--journal`, else the configuration's, else a file for the configuration in the user's
     /// state directory.
     ///
     /// # Errors
-    /// When nobody knows where that is.
+    /// When the user's state directory is unknown.
     pub(crate) fn choose(
         journal: Option<&Path>,
         configured: Option<&Path>,
@@ -57,8 +57,8 @@ impl JournalLocation {
         }
     }
 
-    /// A journal that is found by what the configuration's links lead to gets the configuration's own name as well, so that it
-    /// is found when they lead elsewhere.
+    /// Links the configuration's own name to a journal that was found by the configuration's resolved path, so that the
+    /// journal is found after the configuration's links change.
     pub(crate) fn keep_for(&self, config: Option<&Path>) {
         let (Self::File(path), Some(config), Ok(directory)) = (self, config, directory()) else { return };
         if *path != names(&directory, config).0 && default(&directory, Some(config)) == *path {
@@ -66,8 +66,8 @@ impl JournalLocation {
         }
     }
 
-    /// Opens it. The default's directory is made; one that was named has to be there, because a typing error would
-    /// otherwise begin a new journal somewhere.
+    /// Opens the journal. Makes the default's directory. The directory of a named journal must exist, because a typing
+    /// error would otherwise begin a new journal somewhere.
     ///
     /// # Errors
     /// See [`OpenError`](lastword_sqlite::OpenError).
@@ -92,7 +92,8 @@ impl JournalLocation {
         Ok(Opened { journal: Arc::new(journal), owes })
     }
 
-    /// Opens it, as [`open`](Self::open) does. A program that has it and leaves is waited for, so long at most.
+    /// Opens the journal as [`open`](Self::open) does. If another program has it and is about to exit, waits for
+    /// `patience` at most.
     ///
     /// # Errors
     /// As of [`open`](Self::open).
@@ -106,13 +107,14 @@ impl JournalLocation {
         }
     }
 
-    /// Whether something is there already, which has not been read.
+    /// Whether a journal exists, without reading it.
     pub(crate) fn may_owe(&self) -> bool {
         matches!(self, Self::File(path) if fs::metadata(path).is_ok_and(|file| file.len() > 0))
     }
 }
 
-/// A program whose configuration has moved begins anew, and what it owed lies in a file that it does not know.
+/// Warns of other journals: a program whose configuration has moved begins a new journal, and does not know the old
+/// one's deliveries.
 fn warn_of_others(path: &Path) {
     let others = unfinished_beside(path);
     if others.is_empty() {
@@ -150,9 +152,9 @@ fn directory() -> Result<PathBuf, Failure> {
     Ok(state.join("lastword"))
 }
 
-/// One for each configuration: programs with different plugins are owed different things.
+/// Returns the default path, one for each configuration: programs with different plugins owe different deliveries.
 fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
-    // What comes through a pipe has no name that is the same the next time.
+    // A configuration from a pipe has no stable name.
     let Some(config) = config.filter(|config| !inputs::is_passing(config)) else { return directory.join("default.db") };
     match names(directory, config) {
         (given, Some(followed)) if !given.exists() && followed.exists() => followed,
@@ -160,14 +162,15 @@ fn default(directory: &Path, config: Option<&Path>) -> PathBuf {
     }
 }
 
-/// By the path as it is given: links in it may lead elsewhere after each change (a ConfigMap, a Nix profile). And by the path
-/// that they lead to: so version 2 has named it, and so it is named for who gives that path.
+/// Returns the names for the given path and for the path that its links lead to. The first is the journal's name,
+/// because links may change at each update (a ConfigMap, a Nix profile). Version 2 used the second, and a user may give
+/// that path.
 fn names(directory: &Path, config: &Path) -> (PathBuf, Option<PathBuf>) {
     let followed = fs::canonicalize(config).ok().map(|path| directory.join(name(&path)));
     (directory.join(name(&as_given(config))), followed)
 }
 
-/// Without the link it is found all the same, until the configuration's links lead elsewhere.
+/// Makes the link. Without it the journal is found until the configuration's links change.
 fn link_to(journal: &Path, from: &Path) {
     if let Some(name) = journal.file_name()
         && let Err(error) = std::os::unix::fs::symlink(name, from)
@@ -176,7 +179,7 @@ fn link_to(journal: &Path, from: &Path) {
     }
 }
 
-/// Absolute, without `.` and `..`; links are not looked at.
+/// Makes the path absolute, without `.` and `..`. Does not resolve links.
 fn as_given(config: &Path) -> PathBuf {
     let absolute = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
     absolute.components().fold(PathBuf::new(), |mut path, component| {
@@ -199,7 +202,7 @@ fn name(config: &Path) -> String {
 #[cfg(unix)]
 fn make_private(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    // Sessions' transcripts and working directories are nobody else's business.
+    // Other users must not read the sessions' transcripts and working directories.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
@@ -244,7 +247,7 @@ mod tests {
         };
         let first = switch("2026_11_20.toml");
         let journal = default(&state, Some(&link));
-        // Who has had one by its old name goes on with that.
+        // A program with a journal of the old name continues with it.
         let old = default(&state, Some(&first));
         assert_ne!(journal, old);
         fs::write(&old, "").unwrap();
@@ -253,7 +256,7 @@ mod tests {
         switch("2026_11_21.toml");
         assert_eq!(default(&state, Some(&link)), journal);
         assert_eq!(fs::canonicalize(&journal).unwrap(), fs::canonicalize(&old).unwrap(), "after a switch too");
-        // And one that never had an old name.
+        // A program without a journal of the old name.
         fs::remove_file(&old).unwrap();
         fs::remove_file(&journal).unwrap();
         fs::write(&journal, "").unwrap();

@@ -1,4 +1,4 @@
-//! Every number that bounds this program, with its unit and where it comes from.
+//! The program's limits, with their units and the source of each number.
 
 use std::time::Duration;
 
@@ -6,194 +6,198 @@ use std::time::Duration;
 /// [`MAX_LINE_BYTES`](lastword_protocol::limits::MAX_LINE_BYTES).
 pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 
-/// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs: this many
-/// in one commit is far beyond what an owner sends, and bounds what they hold in memory.
+/// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs. No owner
+/// sends this many events in the time of a commit, and the bound limits their memory.
 pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
 
 /// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Outcome lines that may still be before the drain's line when it is written, in bytes: what its reader has not taken by then is
-/// dropped beyond that, and counted in it. Half of what a pipe holds: on a busy machine its reader has the processor a few times in the
-/// last milliseconds, and takes a pipe's content each time.
+/// Bytes of outcome lines that may precede the drain's line. The rest that the reader has not taken by then is dropped,
+/// and counted in that line. Half of a pipe's capacity: on a busy machine the reader runs a few times in the last
+/// milliseconds, and takes a pipe's content each time.
 pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 32 * 1024;
 
-/// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as can come at
-/// once, when a commit answers all that was pending: so one commit alone makes no range for a reader that keeps up.
+/// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as one commit
+/// can answer, so that one commit alone makes no range for a reader that keeps up.
 pub(crate) const MAX_SINGLE_ANSWERS: u64 = 1024;
 
-/// Answers with something to say that wait for their reader, in bytes: about 25 000 errors. Beyond that they are
+/// Bytes of answers with a remark or an error that wait for their reader: about 25 000 errors. Beyond that they are
 /// counted.
 pub(crate) const MAX_KEPT_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Ranges of lines that wait for their reader, some 60 bytes each. Only an owner that is refused or ignored every other
-/// line needs more; then the rest is one range that counts.
+/// Ranges of lines that wait for their reader, some 60 bytes each. Only an owner whose every other line is refused or
+/// ignored needs more; the rest is then one range that only counts.
 pub(crate) const MAX_ANSWER_RANGES: usize = 65_536;
 
-/// How long the writer waits before it tries again to write to a full disk. Somebody has to make room first, so it is
-/// not urgent; and a log that was truncated should not miss much.
+/// The time before the writer tries again to write to a full disk. Somebody has to make room first, so it is not
+/// urgent; but a log that was truncated should lose few lines.
 pub(crate) const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Log lines that wait for their reader.
 pub(crate) const MAX_QUEUED_LOG_BYTES: usize = 1024 * 1024;
 
-/// The same for what guests print: a plugin that prints a lot leaves room for our own lines.
+/// Bytes of guests' output that wait for the reader of the log. The rest of the queue is reserved for our own lines.
 pub(crate) const MAX_QUEUED_GUEST_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES / 2;
 
-/// The same for errors, among them how many ends are lost: they are few, and the last to be dropped.
+/// Bytes that wait for the reader of the log including errors, such as the number of lost ends. Errors are few, so they
+/// are dropped last.
 pub(crate) const MAX_QUEUED_ERROR_LOG_BYTES: usize = MAX_QUEUED_LOG_BYTES * 2;
 
-/// How long after the end of its input the program waits for a signal before it takes its owner for dead. A signal to a
-/// whole process group closes the pipe and reaches us at about the same time.
+/// The time for which the program, after the end of its input, waits for a signal before it takes its owner for dead. A
+/// signal to a whole process group closes the pipe and reaches us at about the same time.
 pub(crate) const OWNER_DIED_WAIT: Duration = Duration::from_millis(100);
 
-/// How long after the end of its input the program waits for the thread that looks at signals, when one has come and that
-/// thread has no processor: so long only on a machine that is too busy for everything else as well.
+/// The time for which the program, after the end of its input, waits for the signal thread if a signal has come and
+/// that thread has not run yet. Only an overloaded machine needs so long.
 pub(crate) const SIGNAL_THREAD_WAIT: Duration = Duration::from_secs(1);
 
-/// How long after a terminal's interrupt another one means that it is the end: agents leave when Ctrl-C is pressed
-/// twice, and ask for the second press.
+/// The time within which a second Ctrl-C means the end: agents leave at the second Ctrl-C, and ask for it.
 pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 
-/// How long after a terminal's interrupt the end of the input is its owner's answer to it. An agent that leaves takes a
-/// moment to save its own state first.
+/// The time after a Ctrl-C within which the end of the input is the owner's answer to it. An agent that leaves first
+/// saves its own state.
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
-/// Threads of `lastword stdio` beside those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the journal's
-/// two, the one that interrupts guests and the one that wakes who waits for a time. With `--report` there is one more.
+/// Threads of `lastword stdio` besides those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the
+/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one.
 pub(crate) const STDIO_THREADS: usize = 9;
 
-/// Threads that carry timers and what waits for the journal and the network.
+/// Threads that run timers and the tasks that wait for the journal and the network.
 pub(crate) const IO_THREADS: usize = 2;
 
-/// How often memory that is not used any more is given back to the system: more often than it takes to be old enough (10 s).
+/// The interval of returning unused memory to the system, shorter than the age that makes memory unused (10 s).
 pub(crate) const GIVE_BACK_MEMORY: Duration = Duration::from_secs(2);
 
-/// How often that is when the process idles: nothing new is freed then, and each time wakes a processor.
+/// The interval while the process idles: it frees nothing new then, and each round wakes a processor.
 pub(crate) const GIVE_BACK_MEMORY_IDLE: Duration = Duration::from_secs(15);
 
-/// CPU time between two times with which a process idles: that of a request or two.
+/// The CPU time between two rounds below which a process idles: that of a request or two.
 pub(crate) const IDLE_CPU: Duration = Duration::from_millis(5);
 
-/// Times in a row after which it does so seldom: by then all that was freed is old enough.
+/// Idle rounds in a row before the longer interval: by then all freed memory is old enough.
 pub(crate) const IDLE_ROUNDS: u32 = 7;
 
-/// Threads for file systems that are started at the beginning; there are more when they are needed and the machine gives them. One
-/// that waits for a server that does not answer leaves the others. Look-ups have their own, or these where there are none.
+/// File system threads that are started at the beginning. tokio starts more if they are needed and the machine allows
+/// it. A thread that waits for a silent file server leaves the rest. Look-ups have their own threads, or use these
+/// without them.
 pub(crate) const BLOCKING_THREADS: usize = 4;
 
-/// How long such a thread stays when there is nothing to do: longer than the process runs.
+/// The time for which an idle file system thread stays: longer than the process runs.
 pub(crate) const BLOCKING_THREADS_STAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long a thread may take to begin to run on a machine that is busy.
+/// The time that a thread may take to start on a busy machine.
 pub(crate) const THREAD_START: Duration = Duration::from_secs(5);
 
-/// Open files without which `lastword stdio` does not start: the streams, tokio's, the journal's, a compiler's pipes, and some
-/// for each plugin and its calls.
+/// Open files without which `lastword stdio` does not start: the streams, those of tokio, the journal and the compiler,
+/// and some for each plugin and its calls.
 pub(crate) const STDIO_DESCRIPTORS: usize = 48;
 
-/// Open files that a busy process wants: 4 096 calls can then have a connection each, and the rest as many files again.
+/// Open files that a busy process wants: one for a connection of each of 4 096 calls, and as many for the rest.
 pub(crate) const WANTED_DESCRIPTORS: u64 = 8192;
 
 /// Calls at once of `lastword run`, `check`, `test` and `compile`.
 pub(crate) const COMMAND_CALLS: u32 = 64;
 
-/// A certificate with those that it was signed with, or a key: some KiB each. Of a longer file the rest is not read.
+/// Bytes of a certificate chain or a key: some KiB each. The rest of a longer file is not read.
 pub(crate) const MAX_PEM_BYTES: u64 = 1024 * 1024;
 
-/// The number of a process and a newline, as a daemon writes it beside its socket.
+/// Bytes of a process id and a newline, which a daemon writes to the file next to its socket.
 pub(crate) const MAX_PID_BYTES: u64 = 16;
 
-/// How long requests that are under way when a daemon has drained may take to come to their end, in a budget that leaves so much: they
-/// wait for nothing any more but their clients.
+/// The time for requests that are under way when a daemon has drained, if the budget leaves so much: they wait only for
+/// their clients.
 pub(crate) const CONNECTIONS_CLOSE: Duration = Duration::from_millis(500);
 
-/// How long a daemon may take to answer a command, beside what the command itself asks it to wait for.
+/// The time for a daemon's answer to a command, without the wait that the command asks for.
 pub(crate) const DAEMON_ANSWERS: Duration = Duration::from_secs(30);
 
-/// Bytes of an answer of the daemon's: a page of 1 000 deliveries has some 600 KiB, and a message in each may have 4 KiB.
+/// Bytes of a daemon's answer: a page of 1 000 deliveries has some 600 KiB, and a message in each may have 4 KiB.
 pub(crate) const MAX_DAEMON_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long `lastword emit` may take altogether. Codex ends a hook after 1 s, and Claude Code all hooks of a session's end after 1.5 s.
+/// The time of `lastword emit` in all. Codex ends a hook after 1 s, and Claude Code all hooks of a session's end after
+/// 1.5 s.
 pub(crate) const EMIT_BUDGET: Duration = Duration::from_millis(700);
 
-/// How long it waits for the end of its input. Owners close it at once; the latest that was seen took 51 ms.
+/// The time for which `emit` waits for the end of its input. Owners close it at once; the slowest on record took 51 ms.
 pub(crate) const EMIT_INPUT: Duration = Duration::from_millis(400);
 
-/// How long it waits for more of an input that is one JSON value already, and is not closed.
+/// The time for which `emit` waits for more input after a complete JSON value.
 pub(crate) const EMIT_INPUT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is left of its time for the disk, when a daemon does not answer.
+/// The part of `emit`'s time that is reserved for the disk when a daemon does not answer.
 pub(crate) const EMIT_SPOOLING: Duration = Duration::from_millis(150);
 
-/// Bytes that it reads of a daemon's answer. An event of a tenant with hundreds of plugins has some KiB.
+/// Bytes of a daemon's answer that `emit` reads. An event of a tenant with hundreds of plugins has some KiB.
 pub(crate) const MAX_EMIT_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Characters of an owner's name for an event: three times the longest that is known.
+/// Characters of an owner's name for an event: three times the longest known one.
 pub(crate) const MAX_EVENT_NAME_CHARS: usize = 128;
 
-/// After how long without anything to do a daemon leaves that a hook has started: longer than people think between two prompts.
+/// The idle time after which a daemon that a hook has started exits: longer than people think between two prompts.
 pub(crate) const SPAWNED_IDLE: &str = "10m";
 
-/// How long the start of such a daemon may take: a plugin that is new may be compiled for a minute or two.
+/// The time for the start of such a daemon: compiling a new plugin may take a minute or two.
 pub(crate) const SPAWNED_READY: Duration = Duration::from_secs(300);
 
-/// How long an older daemon may take to leave: its drain's budget, which is an hour at most and 2 s as a rule.
+/// The time for an older daemon's exit: its drain budget, which is an hour at most and usually 2 s.
 pub(crate) const HAND_OVER: Duration = Duration::from_secs(30);
 
-/// How long its journal may be in use still when its socket is free: by then only the end of the process is missing.
+/// The time for which its journal may still be locked after its socket is free: only the end of the process is left.
 pub(crate) const HAND_OVER_JOURNAL: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether it has left. Nobody tells.
+/// The interval of checking whether the older daemon has exited. No event tells.
 pub(crate) const HAND_OVER_LOOK: Duration = Duration::from_millis(50);
 
-/// The log of such a daemon, in bytes, that the next one goes on with. A longer one is put aside first, in the place of the one before.
+/// Bytes of a spawned daemon's log that the next one appends to. A longer log is renamed first, and replaces the
+/// previous one.
 pub(crate) const MAX_DAEMON_LOG_BYTES: u64 = 1024 * 1024;
 
-/// Events of a spool that are handed to the runtime at once: as many as fill a commit or two, and 64 MiB of the largest.
+/// Spooled events that are handed to the runtime at once: as many as fill a commit or two, and 64 MiB of the largest.
 pub(crate) const SPOOLED_AT_ONCE: usize = 64;
 
-/// When events of a spool are tried again that could not be taken: a disk has room again when somebody has made it. Each time it takes
-/// twice as long, because all of them are read again.
+/// The first wait before spooled events that could not be taken are tried again: a full disk has room when somebody has
+/// made it. The wait doubles each time, because all of them are read again.
 pub(crate) const SPOOL_RETRY: Duration = Duration::from_secs(1);
 
-/// So long at most.
+/// The longest such wait.
 pub(crate) const SPOOL_RETRY_MOST: Duration = Duration::from_secs(60);
 
-/// How often a spool is asked for that another daemon takes in. Nobody tells when that one leaves.
+/// The interval of asking for a spool that another daemon takes in. No event tells when that daemon exits.
 pub(crate) const SPOOL_RETAKE: Duration = Duration::from_secs(5);
 
-/// How long no daemon is started after a start that has failed: what is wrong with it a person has to mend.
+/// The time without another start after a failed start of a daemon: a person has to fix the cause.
 pub(crate) const SPAWN_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often a spool is looked at where the system does not tell of changes in a directory.
+/// The interval of looking into a spool on a system that does not report changes of a directory.
 pub(crate) const SPOOL_LOOK: Duration = Duration::from_secs(5);
 
-/// How often in its time a daemon that leaves when it is idle looks whether it is.
+/// Checks for idleness within the idle time of a daemon that exits when idle.
 pub(crate) const IDLE_LOOKS: u32 = 4;
 
-/// How often `lastword status --watch` looks again.
+/// The interval of `lastword status --watch`.
 pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(2);
 
-/// A configuration; 10 000 plugins fit.
+/// Bytes of a configuration; 10 000 plugins fit.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
-/// Settings of an owner: those of people have some KiB, and an editor opens this much.
+/// Bytes of an owner's settings: usually some KiB, and an editor still opens this much.
 pub(crate) const MAX_SETTINGS_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Links that lead to settings, one to the next; Linux follows as many.
+/// Links in a row that lead to settings; Linux follows as many.
 pub(crate) const MAX_LINKS: u32 = 40;
 
-/// How long `codex app-server` may take for everything that it is asked: it starts in less than a second.
+/// The time for all answers of `codex app-server`: it starts in less than a second.
 pub(crate) const CODEX_ANSWERS: Duration = Duration::from_secs(15);
 
-/// Bytes that `codex app-server` may say meanwhile: a list of hooks has some KiB, and it tells of other things as well.
+/// Bytes of output of `codex app-server` in that time: a list of hooks has some KiB, and the server sends other
+/// messages too.
 pub(crate) const MAX_CODEX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long `hermes plugins list` may take: it does so in half a second, and in some on a machine that has not read it yet.
+/// The time for `hermes plugins list`: half a second, and some seconds on a machine that has not cached it yet.
 pub(crate) const HERMES_ANSWERS: Duration = Duration::from_secs(15);
 
-/// Bytes that it may say: some hundred for a plugin.
+/// Bytes of its output: some hundred for a plugin.
 pub(crate) const MAX_HERMES_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Files of one session each that `lastword doctor` reads; a person has some dozens of sessions open.
@@ -205,66 +209,69 @@ pub(crate) const MAX_SESSION_FILE_BYTES: u64 = 64 * 1024;
 /// Characters of a stored value that `lastword run` shows.
 pub(crate) const MAX_SHOWN_VALUE_CHARS: usize = 200;
 
-/// Pairs of tenant and plugin that the picture of a drain counts each by itself, some 3 KiB for each kind of outcome: as many as a drain has
-/// lines for.
+/// Pairs of tenant and plugin that the picture of a drain counts one by one, some 3 KiB for each kind of outcome: as
+/// many as a drain reports lines for.
 pub(crate) const MAX_PICTURED_PAIRS: usize = 1_000;
 
-/// Ends under way of which it is kept when they began, some 150 bytes each: many times the slots that there are.
+/// Running ends whose beginning is remembered, some 150 bytes each: many times the number of slots.
 pub(crate) const MAX_PICTURED_CALLS: usize = 4_096;
 
-/// Owners that go at once and have a picture each, and how many sessions each of them may have: the identities take some 100 bytes.
+/// Owners whose simultaneous goodbyes have a picture each, and the sessions of each of them: an identity takes some 100
+/// bytes.
 pub(crate) const MAX_PICTURED_GOODBYES: usize = 8;
-/// Of these, those of one tenant's owners, and of connections.
+/// Of these, the owners of one tenant, and the connections.
 pub(crate) const MAX_TENANT_PICTURED_GOODBYES: usize = MAX_PICTURED_GOODBYES / 2;
 pub(crate) const MAX_PICTURED_SESSIONS: usize = 10_000;
 
-/// Pictures of owners' drains that wait for a disk. Those that come then are left out.
+/// Pictures of owners' drains that wait for a disk. Further ones are omitted.
 pub(crate) const MAX_WAITING_PICTURES: usize = 4;
 
-/// Files of drains that one run keeps where each drain has its own: some MiB. Then the oldest goes of the tenant that has most.
+/// Files of drains that one run keeps if each drain has its own: some MiB. Beyond that, the oldest file of the tenant
+/// with most files is removed.
 pub(crate) const MAX_KEPT_PICTURES: usize = 100;
 
 /// Keys that `lastword run` shows.
 pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 
-// The end of the process, counted from the end of the budget. All of it must fit into the 100 ms that the budget may be
-// overrun by, with room for the kernel to take the process apart.
+// The times of the process's end, counted from the end of the budget. All of them must fit into the 100 ms that the
+// budget may be exceeded by, with room for the kernel to free the process.
 
-/// How long the picture of a drain is waited for when nothing else is to be done, in a budget that leaves so much. It takes some
-/// milliseconds on a disk that is well.
+/// The time for the picture of a drain when no other work is left, if the budget leaves so much. A picture takes some
+/// milliseconds on a healthy disk.
 pub(crate) const PICTURE_WAIT: Duration = Duration::from_secs(1);
 
-/// So long before the end of the budget no more lines are taken, or a quarter of a short budget: what is accepted then has time
-/// to be written down and answered. A line that is not taken was never accepted. As long as a drain keeps back for its last commit.
+/// The time before the end of the budget from which no more lines are taken, or a quarter of a short budget: events
+/// that are accepted by then have time to be written and answered. A line that is not taken was never accepted. As long
+/// as a drain reserves for its last commit.
 pub(crate) const LAST_LINE_BEFORE_END: Duration = Duration::from_millis(150);
 
-/// So long before the end of the budget the drain's line is written at the latest, if there is a report: answers to the owner's lines
-/// that have not come by then are not waited for, and neither is a reader that is behind.
+/// The time before the end of the budget by which the drain's line is written, if there is a report. It does not wait
+/// for later answers, nor for a reader that is behind.
 pub(crate) const DRAIN_LINE_BEFORE_END: Duration = Duration::from_millis(20);
 
-/// How long it is tried to count what a drain has come to that has not returned. It takes microseconds, once nobody has the
-/// dispatcher's lock.
+/// The time for counting the results of a drain that has not returned. Counting takes microseconds, once the
+/// dispatcher's lock is free.
 pub(crate) const COUNTING_WAIT: Duration = Duration::from_millis(10);
 
-/// A drain that has not returned by then is left to itself.
+/// After this the program stops waiting for a drain that has not returned.
 pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(20);
 
-/// What it may take to free a million deliveries that were not made, and to close the journal. Where the budget leaves less, that is
-/// the system's to do.
+/// The time for freeing a million undelivered deliveries and closing the journal. If the budget leaves less, the system
+/// does it.
 pub(crate) const FREEING: Duration = Duration::from_millis(200);
 
-/// Output that its reader has not taken by then is lost.
+/// After this, output that its reader has not taken is lost.
 pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(40);
 
-/// The watchdog ends the process.
+/// After this the watchdog ends the process.
 pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(60);
 
-/// At the end a reader that takes nothing for this long is not waited for any longer: one that is alive reads 64 KiB in
-/// far less. What is left of the budget bounds it in any case.
+/// At the end, the program stops waiting for a reader that has taken nothing for this long: a live one reads 64 KiB in
+/// far less. The rest of the budget is a bound as well.
 pub(crate) const STALLED_READER: Duration = Duration::from_millis(100);
 
-/// Different names of events that are not ours and are counted one by one; an owner's hooks have about 30.
+/// Names of ignored events that are counted one by one; an owner's hooks have about 30.
 pub(crate) const MAX_NAMED_EVENTS: usize = 64;
 
-/// How long the log's last lines may take when a signal came before `ready`: leaving at once comes first.
+/// The time for the log's last lines after a signal before `ready`: exiting at once comes first.
 pub(crate) const LAST_LINES_WAIT: Duration = Duration::from_millis(40);

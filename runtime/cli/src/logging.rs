@@ -1,4 +1,4 @@
-//! Logs: to stderr, one line an event, guests' own output included. A daemon's are JSON where no terminal reads them.
+//! Logs to stderr, one line for each event, including guests' output. A daemon logs JSON if stderr is no terminal.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -22,16 +22,16 @@ use crate::limits::{
 use crate::output::line_queue::LineWriter;
 use lastword_protocol::input::DEFAULT_TENANT;
 
-/// The target of what guests print.
+/// The target of guests' output.
 pub(crate) const GUEST_TARGET: &str = "lastword::guest";
 
-/// What goes without saying of a guest's line.
+/// Fields of a guest's line that are omitted because they are usual.
 const USUAL: [(&str, &str); 2] = [("stream", "stdout"), ("tenant", DEFAULT_TENANT)];
 
-/// Every crate of ours is called lastword-something.
+/// The names of all our crates begin with `lastword`.
 const DEFAULT_FILTER: &str = "warn,lastword=info";
 
-/// What a log's line looks like.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
@@ -41,13 +41,13 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What fits whoever reads stderr: a terminal has a person before it.
+    /// Returns the format that suits the reader of stderr: a person reads a terminal.
     pub(crate) fn of_stderr() -> Self {
         if io::stderr().is_terminal() { Self::Lines } else { Self::Json }
     }
 }
 
-/// Logs through a queue, so that a reader of stderr that stalls holds up nobody. What does not fit is dropped.
+/// Logs through a queue, so that a slow reader of stderr blocks no thread. Drops lines that do not fit.
 ///
 /// # Errors
 /// When there is no thread or descriptor left.
@@ -56,16 +56,16 @@ pub(crate) fn to_queue(format: Format) -> io::Result<LineWriter> {
     let writer = LineWriter::spawn("stderr", stderr, |_| ())?;
     init(format, None::<Identity>, Queue(writer.clone()));
     let last = writer.clone();
-    // The default hook writes to stderr itself, and a reader that stalls would hold up the thread that panicked.
+    // The default hook writes to stderr directly, so a slow reader would block the thread that panicked.
     std::panic::set_hook(Box::new(move |panic| {
-        // It has two lines, and an event is one.
+        // The message has two lines, and a log event is one.
         tracing::error!("{}", panic.to_string().lines().collect::<Vec<_>>().join(" "));
         last.flush(Instant::now() + LAST_LINES_WAIT, STALLED_READER);
     }));
     Ok(writer)
 }
 
-/// Logs straight to stderr, for commands that a person runs. What guests print goes to `guests`, if there is one.
+/// Logs directly to stderr, for commands of a person. Guests' output goes to `guests`, if there is one.
 pub(crate) fn to_stderr<L>(guests: Option<L>)
 where
     L: Layer<Registry> + Send + Sync,
@@ -73,7 +73,7 @@ where
     init(Format::Lines, guests, io::stderr);
 }
 
-/// The filter that the environment asks for, and a complaint if it cannot be read.
+/// Returns the filter of the environment, and a complaint if it cannot be parsed.
 fn filter() -> (EnvFilter, Option<String>) {
     let asked = ["LASTWORD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
@@ -105,7 +105,7 @@ where
         .with_filter(filter)
         .with_filter(filter_fn(move |metadata| !elsewhere || metadata.target() != GUEST_TARGET));
     let subscriber = Registry::default().with(guests).with(lines);
-    // There is one already only in tests, which do not look at stderr.
+    // Only in tests there is one already, and they do not look at stderr.
     tracing::subscriber::set_global_default(subscriber).ok();
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");
@@ -118,7 +118,7 @@ fn colour() -> bool {
 
 struct Queue(LineWriter);
 
-/// The queue, up to a limit.
+/// The queue, up to a limit of bytes.
 struct Share<'w> {
     queue: &'w LineWriter,
     limit: usize,
@@ -142,7 +142,7 @@ impl<'w> MakeWriter<'w> for Queue {
 }
 
 impl Write for Share<'_> {
-    /// Called once for each event, with its whole line.
+    /// Called once for each event with its whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.queue.push_up_to(self.limit, line);
         Ok(line.len())
@@ -153,8 +153,8 @@ impl Write for Share<'_> {
     }
 }
 
-/// `2026-11-21T07:00:00.000Z INFO lastword: message name=value`, and for what a guest prints
-/// `2026-11-21T07:00:00.000Z INFO plugin=memory session=s1 | its line`.
+/// `2026-11-21T07:00:00.000Z INFO lastword: message name=value`, and for guests' output `2026-11-21T07:00:00.000Z INFO
+/// plugin=memory session=s1 | its line`.
 struct Lines;
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// What is logged, without its time.
+    /// Returns the logged text, without its time.
     fn logged(log: impl FnOnce()) -> String {
         let kept = Kept::default();
         let writer = kept.clone();

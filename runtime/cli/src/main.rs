@@ -1,4 +1,4 @@
-//! The program `lastword`: what turns owners' words into events, signals into drains, and outcomes into an exit code.
+//! The program `lastword`: converts owners' lines to events, signals to drains, and outcomes to an exit code.
 //!
 //! `lastword --help` documents it; docs/ARCHITECTURE.md says where its promises are tested.
 
@@ -57,27 +57,28 @@ use exit::{Exit, Failure};
 use lastword_events::printable;
 use lastword_events::text::printable_lines;
 
-/// A session's many small strings are made by the thread that hears of it and freed by the one that ends it: an allocator
-/// with a cache for each thread takes a third less of the time in which a session is registered, ended and delivered.
+/// The thread that receives a session allocates its many small strings, and the thread that ends it frees them. An
+/// allocator with a cache for each thread saves a third of the time in which a session is registered, ended and
+/// delivered.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
-    // First: an agent waits for it.
+    // Comes first, because an agent waits for it.
     if emit::is_asked() {
         leave(emit::run());
     }
     arenas::share_where_limited();
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
-    // A panic has told stderr about itself; what is left is to leave with our code for it.
+    // The panic hook has written to stderr. Only the exit code is left.
     let result = catch_unwind(|| {
         signals::outlive_file_size_limit().map_err(Failure::internal)?;
         carry_out(&cli.command)
     });
     let exit = result.unwrap_or(Ok(Exit::Internal)).unwrap_or_else(|failure| {
         let Failure { exit, error } = threads::explain(failure);
-        // There is nobody left to tell if stderr is gone.
+        // If stderr is closed, nobody can be told.
         writeln!(anstream::stderr(), "lastword: {}", message(&error)).ok();
         exit
     });
@@ -106,21 +107,21 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Forget(args) => operate::forget(args),
         Command::Journal { verb } => operate::journal(verb),
         Command::Compile(args) => compile::compile(args),
-        // `is_asked` has seen it before.
+        // `is_asked` has handled it before.
         Command::Emit(_) => Ok(emit::run()),
         Command::EmitSpawn(args) => emit::start_daemon(args),
         Command::CompileComponent => plugins::compile(),
     }
 }
 
-/// What clap has to say. Arguments may be names of files that a shell has found, and clap repeats them as they are: it is
-/// asked again with what a terminal does not obey.
+/// Prints clap's error. clap repeats arguments as they are, and they may be file names that a shell has expanded. So
+/// clap is asked again with escaped arguments.
 fn refuse(error: clap::Error) -> ! {
     let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
     Cli::try_parse_from(arguments).err().unwrap_or(error).exit()
 }
 
-/// An error and its causes: one line, or one for each mistake in a configuration.
+/// Returns an error and its causes: one line, or one for each mistake in a configuration.
 fn message(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     match error.downcast_ref() {
@@ -129,7 +130,7 @@ fn message(error: &anyhow::Error) -> String {
     }
 }
 
-/// Ends the process without waiting for threads that a guest, or a reader of our output, may be holding up.
+/// Ends the process without waiting for threads that a guest, or a reader of our output, may be blocking.
 fn leave(exit: Exit) -> ! {
     std::process::exit(i32::from(exit.code()))
 }

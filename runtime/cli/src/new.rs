@@ -1,4 +1,4 @@
-//! `lastword new`: a plugin that builds, passes `lastword test`, and is a beginning of one's own.
+//! `lastword new`: creates a plugin that builds and passes `lastword test`, for its author to change.
 
 mod skeletons;
 
@@ -19,7 +19,7 @@ use skeletons::{PLACEHOLDER, Skeleton};
 /// Writes the files.
 ///
 /// # Errors
-/// When the folder is there already, or cannot be written.
+/// When the folder exists already, or cannot be written.
 pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
     let folder = args.path.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
     if folder.exists() {
@@ -28,7 +28,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<Exit, Failure> {
             printable_path(&folder)
         )));
     }
-    // All of it or nothing: what is half written would be in the way of the next try.
+    // All of it or nothing: a half-written folder would prevent the next try.
     if let Err(error) = write(args.language.skeleton(), &folder, &args.name) {
         fs::remove_dir_all(&folder).ok();
         return Err(Failure::usage(error));

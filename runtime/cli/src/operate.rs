@@ -1,4 +1,4 @@
-//! What operators do with a journal: look into it, give a dead delivery another chance or let it go, and look after the
+//! The operator's commands for a journal: list sessions and deliveries, redeliver or drop deliveries, and maintain the
 //! file.
 
 mod active;
@@ -32,18 +32,18 @@ use unmade::UnmadeDelivery;
 pub(crate) use forget::forget;
 pub(crate) use table::Table;
 
-/// The lists of a daemon.
+/// The paths of the daemon's lists.
 const SESSIONS: &str = "/v1/sessions";
 const DELIVERIES: &str = "/v1/deliveries";
 
 impl JournalArgs {
-    /// The file that is meant.
+    /// Returns the path of the journal's file.
     pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
-        // A file that is named needs no configuration.
+        // A named file needs no configuration.
         let own = if self.journal.is_none() { users_own() } else { None };
         let config = self.config.as_ref().or(own.as_ref());
         let configured = match config {
-            // One that is gone may have left a journal, and one that came through a pipe cannot be read again.
+            // A journal may outlive its configuration file. A configuration from a pipe cannot be read again.
             Some(config) if config.exists() && !inputs::is_passing(config) => {
                 Config::load_journal(config).map_err(Failure::usage)?
             }
@@ -168,7 +168,7 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
             Changed::AlreadyOwed => "is owed already: nothing was changed",
             Changed::Unknown => "is not in this journal: it was made, or never owed",
             Changed::UnderWay => "was left as it is: its plugin is being called with it",
-            // A journal that is locked calls nobody, and can be written.
+            // A locked journal makes no calls, but can be written.
             _ => "was left as it is: the daemon's log says why",
         };
         printed(writeln!(out, "{id}: {what}"))?;
@@ -185,7 +185,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
             let path = args.path()?;
             let file = args.look()?;
             let problems = file.check().map_err(unusable)?;
-            // It is no damage: what it was about is owed, or active.
+            // Not damage: its deliveries are owed, or its sessions active.
             for SetAsideRow { at, tenant, session, what, why } in file.set_aside().map_err(unusable)? {
                 let [tenant, session, what] = [&tenant, &session, &what].map(|text| printable(text));
                 let whose =
@@ -212,7 +212,7 @@ pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
         JournalVerb::Export(args) => {
             let mut out = PlainJsonWriter::new(io::BufWriter::new(out));
             let exported = args.look()?.export(&mut out);
-            // A reader that has read enough is no failure.
+            // A reader that has closed the pipe is no failure.
             if let Err(OpenError::Unusable { source, .. }) = exported {
                 printed(Err(source))?;
             } else {
@@ -258,7 +258,7 @@ impl State {
     }
 }
 
-/// Prints the rows of a daemon's list, with all that they say.
+/// Prints the rows of a daemon's list, with all their fields.
 fn print_rows(out: &mut impl Write, daemon: &Daemon, list: &str) -> Result<Exit, Failure> {
     daemon.each_row(list, |row| printed(writeln!(out, "{}", plain_json(row))))?;
     Ok(Exit::Delivered)

@@ -1,4 +1,4 @@
-//! What carries our lines away: those for the owner from a [`stdout_queue`], those of the log from a [`line_queue`].
+//! Writes our lines: those for the owner from a [`stdout_queue`], those of the log from a [`line_queue`].
 
 pub(crate) mod answer;
 pub(crate) mod line_queue;

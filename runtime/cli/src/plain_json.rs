@@ -1,5 +1,5 @@
-//! JSON with nothing in it that a terminal obeys. Owners choose ids and guests messages, and JSON escapes only the oldest of the
-//! characters that move a cursor or turn the direction of writing. To whoever parses it it is the same.
+//! JSON without characters that a terminal obeys. Owners choose ids and guests messages, and JSON escapes only the
+//! oldest of the characters that move the cursor or change the direction of writing. Parsers get the same values.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use lastword_events::is_plain;
 
-/// The same JSON, in which what is not [plain](is_plain) is an escape.
+/// Returns the same JSON, with characters that are not [plain](is_plain) escaped.
 pub(crate) fn plain_json(json: &str) -> Cow<'_, str> {
-    // What is before the space is between values, if it is there at all: within a string it is an escape already.
+    // Characters below the space, if there are any, stand between values: within a string they are escaped already.
     let is_harmless = |c: char| c < ' ' || is_plain(c);
     if json.chars().all(is_harmless) {
         return Cow::Borrowed(json);
@@ -28,7 +28,7 @@ pub(crate) fn plain_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Makes plain what is written to it, in pieces of whole characters.
+/// Escapes the JSON that is written to it, in pieces of whole characters.
 pub(crate) struct PlainJsonWriter<W>(W);
 
 impl<W> PlainJsonWriter<W> {

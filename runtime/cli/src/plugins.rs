@@ -1,4 +1,4 @@
-//! Which plugins there are, and how they are loaded.
+//! Gathers the plugins, and loads them.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -22,14 +22,14 @@ use lastword_events::text::printable_path;
 /// The first descriptor that is not a standard stream.
 const FIRST_INHERITED: i32 = 3;
 
-/// What the calls have together that a command makes which serves nobody: it makes few at once, and thousands of slots take some
-/// milliseconds to reserve.
+/// The limits of a command that serves nobody: it makes few calls at once, and reserving thousands of slots takes some
+/// milliseconds.
 const OF_A_COMMAND: Calls = Calls { memory: None, slots: Some(COMMAND_CALLS) };
 
-/// The configuration with what the command line adds to it.
+/// Returns the configuration with the plugins of the command line.
 ///
 /// # Errors
-/// Everything that is wrong with the configuration, or the first thing that is wrong with a `--plugin`.
+/// Every mistake in the configuration, or the first problem of a `--plugin`.
 pub(crate) fn gather(args: &RuntimeArgs) -> Result<Config, Failure> {
     let mut config = match &args.config {
         Some(path) => Config::load(path).map_err(Failure::usage)?,
@@ -54,10 +54,10 @@ pub(crate) fn gather(args: &RuntimeArgs) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// A plugin that is named after its file.
+/// Returns a plugin that is named after its file.
 ///
 /// # Errors
-/// When the file cannot be read, or its name gives no plugin a name.
+/// When the file cannot be read, or its name is no valid plugin name.
 pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<PluginEntry, Failure> {
     let component = read_component(path).map_err(Failure::usage)?;
     let name = name_of(path).map_err(|error| {
@@ -67,7 +67,7 @@ pub(crate) fn from_path(path: &Path, limits: Limits, grants: Grants) -> Result<P
     Ok(PluginEntry { name, path: path.to_owned(), component, tenants: None, limits, grants, place })
 }
 
-/// A sandbox that fits these plugins.
+/// Makes a sandbox for these plugins.
 ///
 /// # Errors
 /// When this machine cannot make one.
@@ -75,7 +75,7 @@ pub(crate) fn sandbox(cache: &CacheArgs, plugins: &[PluginEntry]) -> Result<Sand
     make_sandbox(cache, most_memory(plugins), OF_A_COMMAND)
 }
 
-/// A sandbox for these plugins in a program that serves, whose calls have so much together.
+/// Makes a sandbox for these plugins in a serving program, whose calls have these limits together.
 ///
 /// # Errors
 /// When this machine cannot make one.
@@ -91,7 +91,7 @@ fn most_memory(plugins: &[PluginEntry]) -> u64 {
     plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or_default()
 }
 
-/// A sandbox for plugins whose `limits.memory` is at most so many bytes.
+/// Makes a sandbox for plugins whose `limits.memory` is at most so many bytes.
 ///
 /// # Errors
 /// When this machine cannot make one.
@@ -110,7 +110,7 @@ fn make_sandbox(cache: &CacheArgs, memory: u64, calls: Calls) -> Result<Sandbox,
     let mut config = SandboxConfig {
         cache_dir,
         compiler: compiler(),
-        // Where there is no process that compiles, this one does, whatever it is given: it is the operator's.
+        // Without a compiler process this process compiles components of any size: the operator chose them.
         max_in_process_code: u64::MAX,
         narrow_memory: memory,
         ..SandboxConfig::default()
@@ -124,14 +124,14 @@ fn make_sandbox(cache: &CacheArgs, memory: u64, calls: Calls) -> Result<Sandbox,
     })
 }
 
-/// This program once more, as a compiler that can be killed. Where it is is not known on every system: then
-/// components are compiled in this process.
+/// Returns this program as a compiler process that can be killed. Some systems do not tell the program's path;
+/// components are then compiled in this process.
 fn compiler() -> Option<CompilerProcess> {
     if cfg!(test) {
-        // The program that runs a unit test is another.
+        // A unit test runs another program.
         return None;
     }
-    // What the owner left open in us is not the compiler's: it would keep the owner's pipes open after our end.
+    // The compiler must not inherit the owner's open descriptors: it would keep the owner's pipes open after our end.
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
     let compiler = CompilerProcess::this_program([COMPILE]);
     if compiler.is_none() {
@@ -143,17 +143,17 @@ fn compiler() -> Option<CompilerProcess> {
     compiler
 }
 
-/// What the program does as a compiler.
+/// Runs as the compiler process.
 ///
 /// # Errors
-/// When nobody talks to it, or a person does.
+/// When stdin is closed or a terminal.
 pub(crate) fn compile() -> Result<Exit, Failure> {
     signals::leave_to_parent().map_err(Failure::internal)?;
     compile_worker(io::stdin(), io::stdout()).map_err(Failure::internal)?;
     Ok(Exit::Delivered)
 }
 
-/// Loads all of them at once: one that takes long to compile does not keep the others waiting.
+/// Loads all plugins at once, so that one slow compilation does not delay the rest.
 ///
 /// # Errors
 /// For the first one, in the order of the configuration, that does not fit.
@@ -165,7 +165,7 @@ pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<V
             let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             std::iter::from_fn(next).map(|(number, entry)| (number, load(sandbox, entry))).collect::<Vec<_>>()
         };
-        // This thread is one of them, and does it alone where there are no others.
+        // This thread loads as well, and does all the work if no other thread can be started.
         let others = (1..at_once).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok());
         let others: Vec<_> = others.collect();
         let mut loaded = work();
@@ -178,10 +178,10 @@ pub(crate) fn load_all(sandbox: &Sandbox, entries: Vec<PluginEntry>) -> Result<V
     loaded.into_iter().map(|(_, plugin)| plugin).collect()
 }
 
-/// Compiles a plugin, or takes it from the cache.
+/// Compiles a plugin, or loads it from the cache.
 ///
 /// # Errors
-/// When it does not fit; the error names it.
+/// When it does not fit. The error names it.
 pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Failure> {
     let source = Source::Bytes(entry.component);
     sandbox.load_with(entry.name.clone(), &source, entry.limits, entry.grants).map_err(|error| {
@@ -194,7 +194,7 @@ pub(crate) fn load(sandbox: &Sandbox, entry: PluginEntry) -> Result<Plugin, Fail
     })
 }
 
-/// Where compiled code is kept; nowhere when nobody knows where the user's cache is.
+/// Returns the directory of compiled code. `None` if the user's cache directory is unknown.
 pub(crate) fn cache_dir(cache: &CacheArgs) -> Option<PathBuf> {
     if cache.no_cache {
         return None;

@@ -1,8 +1,8 @@
 //! `--report`: a picture of each drain, for people.
 //!
-//! [`gatherer`] counts as an observer of the runtime what calls come to, in the bounded [`bins`] of each row's [`tally`]. When a drain
-//! has been told of, [`picture`] chooses what is shown, [`svg`] and [`html`] draw it, and [`writer`] writes it to its [`place`]. Nothing
-//! here is on the way of a drain: what cannot be drawn or written in time is left out.
+//! [`gatherer`] observes the runtime and counts the outcomes of calls in the bounded [`bins`] of each row's [`tally`].
+//! After a drain's report, [`picture`] chooses the content, [`svg`] and [`html`] draw it, and [`writer`] writes it to
+//! its [`place`]. A drain waits for none of this: a picture that is not ready in time is omitted.
 
 mod bins;
 mod gatherer;
@@ -38,16 +38,16 @@ use writer::{Waited, Writer, Writing};
 pub(crate) struct Reports {
     gatherer: Gatherer,
     writer: Arc<Writer>,
-    /// When the drain of every session began.
+    /// The beginning of the drain of every session.
     drain: Arc<Mutex<Option<(Instant, Timestamp)>>>,
 }
 
 impl Reports {
-    /// Pictures go there from now on. None when they cannot be drawn. A place that cannot be written to is told of now, and tried all
-    /// the same: it may be mended by the time of the drain.
+    /// Begins to write pictures to this path. `None` when they cannot be drawn. A place that cannot be written is
+    /// reported now and still used: it may be repaired by the time of the drain.
     ///
     /// # Errors
-    /// When the path's name says of no format that it is.
+    /// When the file's name has no extension of a known format.
     pub(crate) fn begin(path: &Path) -> Result<Option<Self>, Failure> {
         let place = Place::of(path).map_err(Failure::usage)?;
         if let Err(error) = place.check() {
@@ -65,18 +65,19 @@ impl Reports {
         }
     }
 
-    /// What is to be told by the runtime.
+    /// Returns the observer for the runtime.
     pub(crate) fn observer(&self) -> Gatherer {
         self.gatherer.clone()
     }
 
-    /// To be called before the runtime drains every session.
+    /// Call it before the runtime drains every session.
     pub(crate) fn drain_begins(&self, began: Instant, budget: Duration) {
         *self.drain.lock() = Some((began, Timestamp::now()));
         self.gatherer.drain_begins(began, budget);
     }
 
-    /// Draws the drain of every session. `end`: how that is called which ends now. To be called when the drain was told of.
+    /// Draws the drain of every session. `end` names the step that ends now. Call it after the drain's report was
+    /// written.
     pub(crate) fn drained(&self, report: DrainReport, end: &'static str) -> Option<Drawing> {
         let (began, at) = self.drain.lock().take()?;
         let tallies = self.gatherer.drain_is_over()?;
@@ -86,14 +87,14 @@ impl Reports {
     }
 }
 
-/// The picture of the drain that the program ends with.
+/// The picture of the program's last drain.
 pub(crate) struct Drawing {
     writing: Writing,
     since: Instant,
 }
 
 impl Drawing {
-    /// Waits for it as long as there is time, which is over then.
+    /// Waits for the picture until `ends`.
     pub(crate) fn wait(self, ends: Instant) {
         match self.writing.wait(ends.min(self.since + PICTURE_WAIT)) {
             Waited::Done => {}
@@ -109,7 +110,7 @@ impl Drawing {
     }
 }
 
-/// Draws what owners' goodbyes come to.
+/// Draws the outcomes of owners' goodbyes.
 impl OwnerDrains for Reports {
     fn begins(&self, drain: &OwnerDrainStart<'_>) -> Option<OwnerDrained> {
         if drain.sessions.is_empty() || drain.sessions.len() > MAX_PICTURED_SESSIONS {
@@ -130,7 +131,7 @@ impl OwnerDrains for Reports {
     }
 }
 
-/// An owner that is going: nothing of it is counted any more when nobody waits for what becomes of it.
+/// An owner's goodbye. Dropping it ends the counting, because nobody waits for the outcome any more.
 struct Going {
     gatherer: Gatherer,
     id: u64,

@@ -1,4 +1,4 @@
-//! `lastword run`: one call of a plugin, and what its author wants to know of it.
+//! `lastword run`: calls a plugin once, and prints a report for its author.
 
 mod event;
 mod show;
@@ -30,14 +30,14 @@ use crate::config::PluginEntry;
 /// Calls the hook once. Ctrl-C ends it as it ends any program.
 ///
 /// # Errors
-/// When there is nothing that can be called.
+/// When the plugin or the event cannot be used.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let guest_output = GuestOutput::default();
     logging::to_stderr(Some(guest_output.clone()));
     carry_out(args, &guest_output, &mut anstream::stdout().lock())
 }
 
-/// Makes the call, and says to `out` how it went. `guest_output` has what the guest prints.
+/// Makes the call, and prints the report to `out`. `guest_output` receives the guest's output.
 fn carry_out(args: &RunArgs, guest_output: &GuestOutput, out: &mut impl Write) -> Result<Exit, Failure> {
     let grants = args.grants.grants()?;
     let entry = plugins::from_path(&args.plugin, args.limits.limits(), grants.clone())?;
@@ -78,7 +78,7 @@ fn call(args: &RunArgs, plugin: &PluginEntry) -> Result<HookCall, Failure> {
         .map_err(|bad| Failure::usage(anyhow!("the event in {} cannot be used: {}", printable_path(path), bad.message)))
 }
 
-/// Reads the file, or stdin for `-`, as far as a line of the protocol may go.
+/// Reads the file, or stdin for `-`, up to the length of a protocol line.
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
     let json =
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
 
-    /// What `lastword run` says of a test guest.
+    /// Returns the output of `lastword run` for a test guest.
     fn run(guest: &str, more: &[&str]) -> (Result<Exit, Failure>, String) {
         let dir = tempfile::tempdir().unwrap();
         let path = lastword_test_guests::write(guest, dir.path());

@@ -1,18 +1,19 @@
-//! Files on which it depends who is let in: a key, and the list of tokens. Whoever else may change or read them is told of.
+//! Secret files: a key, and the list of tokens. Warns if other users may change or read them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use lastword_events::text::printable_path;
 
-/// A group, and everybody.
+/// Write permission of the group and of everybody.
 const OTHERS_WRITE: u32 = 0o022;
-/// Everybody. A group that may read is somebody's intention: a key is often root's, and read by a group of daemons.
+/// Read permission of everybody. Read permission of the group is usually intended: root may own a key that a group of
+/// daemons reads.
 const ALL_READ: u32 = 0o004;
 
-/// Warns of a file that is not as private as it should be. It serves all the same.
+/// Warns if a file is not private enough. The daemon serves with it all the same.
 pub(crate) fn warn_if_open(path: &Path) {
-    // What cannot be looked at cannot be read either, and that is told elsewhere.
+    // If its metadata cannot be read, the file cannot be read either, which is reported elsewhere.
     let Ok(metadata) = path.metadata() else { return };
     if !metadata.is_file() {
         return;
@@ -23,7 +24,7 @@ pub(crate) fn warn_if_open(path: &Path) {
     }
 }
 
-/// What others may do, and how a command begins that takes it from them.
+/// Returns the permissions of other users, and the beginning of a command that removes them.
 fn openness(mode: u32) -> Option<String> {
     let mode = mode & 0o7777;
     match (mode & OTHERS_WRITE != 0, mode & ALL_READ != 0) {

@@ -1,8 +1,8 @@
 //! `lastword serve`: a daemon for any number of owners, which outlives them.
 //!
-//! The main thread waits for what ends it, and takes the last steps. Four others are this command's own: `stderr`, `signals` and
-//! `watchdog`, as in `stdio`, and tokio's, which serve connections. Nothing that a client, a plugin or a disk does holds up the one
-//! that waits.
+//! The main thread waits for the end, and takes the last steps. The command has four other kinds of threads: `stderr`,
+//! `signals` and `watchdog`, as in `stdio`, and tokio's, which serve connections. No client, plugin or disk can block
+//! the main thread.
 
 mod applied;
 mod controls;
@@ -57,10 +57,10 @@ use service::{Left, Service};
 use settings::Settings;
 use spool::Intake;
 
-/// Serves until a signal, or an operator, says that it is over.
+/// Serves until a signal or an operator ends it.
 ///
 /// # Errors
-/// When it cannot begin. Once it has begun, the exit code says how it went.
+/// When it cannot begin. Once it has begun, the exit code tells the result.
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
     huge_pages::refuse();
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     result
 }
 
-/// Without a configuration that is named, the user's own. A daemon that a hook has started waits for the one before it.
+/// Uses the user's own configuration if no other is named. A daemon that a hook has started waits for the previous one.
 fn with_users_own(args: &ServeArgs) -> ServeArgs {
     let mut args = args.clone();
     if args.spawned {
@@ -99,24 +99,26 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let config = plugins::gather(&args.runtime)?;
     let settings = Settings::of(args, &config)?;
     let drain = config.drain;
-    // First: a second daemon should not wait for the journal, or for plugins to be compiled, to be told of the other one.
+    // Comes first, so that a second daemon learns of the first one before it waits for the journal or compiles plugins.
     let listeners = Listeners::open(&settings)?;
     let found = spool::find(args.spool.as_deref())?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
 
-    let engine = threads::io_runtime()?;
-    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
+    let io_runtime = threads::io_runtime()?;
+    let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let Built { runtime, server, reloader, asked, slots } = {
-        let _context = engine.enter();
+        let _context = io_runtime.enter();
         build(args, config, &settings, &early, reports.as_ref())?
     };
-    // What may fail comes before `ready`. A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
+    // Steps that can fail come before `ready`. This thread has a runtime of its own, so that it receives signals
+    // whatever blocks the other runtime.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
-    engine.block_on(go_on(&runtime, &server));
-    // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
+    io_runtime.block_on(go_on(&runtime, &server));
+    // Returns the memory that recovery used: if a signal comes now, the kernel must free it within the budget.
     arenas::give_back_all_unused();
 
-    // First this: what is taken in now is accepted, and whoever has seen `ready` may send a signal and count on the drain.
+    // Comes before the first event is taken: events taken from now on are accepted, and an owner that has seen `ready`
+    // may send a signal and rely on the drain.
     let at_signal = AtSignal {
         watchdog: watchdog.clone(),
         giving_back: giving_back.clone(),
@@ -124,19 +126,19 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         budget: drain.budget,
     };
     at_signal.arm(&signals, false, "stopping");
-    let intake = found.map(|found| Intake::begin(found, &server, engine.handle(), &signals));
+    let intake = found.map(|found| Intake::begin(found, &server, io_runtime.handle(), &signals));
     let spool = intake.as_ref().map(Intake::spool);
     let (sockets, addresses) = (listeners.sockets().to_vec(), listeners.addresses().to_vec());
-    let serving = listeners.serve(engine.handle(), &server, &settings).map_err(Failure::internal)?;
-    engine.spawn(systemd::keep_alive(runtime.clone()));
-    reload_on_hangup(engine.handle(), hangup, reloader);
+    let serving = listeners.serve(io_runtime.handle(), &server, &settings).map_err(Failure::internal)?;
+    io_runtime.spawn(systemd::keep_alive(runtime.clone()));
+    reload_on_hangup(io_runtime.handle(), hangup, reloader);
     ready::print(Output::Ready(start::ready(&runtime, &runtime.plugins(), slots)), &sockets, &addresses);
     systemd::ready();
     tracing::info!(?sockets, ?addresses, "ready");
     let service = Service {
         runtime,
         server,
-        engine: engine.handle().clone(),
+        io_runtime: io_runtime.handle().clone(),
         logs: logs.clone(),
         signals,
         watchdog,
@@ -150,7 +152,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     };
     let Left { exit, needs_successor } = control.block_on(service.run());
     drop(serving);
-    // Nobody else knows with which arguments the next one is to be started.
+    // No other process knows the next daemon's arguments.
     if needs_successor
         && args.spawned
         && let Some(spool) = spool
@@ -161,21 +163,21 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         }
     }
     // Threads that are stuck in a guest's host call are left behind.
-    engine.shutdown_background();
+    io_runtime.shutdown_background();
     Ok(exit)
 }
 
-/// A daemon that is not served yet.
+/// A built daemon that does not serve yet.
 struct Built {
     runtime: Runtime,
     server: Server,
     reloader: Arc<Reloader>,
-    /// What hears of an operator who asks for the end.
+    /// Receives an operator's request for the end.
     asked: watch::Receiver<Asked>,
     slots: Slots,
 }
 
-/// Starts the runtime, and builds the server on it. To be called in a tokio runtime.
+/// Starts the runtime, and builds the server on it. Call it in a tokio runtime.
 fn build(
     args: &ServeArgs,
     config: Config,
@@ -217,7 +219,7 @@ fn build(
     Ok(Built { runtime, server, reloader, asked, slots })
 }
 
-/// Goes on with the sessions of owners that outlived the last run. What is promised to them is on record then.
+/// Continues the sessions of owners that outlived the last run. The promises to them are on record then.
 async fn go_on(runtime: &Runtime, server: &Server) {
     let Resumed { owners, sessions, left, .. } = server.resume().await;
     if sessions + left > 0 {
@@ -228,12 +230,12 @@ async fn go_on(runtime: &Runtime, server: &Server) {
     }
 }
 
-/// The configuration is read again at each SIGHUP. Those that come meanwhile are one more.
-fn reload_on_hangup(engine: &Handle, hangup: Arc<Notify>, reloader: Arc<Reloader>) {
-    engine.spawn(async move {
+/// Reads the configuration again at each SIGHUP. Several during one reading cause one more.
+fn reload_on_hangup(io_runtime: &Handle, hangup: Arc<Notify>, reloader: Arc<Reloader>) {
+    io_runtime.spawn(async move {
         loop {
             hangup.notified().await;
-            // The log has what came of it.
+            // The log has the result.
             drop(Arc::clone(&reloader).reload().await);
         }
     });

@@ -1,11 +1,11 @@
-//! What is said when a run is over: to the log, and by the exit code.
+//! Reports the end of a run: in the log, and by the exit code.
 
 use lastword::Runtime;
 use lastword_events::DrainReport;
 
 use crate::exit::{Exit, undelivered};
 
-/// What a drain came to.
+/// Logs the outcome of a drain.
 pub(crate) fn log_drain(report: &DrainReport) {
     for warning in &report.warnings {
         tracing::warn!("{}: {}", warning.name, warning.message);
@@ -22,7 +22,7 @@ pub(crate) fn log_drain(report: &DrainReport) {
     );
 }
 
-/// The exit code, and for what is lost the number.
+/// Returns the exit code, and logs the number of lost deliveries.
 pub(crate) fn settle(runtime: &Runtime) -> Exit {
     let left = runtime.undelivered_ends();
     if left == 0 {

@@ -1,9 +1,9 @@
-//! SIGTERM, SIGINT and SIGHUP: the first one begins the drain, those after it are logged and ignored. To a daemon a SIGHUP that a
-//! process sends is another thing: it is to read its configuration again.
+//! SIGTERM, SIGINT and SIGHUP: the first one begins the drain; later ones are logged and ignored. In a daemon a SIGHUP
+//! that a process sends makes it read its configuration again.
 //!
-//! Two kinds are left alone. A Ctrl-C reaches the owner as well, and is its to answer: see [`Interrupts`]. And what our
-//! parent wanted ignored stays ignored: see [`heard`]. SIGQUIT has no handler: it ends the process at once, with a core
-//! dump where the system makes one, and the journal has what is owed.
+//! Two kinds have no effect. A Ctrl-C reaches the owner as well, which decides: see [`Interrupts`]. And a signal that
+//! our parent ignored stays ignored: see [`heard`]. SIGQUIT has no handler: it ends the process at once, with a core
+//! dump if the system makes one, and the journal keeps what is owed.
 
 mod inherited;
 mod interrupts;
@@ -25,40 +25,40 @@ use tokio::sync::{Notify, watch};
 use interrupts::{Interrupts, Meaning};
 pub(crate) use received::Received;
 
-/// What a signal means just now.
+/// The current meaning of a signal.
 enum Phase {
-    /// Nothing was accepted yet: leave at once.
+    /// Nothing was accepted yet, so the program exits at once.
     Starting(Box<dyn FnOnce(Received) + Send>),
-    /// It begins the drain; this is told at once, on the signal thread.
+    /// The signal begins the drain. The closure is called at once, on the signal thread.
     Serving(Box<dyn FnOnce(Received) + Send>, Interrupts),
     /// The drain has begun.
     Leaving,
 }
 
-/// What a SIGHUP means.
+/// The meaning of a SIGHUP.
 pub(crate) enum Hangup {
-    /// The end, as SIGTERM does.
+    /// The end, like SIGTERM.
     Ends,
-    /// The configuration is to be read again, if a process has sent it: this is told. A terminal that is closed is the end.
+    /// Reads the configuration again and notifies, if a process sent it. The closing of a terminal is the end.
     Reloads(Arc<Notify>),
 }
 
-/// A thread that waits for signals. It belongs to no tokio runtime, so that nothing that keeps one busy delays it.
+/// A thread that waits for signals. It belongs to no tokio runtime, so that a busy one does not delay it.
 pub(crate) struct Signals {
     phase: Arc<Mutex<Phase>>,
     first: watch::Receiver<Option<Received>>,
-    /// A handler has run, and the thread has not looked yet: on a busy machine it can be a while until its turn.
+    /// Whether a handler has run and the thread has not yet seen it, which takes a while on a busy machine.
     unanswered: Arc<AtomicBool>,
 }
 
 impl Signals {
-    /// Begins to wait. A signal that comes before [`serve`](Self::serve) is handed to `early`, which ends the process.
+    /// Begins to wait. Passes a signal that comes before [`serve`](Self::serve) to `early`, which ends the process.
     ///
     /// # Errors
     /// When the handlers cannot be installed or the thread cannot be started.
     pub(crate) fn install(hangup: Hangup, early: impl FnOnce(Received) + Send + 'static) -> io::Result<Self> {
         let unanswered = Arc::new(AtomicBool::new(false));
-        // Also in a program that `nohup` has started: whoever sends this one to a daemon means it.
+        // Also in a program that `nohup` has started: a process that sends SIGHUP to a daemon means it.
         let outlives_terminal = inherited::is_ignored(SIGHUP);
         let mut signals = heard();
         if outlives_terminal && matches!(hangup, Hangup::Reloads(_)) {
@@ -84,13 +84,13 @@ impl Signals {
         Ok(signals)
     }
 
-    /// From now on a signal is told to `first`, on the signal thread, and then begins the drain. A Ctrl-C does not, if
-    /// an owner holds our stdin. Does not come back while the process leaves for an earlier signal.
+    /// From now on passes a signal to `first`, on the signal thread, and then begins the drain. A Ctrl-C does not begin
+    /// it if an owner holds our stdin. Does not return while the process exits because of an earlier signal.
     pub(crate) fn serve(&self, owner_holds_stdin: bool, first: impl FnOnce(Received) + Send + 'static) {
         *lock(&self.phase) = Phase::Serving(Box::new(first), Interrupts::new(owner_holds_stdin));
     }
 
-    /// stdin has ended: nobody holds it any more. Says whether that is what a Ctrl-C of a moment ago has led to.
+    /// Reports that stdin has ended, so no owner holds it. Returns whether a recent Ctrl-C has led to it.
     pub(crate) fn input_ended(&self, at: Instant) -> bool {
         match &mut *lock(&self.phase) {
             Phase::Serving(_, interrupts) => interrupts.input_ended(at),
@@ -98,17 +98,17 @@ impl Signals {
         }
     }
 
-    /// Whether one has come that the signal thread has not looked at yet.
+    /// Whether a signal has come that the signal thread has not seen yet.
     pub(crate) fn has_unanswered(&self) -> bool {
         self.unanswered.load(Ordering::Acquire)
     }
 
-    /// From now on signals are ignored: the drain has begun for another reason.
+    /// Ignores signals from now on: the drain has begun for another reason.
     pub(crate) fn ignore(&self) {
         *lock(&self.phase) = Phase::Leaving;
     }
 
-    /// Resolves at the first signal that came while serving and begins the drain.
+    /// Resolves at the first signal during serving that begins the drain.
     pub(crate) fn first(&self) -> impl Future<Output = Received> + use<> {
         let mut first = self.first.clone();
         async move {
@@ -136,7 +136,7 @@ fn received(signal: Received, phase: &Mutex<Phase>, tell: &watch::Sender<Option<
     }
     let now = std::mem::replace(&mut *held, Phase::Leaving);
     if let Phase::Starting(leave) = now {
-        // Never comes back, and the lock is kept: nobody begins to serve while the process leaves.
+        // Never returns, and keeps the lock, so that the program does not begin to serve while it exits.
         return leave(signal);
     }
     drop(held);
@@ -154,8 +154,8 @@ fn lock(phase: &Mutex<Phase>) -> MutexGuard<'_, Phase> {
     phase.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A part of the program that its parent ends: signals to the whole group are for the parent to answer, whoever sent
-/// them. What the parent ignores, the part has inherited as ignored.
+/// For a part of the program that its parent ends: the parent handles signals to the whole group, whoever sent them.
+/// The part has inherited the signals that the parent ignores.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
@@ -166,8 +166,8 @@ pub(crate) fn leave_to_parent() -> io::Result<()> {
     Ok(())
 }
 
-/// The signals that are handled. `nohup` starts a program with SIGHUP ignored, a script its background jobs with SIGINT
-/// (and SIGQUIT): those stay ignored. Nobody means that of SIGTERM, which is how a supervisor asks us to leave.
+/// Returns the handled signals. `nohup` starts a program with SIGHUP ignored, and a script its background jobs with
+/// SIGINT (and SIGQUIT) ignored: those stay ignored. SIGTERM is always handled, because supervisors use it to end us.
 fn heard() -> Vec<i32> {
     [SIGTERM, SIGINT, SIGHUP]
         .into_iter()
@@ -175,9 +175,9 @@ fn heard() -> Vec<i32> {
         .collect()
 }
 
-/// Has a write beyond the limit of a file's size (`ulimit -f`, `LimitFSIZE=`) fail as on a full disk: without a handler
-/// the signal ends the process. Rust does the same for SIGPIPE. A handler, and not "ignored", because a program that we
-/// start begins with the default for the one, and would inherit the other.
+/// Makes a write beyond the limit of the file size (`ulimit -f`, `LimitFSIZE=`) fail as on a full disk: without a
+/// handler the signal ends the process. Rust does the same for SIGPIPE. A handler rather than "ignored", because a
+/// child process starts with the default in place of a handler, but inherits "ignored".
 ///
 /// # Errors
 /// When the handler cannot be installed.

@@ -1,4 +1,4 @@
-//! Where the daemon's socket is.
+//! The place of the daemon's socket.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,23 @@ use anyhow::anyhow;
 use crate::directories::{self, missing};
 use crate::exit::Failure;
 
-/// The directory of the default, and the socket in it.
+/// The default's directory, and the socket in it.
 const DIRECTORY: &str = "lastword";
 const NAME: &str = "lastword.sock";
 
-/// Where a socket is, or is to be.
+/// The path of a socket, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketPlace {
     pub(crate) path: PathBuf,
-    /// Its directory is nobody's but ours.
+    /// Whether its directory is ours alone.
     pub(crate) is_default: bool,
 }
 
 impl SocketPlace {
-    /// What `--socket` says, then what the configuration says, then the user's own.
+    /// Chooses `--socket`, else the configuration's socket, else the user's own.
     ///
     /// # Errors
-    /// When nobody knows where that is.
+    /// When the user's directories are unknown.
     pub(crate) fn choose(said: Option<&Path>, configured: Option<&Path>) -> Result<Self, Failure> {
         if let Some(path) = said.or(configured) {
             return Ok(Self { path: path.to_owned(), is_default: false });

@@ -1,4 +1,4 @@
-//! What every command starts that runs plugins for owners: the journal, the plugins and the runtime, in this order.
+//! Starts the journal, the plugins and the runtime, in this order, for every command that runs plugins for owners.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::threads;
 /// A runtime that serves.
 pub(crate) struct Started {
     pub(crate) runtime: Runtime,
-    /// What its plugins are loaded with.
+    /// The sandbox of the plugins.
     pub(crate) sandbox: Sandbox,
 }
 
-/// How many calls can be under way at once.
+/// The number of calls that can run at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slots {
     calls: u32,
-    /// Why they are not more.
+    /// The reason for the number.
     bound: SlotsBound,
 }
 
@@ -37,11 +37,11 @@ impl Slots {
     }
 }
 
-/// Opens the journal, loads the plugins and starts the runtime, to which `more` adds what is the front's own. To be called in a tokio
-/// runtime.
+/// Opens the journal, loads the plugins and starts the runtime. `more` adds the command's own settings to the builder.
+/// Call it in a tokio runtime.
 ///
 /// # Errors
-/// When the journal cannot be used, a plugin does not fit, or the machine has too little of something.
+/// When the journal cannot be used, a plugin does not fit, or the machine lacks a resource.
 pub(crate) fn start(
     args: &RuntimeArgs,
     config: Config,
@@ -53,11 +53,11 @@ pub(crate) fn start(
             "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
         );
     }
-    // First: a program that finds the journal in use should not wait for plugins to be compiled.
+    // Comes first, so that a program that finds the journal in use does not compile plugins before.
     let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
     location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
     if location.may_owe() {
-        // A large one takes seconds to read.
+        // A large journal takes seconds to read.
         early.expect(true);
     }
     let journal = location.open_within(args.journal_patience)?;
@@ -84,7 +84,7 @@ pub(crate) fn start(
     Ok(Started { runtime, sandbox })
 }
 
-/// With whoever gathers what is drawn of drains.
+/// Adds the report's observer, if there is one.
 pub(crate) fn observed(builder: Builder, reports: Option<&Reports>) -> Builder {
     match reports {
         Some(reports) => builder.observer(reports.observer()),
@@ -92,15 +92,15 @@ pub(crate) fn observed(builder: Builder, reports: Option<&Reports>) -> Builder {
     }
 }
 
-/// Whom a plugin serves of which the configuration says this.
+/// Converts the configured `tenants`.
 pub(crate) fn tenants_of(said: Option<&[Arc<str>]>) -> Tenants {
     said.map_or(Tenants::Every, |tenants| Tenants::Only(tenants.to_vec()))
 }
 
-/// What is said of a runtime that is ready for its first event.
+/// Returns the `ready` line's content.
 pub(crate) fn ready<'a>(runtime: &Runtime, plugins: &'a [Plugin], slots: Slots) -> Ready<'a> {
     let plugins = plugins.iter().map(|plugin| {
-        // The hook that every plugin has comes first.
+        // `session-end`, which every plugin has, comes first.
         let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
         ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
     });

@@ -1,4 +1,4 @@
-//! `lastword status`: one screen of what is active, what is owed and what is wrong.
+//! `lastword status`: one screen with the active sessions, the owed deliveries and the problems.
 
 mod from_file;
 mod probe;
@@ -15,13 +15,13 @@ use crate::exit::{Exit, Failure, printed};
 use crate::limits::STATUS_EVERY;
 use crate::plain_json::plain_json;
 
-/// The screen is empty, and the cursor at its top.
+/// Clears the screen, and moves the cursor to its top.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
-/// Shows it, once or again and again.
+/// Prints the status, once or repeatedly.
 ///
 /// # Errors
-/// When neither a daemon nor a journal can be asked; or it is a probe, and all is not well.
+/// When neither a daemon nor a journal can be asked, or a probe finds a problem.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     if let Some(what) = args.probe {
         return probe::probe(&args.operator, what);
@@ -43,7 +43,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Delivered);
         }
         if out.flush().is_err() {
-            // Nobody looks any more.
+            // The reader is gone.
             return Ok(Exit::Delivered);
         }
         drop(out);
@@ -52,7 +52,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// What a daemon says, or else what is in the journal's file.
+/// Returns the status from a daemon, or else from the journal's file.
 fn ask(args: &StatusArgs) -> Result<Status, Failure> {
     match args.operator.daemon()? {
         Some(daemon) => daemon.get("/v1/status"),

@@ -1,10 +1,10 @@
-//! `lastword stdio`: one owner, whose events come in on stdin.
+//! `lastword stdio`: serves one owner, whose events come on stdin.
 //!
-//! The main thread hands events over and drains. Five others are this command's own, each because it may be held up by something
-//! that must hold up nothing else: `stdin` by an owner that says nothing, `stdout` and `stderr` by a reader that does not read,
-//! `signals` by waiting for one, `watchdog` by waiting for the end. The runtime has its workers and a thread for timers, the journal
-//! one that writes and one that watches its file, the sandbox one that interrupts guests, tokio those of [`threads`]; and look-ups
-//! of names have their own.
+//! The main thread hands events over and drains. The command has five other threads, because each may block, and must
+//! not block anything else: `stdin` on a silent owner, `stdout` and `stderr` on a reader that does not read, `signals`
+//! on the next signal, `watchdog` on the deadline. The runtime has its workers and a timer thread. The journal has one
+//! thread that writes and one that watches its file, the sandbox one that interrupts guests, and tokio those of
+//! [`threads`]. Look-ups of names have their own.
 
 mod answers;
 mod cause;
@@ -43,10 +43,10 @@ use lastword_protocol::output::Output;
 use reader::Stdin;
 use service::Service;
 
-/// Serves the owner until it, or a signal, says that it is over.
+/// Serves the owner until the owner or a signal ends it.
 ///
 /// # Errors
-/// When it cannot begin. Once it has begun, the exit code says how it went.
+/// When it cannot begin. Once it has begun, the exit code tells the result.
 pub(crate) fn run(args: &StdioArgs) -> Result<Exit, Failure> {
     fd::raise_limit();
     huge_pages::refuse();
@@ -71,11 +71,11 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
     let output = stdout().map_err(Failure::internal)?;
 
-    // The workers are plain threads; these carry timers and what waits for the journal.
-    let engine = threads::io_runtime()?;
-    let giving_back = engine.spawn(arenas::keep_giving_back()).abort_handle();
+    // The workers are plain threads. This runtime runs timers and the tasks that wait for the journal.
+    let io_runtime = threads::io_runtime()?;
+    let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let (runtime, slots) = {
-        let _context = engine.enter();
+        let _context = io_runtime.enter();
         let outcomes = output.clone();
         let Started { runtime, sandbox } = start(&args.runtime, config, &early, |builder| {
             let builder = builder
@@ -86,20 +86,21 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         (runtime, Slots::of(&sandbox))
     };
 
-    // What may fail comes before `ready`: a thread, and what a runtime needs.
+    // Steps that can fail come before `ready`.
     let stdin = Blocking::duplicate(&io::stdin()).map_err(Failure::internal)?;
     let lines = reader::spawn(Stdin::new(stdin), format).map_err(Failure::internal)?;
-    // A runtime of its own, on this thread: whatever keeps the other one busy, signals are heard here.
+    // This thread has a runtime of its own, so that it receives signals whatever blocks the other runtime.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
-    // An owner that has seen `ready` may count on what it says, the grace of its owners included, also if we are killed now.
-    if let Err(error) = engine.block_on(runtime.recorded()) {
+    // An owner that has seen `ready` may rely on its content, including the grace of its owners, even if we are killed
+    // now.
+    if let Err(error) = io_runtime.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");
     }
-    // What reading the journal took: a signal may come at once, and what is resident then is taken apart within the budget.
+    // Returns the memory that recovery used: if a signal comes now, the kernel must free it within the budget.
     arenas::give_back_all_unused();
 
-    // First this: an owner that has seen `ready` may send a signal and count on the drain.
+    // Comes before `ready`: an owner that has seen `ready` may send a signal and rely on the drain.
     let at_signal = AtSignal {
         watchdog: watchdog.clone(),
         giving_back: giving_back.clone(),
@@ -112,7 +113,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back).with_reports(reports);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
-    engine.shutdown_background();
+    io_runtime.shutdown_background();
     Ok(exit)
 }
 

@@ -1,4 +1,4 @@
-//! Colours of what people read. The stream that is written to leaves them out where nobody would see them.
+//! Colours of output for people. The stream omits them if it is no terminal.
 
 use anstyle::{AnsiColor, Style};
 

@@ -1,5 +1,5 @@
-//! Threads are there before the first event is taken, or the program does not start: one that cannot be started later
-//! is a delivery that fails for want of it.
+//! Starts all threads before the first event is taken, or the program does not start: a thread that cannot be started
+//! later would be a failed delivery.
 
 use std::fs;
 use std::io;
@@ -16,19 +16,20 @@ use tokio::runtime::{Builder, Runtime};
 use crate::exit::{Exit, Failure};
 use crate::limits::{BLOCKING_THREADS, BLOCKING_THREADS_STAY, IO_THREADS, STDIO_THREADS, THREAD_START};
 
-/// How a shell calls the limit.
+/// The shell's name of the limit.
 const LIMIT: &str = "`ulimit -u`";
 
-/// Makes sure that all threads of `lastword stdio` and `lastword serve` can be started, and with `--report` the one that draws.
+/// Checks that all threads of `lastword stdio` and `lastword serve` can be started, including the drawing one of
+/// `--report`.
 ///
 /// # Errors
-/// When they cannot; the message names the limits and the number.
+/// When they cannot. The message names the limits and the number.
 pub(crate) fn check_for_serving(draws: bool) -> Result<(), Failure> {
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     check(STDIO_THREADS + usize::from(draws) + IO_THREADS + BLOCKING_THREADS + workers)
 }
 
-/// Starts so many threads at once, and waits until they are gone.
+/// Starts so many threads at once, and waits until they have ended.
 fn check(wanted: usize) -> Result<(), Failure> {
     let before = counted();
     let (done, wait) = mpsc::channel::<()>();
@@ -44,8 +45,7 @@ fn check(wanted: usize) -> Result<(), Failure> {
     if let Some((number, error)) = refused {
         return Err(too_few(wanted, &format!("{number} could be: {error}")));
     }
-    // The system counts a thread for a moment longer than it can be joined, and those that are wanted next would not
-    // start.
+    // The system counts a thread for a moment longer than it can be joined, so the next threads might not start.
     let began = Instant::now();
     while counted() > before && began.elapsed() < THREAD_START {
         thread::yield_now();
@@ -53,12 +53,12 @@ fn check(wanted: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Threads of this process, as the system counts them. Where it does not tell, none.
+/// Returns the number of threads of this process, as the system counts them. 0 if it does not tell.
 fn counted() -> usize {
     fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
-/// The runtime that carries timers and what waits for the journal and the network.
+/// Makes the tokio runtime for timers and for the tasks that wait for the journal and the network.
 ///
 /// # Errors
 /// When its threads cannot be started.
@@ -66,7 +66,7 @@ pub(crate) fn io_runtime() -> Result<Runtime, Failure> {
     start(Builder::new_multi_thread().worker_threads(IO_THREADS).thread_name("lastword-io"))
 }
 
-/// The same on the caller's thread, for commands that make one call after the other.
+/// Makes such a runtime on the caller's thread, for commands that make one call after the other.
 ///
 /// # Errors
 /// When its threads cannot be started.
@@ -82,8 +82,8 @@ fn start(builder: &mut Builder) -> Result<Runtime, Failure> {
     Ok(runtime)
 }
 
-/// Starts threads for file systems, which then stay. Without one, what is to be done there would
-/// wait for ever when no thread can be started: tokio counts on those that are there, and counts its own workers.
+/// Starts file system threads, which then stay. If none could be started later, a file operation would wait for ever:
+/// tokio relies on existing threads, and counts its own workers among them.
 fn start_blocking(runtime: &Runtime) -> Result<(), Failure> {
     let (started, count) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
@@ -104,9 +104,9 @@ fn start_blocking(runtime: &Runtime) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does what panics when a thread cannot be started, and ends the process then: unwinding, tokio waits for threads of
-/// its own that were started already, and nobody ends those. [`check`] makes that rare: somebody else has taken what
-/// was free.
+/// Runs code that panics when a thread cannot be started, and then ends the process: while unwinding, tokio waits for
+/// its threads that have started already, which nothing ends. [`check`] makes this rare: another process has taken the
+/// free threads since.
 fn or_leave<T>(start: impl FnOnce() -> T) -> T {
     let usual = Arc::new(take_hook());
     let then = Arc::clone(&usual);
@@ -120,8 +120,8 @@ fn or_leave<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// Says what to do about a failure that may be the lack of a thread or a process, and does not say so itself: what the
-/// system answers is "Resource temporarily unavailable".
+/// Adds a remedy to a failure that may be the lack of a thread or a process. The system's message is only "Resource
+/// temporarily unavailable".
 pub(crate) fn explain(failure: Failure) -> Failure {
     let lacks = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -136,7 +136,7 @@ pub(crate) fn explain(failure: Failure) -> Failure {
     Failure::usage(failure.error.context(advice))
 }
 
-/// What to do about a thread that cannot be started.
+/// Returns the failure, with a remedy, of a thread that cannot be started.
 pub(crate) fn too_few(wanted: usize, why: &str) -> Failure {
     let limit = getrlimit(Resource::Nproc).current;
     let is = limit.map_or_else(String::new, |limit| format!(", now {limit}"));

@@ -1,4 +1,4 @@
-//! The files that TLS is made with.
+//! Reads the files for TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::secret_file;
 /// Reads the certificate and the key.
 ///
 /// # Errors
-/// When one of them cannot be read, or they do not go together.
+/// When one of them cannot be read, or they do not match.
 pub(crate) fn load(files: &TlsFiles) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
     secret_file::warn_if_open(&files.key);

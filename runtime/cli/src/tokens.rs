@@ -1,4 +1,4 @@
-//! Tokens of those who come to a daemon over TCP: making one, and reading the file of them.
+//! Tokens for clients over TCP: makes one, and reads the file of tokens.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ impl TokenRole {
     }
 }
 
-/// `lastword token`. The token itself is shown once, and nothing is written: what is kept of it is its hash.
+/// Runs `lastword token`. Prints the token once and writes no file. The configuration contains only its hash.
 pub(crate) fn make(args: &TokenArgs) -> Result<Exit, Failure> {
     if let Some(tenant) = &args.tenant {
         Identity::new(tenant, "any").validate().map_err(|error| Failure::usage(anyhow!("--tenant: {error}")))?;
@@ -48,20 +48,20 @@ pub(crate) fn make(args: &TokenArgs) -> Result<Exit, Failure> {
     Ok(Exit::Delivered)
 }
 
-/// What a file says of tokens.
+/// Reads a file of tokens.
 ///
 /// # Errors
-/// Lists every mistake in it.
+/// Lists every mistake in the file.
 pub(crate) fn read(path: &Path) -> Result<Vec<TokenSettings>, Failure> {
     let said = Config::load_tokens(path).map_err(Failure::usage)?;
     secret_file::warn_if_open(path);
     Ok(said)
 }
 
-/// The tokens that are valid by that.
+/// Converts the settings to valid tokens.
 ///
 /// # Errors
-/// When one of them is none.
+/// When a setting is no valid token.
 pub(crate) fn valid(said: &[TokenSettings]) -> Result<Vec<Token>, Failure> {
     let tokens = said.iter().map(|token| {
         let role: Role = token.role.parse()?;

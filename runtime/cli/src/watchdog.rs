@@ -1,4 +1,4 @@
-//! Ends the process in time, whatever the rest of it is doing.
+//! Ends the process in time, whatever its other threads do.
 
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::exit::Exit;
 
 /// A thread that waits from the start of the program, so that nothing can fail when it is needed. It takes no lock that
-/// is held for long, and writes nothing: a reader of our output cannot hold it up.
+/// is held for long and writes nothing, so a reader of our output cannot block it.
 #[derive(Clone)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
@@ -27,7 +27,8 @@ impl Watchdog {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn spawn() -> io::Result<Self> {
-        // Not `std::process::exit`: that waits for a thread that is inside it already, and runs what libraries registered.
+        // Not `std::process::exit`, which waits for a thread that is inside it already, and runs the exit handlers of
+        // libraries.
         Self::spawn_with(|code| signal_hook::low_level::exit(i32::from(code)))
     }
 
@@ -42,14 +43,14 @@ impl Watchdog {
         Ok(watchdog)
     }
 
-    /// The process ends at `deadline` at the latest. The earliest one counts.
+    /// Ends the process at `deadline` at the latest. The earliest deadline counts.
     pub(crate) fn arm(&self, deadline: Instant) {
         let mut current = self.shared.lock();
         *current = Some(current.map_or(deadline, |current| current.min(deadline)));
         self.shared.armed.notify_one();
     }
 
-    /// What the exit code is if the process has to be ended: the best that is known so far.
+    /// Sets the exit code for the case that the watchdog ends the process: the best code known so far.
     pub(crate) fn expect(&self, exit: Exit) {
         self.shared.exit.store(exit.code(), Ordering::Relaxed);
     }

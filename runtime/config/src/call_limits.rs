@@ -1,4 +1,4 @@
-//! `limits` of a plugin: what one of its calls may use.
+//! `limits` of a plugin: the limits of each of its calls.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::limits::{
 };
 use crate::units;
 
-/// The limits of a plugin's calls, as far as they are said.
+/// The limits of a plugin's calls. A missing one is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Units of fuel.
@@ -18,7 +18,7 @@ pub struct LimitSettings {
     pub deadline: Option<Duration>,
     /// Bytes of all memories and tables of a call.
     pub memory: Option<u64>,
-    /// Bytes of all calls under way.
+    /// Bytes of all running calls together.
     pub total_memory: Option<u64>,
     /// Bytes of output that become log events.
     pub log_bytes: Option<u64>,
@@ -56,7 +56,7 @@ const KEYS: [&str; 13] = [
     "keyvalue-bytes",
 ];
 
-/// `limits`: what it does not name is left out.
+/// Reads `limits`. A missing one stays `None`.
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> LimitSettings {
     let Some(table) = reader.table("limits", value) else { return LimitSettings::default() };
     let table = Table::new(reader, "limits", table, &KEYS);

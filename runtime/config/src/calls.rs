@@ -1,14 +1,14 @@
-//! `[calls]`: what all calls have together.
+//! `[calls]`: the limits of all calls together.
 
 use super::reader::{Reader, Table, Value};
 use crate::limits::{ALL_CALLS_MEMORY, MAX_CONCURRENT_CALLS};
 
-/// `[calls]`: what all calls under way have together.
+/// `[calls]`: the limits of all running calls together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// Bytes of memory; half of what the machine has when it is not said.
+    /// Bytes of memory. Default: half of the machine's.
     pub memory: Option<u64>,
-    /// How many can be under way at once; what the machine is for when it is not said.
+    /// Calls that can run at once. Default: as many as suit the machine.
     pub slots: Option<u32>,
 }
 

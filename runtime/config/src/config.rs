@@ -1,4 +1,4 @@
-//! The whole of a configuration.
+//! A whole configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::quota::{self, QuotaSettings};
 use super::reader::{Reader, Table, Value};
 use super::source::{Mistakes, Source};
 
-/// What the file says; the defaults where it says nothing.
+/// The content of the file, with defaults for missing settings.
 #[derive(Debug, Default)]
 pub struct Config {
     /// `[drain]`.
     pub drain: Drain,
-    /// Where the journal is, if it is said: a path, or the word [`MEMORY`](crate::MEMORY).
+    /// The journal's location, if the file names one: a path, or the word [`MEMORY`](crate::MEMORY).
     pub journal: Option<PathBuf>,
     /// `[calls]`.
     pub calls: Calls,
@@ -30,17 +30,17 @@ pub struct Config {
     pub owner: Owner,
     /// Each `[[plugin]]`, in the order of the file.
     pub plugins: Vec<PluginSettings>,
-    /// Of every tenant that has none of its own.
+    /// The quota of every tenant without one of its own.
     pub quota: QuotaSettings,
-    /// `[tenant.NAME.quota]`, with what it takes from `[quota]`.
+    /// `[tenant.NAME.quota]`, with missing settings from `[quota]`.
     pub tenant_quotas: Vec<(Arc<str>, QuotaSettings)>,
 }
 
 impl Config {
-    /// Reads all of it, and the components that it names.
+    /// Reads the whole file, and the components that it names.
     ///
     /// # Errors
-    /// Lists every mistake in it.
+    /// Lists every mistake in the file.
     pub fn parse(source: &Source<'_>) -> Result<Self, Mistakes> {
         let reader = Reader::new(source);
         let (root, errors) = DeTable::parse_recoverable(source.text);
@@ -55,18 +55,18 @@ impl Config {
         reader.finish(config)
     }
 
-    /// What it says of the journal alone, for commands that look into one: the plugins may be gone meanwhile.
+    /// Reads only the journal's settings, for commands that open a journal: the plugins may be gone meanwhile.
     ///
     /// # Errors
-    /// Lists every mistake in that part of it.
+    /// Lists every mistake in these settings.
     pub fn parse_journal(source: &Source<'_>) -> Result<Option<PathBuf>, Mistakes> {
         Self::parse_one(source, "journal", journal::read)
     }
 
-    /// What it says of the daemon alone, for commands that talk to one.
+    /// Reads only the daemon's settings, for commands that talk to a daemon.
     ///
     /// # Errors
-    /// Lists every mistake in that part of it.
+    /// Lists every mistake in these settings.
     pub fn parse_daemon(source: &Source<'_>) -> Result<Option<Daemon>, Mistakes> {
         Self::parse_one(source, "daemon", daemon::read)
     }

@@ -1,4 +1,4 @@
-//! `[daemon]`: what `lastword serve` listens on, when an owner counts as gone, and how it stops.
+//! `[daemon]`: the listeners of `lastword serve`, the loss of owners, and the stop.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,26 +9,26 @@ use super::reader::{Reader, Table, Value};
 use crate::limits::DEFAULT_OWNER_GRACE;
 use crate::units;
 
-/// `[daemon]`. What is left out has defaults, and each path is relative to the file that names it.
+/// `[daemon]`. Missing settings have defaults, and each path is relative to the file that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemon {
     /// The Unix socket.
     pub socket: Option<PathBuf>,
     /// An address for TCP as well.
     pub listen: Option<SocketAddr>,
-    /// The file with the tokens of those who come by TCP.
+    /// The file of the tokens for TCP.
     pub tokens: Option<PathBuf>,
-    /// Names by which browsers may ask for the page, beside those of this machine.
+    /// Host names by which browsers may request the page, besides those of this machine.
     pub hosts: Vec<String>,
-    /// What TLS is made with.
+    /// The files for TLS.
     pub tls: Option<TlsFiles>,
-    /// How long an owner that is gone has to come back before its sessions end.
+    /// The time for which a lost owner may come back before its sessions end.
     pub owner_grace: Duration,
-    /// By owner kind: after how long without an event a session ends.
+    /// The silence, by owner kind, after which a session ends.
     pub idle_after: BTreeMap<String, Duration>,
-    /// What becomes of active sessions when the daemon stops.
+    /// The treatment of active sessions when the daemon stops.
     pub on_stop: OnStop,
-    /// Whether metrics say whose they are.
+    /// Whether metrics name tenants.
     pub metrics_tenants: bool,
 }
 
@@ -48,22 +48,22 @@ impl Default for Daemon {
     }
 }
 
-/// The files that TLS is made with, in PEM.
+/// The files for TLS, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, and those that it was signed with.
+    /// The certificate and its chain.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
 }
 
-/// What becomes of active sessions when the daemon stops.
+/// The treatment of active sessions when the daemon stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnStop {
-    /// They end, within the drain's budget.
+    /// The sessions end, within the drain's budget.
     #[default]
     Drain,
-    /// They stay, and the next daemon on the journal goes on with those whose owners live.
+    /// The sessions stay active, and the next daemon on the journal continues those whose owners live.
     Keep,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Daemon> {
     Some(daemon)
 }
 
-/// What does not go together.
+/// Reports contradicting settings.
 fn check(reader: &Reader<'_>, table: &Table<'_, '_>, daemon: &Daemon) {
     let at = |key| table.get(key).map(Value::span).unwrap_or_default();
     let Some(address) = daemon.listen else { return };
@@ -128,10 +128,11 @@ fn listen(reader: &Reader<'_>, value: &Value<'_>) -> Option<SocketAddr> {
     reader.parsed("listen", "an address such as \"127.0.0.1:7417\"", value, address)
 }
 
-/// An address with a port, such as `127.0.0.1:7417` or `[::1]:7417`. Names are not looked up: what one stands for may change.
+/// Parses an address with a port, such as `127.0.0.1:7417` or `[::1]:7417`. Does not look up names, because their
+/// addresses may change.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is no address.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address with a port: write one such as \"127.0.0.1:7417\""))
 }
@@ -144,7 +145,8 @@ fn hosts(reader: &Reader<'_>, value: &Value<'_>) -> Vec<String> {
     list.iter().filter_map(|value| reader.parsed("hosts", "a list of strings", value, host)).collect()
 }
 
-/// A name as browsers send it. Whoever owns the name owns what its pages may do here, so none stands for several.
+/// Parses a host name as browsers send it. The owner of a name controls what its pages may do here, so wildcards are
+/// refused.
 fn host(text: &str) -> Result<String, String> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let is_name = !text.is_empty() && text.chars().all(is_of_name);

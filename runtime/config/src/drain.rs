@@ -9,7 +9,7 @@ use crate::units;
 /// `[drain]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
-    /// Whether sessions are ended at shutdown, or stay owed.
+    /// Whether sessions end at shutdown. If not, they stay owed.
     pub enabled: bool,
     /// The time of the whole drain.
     pub budget: Duration,

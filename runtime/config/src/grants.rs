@@ -15,26 +15,26 @@ use crate::limits::{
 /// A plugin's grants; `None` means not granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrantSettings {
-    /// `config`: what `wasi:config` has.
+    /// `config`: the pairs of `wasi:config`.
     pub config: Option<BTreeMap<String, String>>,
     /// `keyvalue`: bytes of the keys and values of one space.
     pub key_value_quota: Option<u64>,
-    /// `http`: where requests may go.
+    /// `http`: the granted destinations.
     pub http: Option<AllowList>,
-    /// `transcript`: which transcripts it can read.
+    /// `transcript`: the transcripts that the plugin can read.
     pub transcript: Option<TranscriptSettings>,
 }
 
-/// `transcript`: which transcripts a plugin can read.
+/// `transcript`: the transcripts that a plugin can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptSettings {
-    /// The directory that they are below.
+    /// The directory above the transcripts.
     pub root: Root,
-    /// Bytes of a transcript that a guest gets to see.
+    /// The largest part of a transcript that a guest sees, in bytes.
     pub max: u64,
 }
 
-/// What a plugin is granted. `one_tenant`: it serves one tenant and no other.
+/// Reads a plugin's grants. `one_tenant`: the plugin serves a single tenant.
 pub(super) fn read(reader: &Reader<'_>, plugin: &Table<'_, '_>, one_tenant: bool) -> GrantSettings {
     GrantSettings {
         config: plugin.get("config").and_then(|value| config(reader, value)),
@@ -50,7 +50,7 @@ fn config(reader: &Reader<'_>, value: &Value<'_>) -> Option<BTreeMap<String, Str
     let mut pairs = BTreeMap::new();
     for (name, value) in table {
         let name = name.get_ref();
-        // Numbers could be written in several ways, and a guest gets texts.
+        // A number has several notations, and a guest gets text.
         let wanted = match value.get_ref() {
             DeValue::Integer(number) => format!("a string, such as \"{number}\""),
             DeValue::Float(number) => format!("a string, such as \"{number}\""),
@@ -99,10 +99,10 @@ fn transcript(reader: &Reader<'_>, value: &Value<'_>, one_tenant: bool) -> Optio
     Some(TranscriptSettings { root, max })
 }
 
-/// Scheme, host and port of `http`.
+/// Parses scheme, host and port of `http`.
 ///
 /// # Errors
-/// When it is none, or none that would ever be reached.
+/// When the text is no destination, or one that can never be reached.
 pub fn destination(text: &str) -> Result<Destination, String> {
     let destination: Destination = text.parse().map_err(|error| format!("{error}"))?;
     let host = destination.host().to_string();
@@ -119,7 +119,7 @@ pub fn destination(text: &str) -> Result<Destination, String> {
 /// Refuses a `config` that is too large.
 ///
 /// # Errors
-/// With its size and the most.
+/// With its size and the bound.
 pub fn check_config(pairs: &BTreeMap<String, String>) -> Result<(), String> {
     let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > MAX_GRANTED_CONFIG_BYTES {
@@ -131,7 +131,7 @@ pub fn check_config(pairs: &BTreeMap<String, String>) -> Result<(), String> {
 /// Refuses an `http` that is too long.
 ///
 /// # Errors
-/// With its length and the most.
+/// With its length and the bound.
 pub fn check_destinations(count: usize) -> Result<(), String> {
     if count > MAX_HTTP_DESTINATIONS {
         return Err(format!("it names {count} destinations, the most is {MAX_HTTP_DESTINATIONS}"));

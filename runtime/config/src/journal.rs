@@ -1,13 +1,13 @@
-//! `[journal]`: where sessions and deliveries are recorded.
+//! `[journal]`: the record of sessions and deliveries.
 
 use std::path::PathBuf;
 
 use super::reader::{Reader, Table, Value};
 
-/// The word for a journal that is not kept, where a file is named.
+/// The word for a journal in memory, in place of a file.
 pub const MEMORY: &str = "memory";
 
-/// `[journal]`: a path, relative to the file that names it, or the word for none.
+/// Reads `[journal]`: a path, relative to the file that names it, or the word `memory`.
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<PathBuf> {
     let table = Table::new(reader, "[journal]", reader.table("journal", value)?, &["path"]);
     let Some(path) = table.get("path") else {

@@ -1,5 +1,5 @@
-//! `lastword.toml`: which plugins, with which limits, and how to drain. What the file says, and every mistake in it; what it
-//! leaves out is left out, and who uses it has defaults.
+//! `lastword.toml`: the plugins, their limits, and the drain. This crate returns the content of the file, or every
+//! mistake in it. It leaves missing settings out; its caller has defaults.
 //!
 //! ```toml
 //! [drain]
@@ -41,7 +41,7 @@
 //!
 //! Every mistake that can be found is reported at once, each with file, line and column.
 //!
-//! It opens no file and knows no engine: a [`Source`] has the text, and hands out the components that it names.
+//! The crate opens no file and knows no engine: a [`Source`] has the text, and returns the components that it names.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

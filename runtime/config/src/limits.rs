@@ -1,4 +1,4 @@
-//! What a configuration may say, and what it means when it says nothing: each with its unit and where it comes from.
+//! The bounds and defaults of a configuration, with their units and the source of each number.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ pub const DEFAULT_DRAIN_BUDGET: Duration = Duration::from_secs(2);
 /// The shortest duration that can be configured: the ticker that cuts a guest ticks once a millisecond.
 pub const MIN_DURATION: Duration = Duration::from_millis(1);
 
-/// The longest duration that can be configured. Supervisors give a process seconds to leave; an hour is a mistake in the
-/// unit.
+/// The longest duration that can be configured. Supervisors give a process seconds to exit, so an hour is a mistake in
+/// the unit.
 pub const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
-/// The longest time without a word that can be configured: 30 days. A conversation that nobody has gone on with for so long is over.
+/// The longest silence that can be configured: 30 days. A conversation that nobody has continued for so long is over.
 pub const MAX_LONG_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How long an owner that is gone has to come back: hooks of a process that ends came up to 0.4 s after it, and nobody should wait
-/// longer than seconds for the end of a session.
+/// The time for which a lost owner may come back: hooks of a process that ends came up to 0.4 s after it, and nobody
+/// should wait longer than seconds for the end of a session.
 pub const DEFAULT_OWNER_GRACE: Duration = Duration::from_secs(2);
 
-/// The sizes that a setting takes, in bytes, and what the bounds are, for a message.
+/// The range of a size setting, in bytes, and descriptions of its bounds for messages.
 #[derive(Debug)]
 pub struct Sizes {
     /// The smallest size.
     pub least: u64,
-    /// What the smallest is, for a message.
+    /// The description of the smallest size, for a message.
     pub least_is: &'static str,
     /// The largest size.
     pub most: u64,
-    /// What the largest is, or why there is no more, for a message.
+    /// The description of the largest size, or the reason for it, for a message.
     pub most_is: &'static str,
 }
 
@@ -52,7 +52,7 @@ pub const TOTAL_MEMORY: Sizes = Sizes {
     most_is: "64MiB, what one call has by default, for each of 4096 calls under way",
 };
 
-/// `limits.log`. Each byte of it takes a place in the log's queue, which has 512 KiB.
+/// `limits.log`. Each byte takes room in the log's queue, which has 512 KiB.
 pub const LOG: Sizes =
     Sizes { least: 64, least_is: "one short line", most: 16 * MIB, most_is: "more than anybody reads of one call" };
 
@@ -76,7 +76,8 @@ pub const HTTP_BODIES: Sizes = Sizes {
 pub const KEY_VALUE_WRITES: Sizes =
     Sizes { least: 64, least_is: "one counter", most: 64 * MIB, most_is: "as much as `keyvalue` can grant" };
 
-/// `limits.keyvalue-keys`. They are one transaction, and all others wait for it: so many take a tenth of a second.
+/// `limits.keyvalue-keys`. One transaction writes them, and all other writes wait for it: this many take a tenth of a
+/// second.
 pub const MAX_KEY_VALUE_KEYS: u64 = 10_000;
 
 /// `calls.memory`.
@@ -96,7 +97,7 @@ pub const KEY_VALUE_QUOTA: Sizes = Sizes {
     most_is: "because a memory journal holds all of it; keep files elsewhere",
 };
 
-/// `keyvalue.quota` when it is not said: 10 000 counters.
+/// The default of `keyvalue.quota`: 10 000 counters.
 pub const DEFAULT_KEY_VALUE_QUOTA: u64 = MIB;
 
 /// `quota.keyvalue`: all spaces of one tenant together.
@@ -107,8 +108,8 @@ pub const TENANT_KEY_VALUES: Sizes = Sizes {
     most_is: "because nobody has that much memory; leave it out for no limit",
 };
 
-/// `transcript.max`. A copy is made for each call, and the copying counts against its deadline: 256 MiB take about
-/// 100 ms when they are in the page cache.
+/// `transcript.max`. Each call gets a copy, and copying counts against its deadline: 256 MiB take about 100 ms from the
+/// page cache.
 pub const TRANSCRIPT: Sizes = Sizes {
     least: KIB,
     least_is: "one small message",
@@ -116,24 +117,24 @@ pub const TRANSCRIPT: Sizes = Sizes {
     most_is: "because every call copies it within its deadline",
 };
 
-/// `transcript.max` when it is not said. Long sessions of coding agents have some MiB.
+/// The default of `transcript.max`. Long sessions of coding agents have some MiB.
 pub const DEFAULT_TRANSCRIPT_BYTES: u64 = 16 * MIB;
 
-/// The names and values of a plugin's `config` together. They are copied into the guest when it asks for them: a page of
-/// its memory holds them all.
+/// The names and values of a plugin's `config` together. A guest that asks for them gets a copy: one page of its memory
+/// holds them all.
 pub const MAX_GRANTED_CONFIG_BYTES: usize = 64 * 1024;
 
-/// Destinations in a plugin's `http`. One plugin reports to a few services; who lists more wants a proxy.
+/// Destinations in a plugin's `http`. One plugin reports to a few services; an operator with more needs a proxy.
 pub const MAX_HTTP_DESTINATIONS: usize = 64;
 
-/// `limits.handles`. The host keeps some 100 bytes for each, and that for each call that is under way.
+/// `limits.handles`. The host keeps some 100 bytes for each handle of each running call.
 pub const MAX_HANDLES: u64 = 65_536;
 
 /// `limits.http-requests`. Each is a connection of its own.
 pub const MAX_HTTP_REQUESTS: u64 = 1_000;
 
-/// `quota.concurrent-calls` and `calls.slots`: more than this many calls are never under way at once.
+/// `quota.concurrent-calls` and `calls.slots`: never more calls than this run at once.
 pub const MAX_CONCURRENT_CALLS: u64 = 1_000_000;
 
-/// `limits.memory` when it is not said, as the sandbox has it. Only what must not be less than it is compared here.
+/// The default of `limits.memory`, which is the sandbox's. Used only to check settings that must not be smaller.
 pub const DEFAULT_MEMORY: u64 = 64 * MIB;

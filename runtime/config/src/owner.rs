@@ -1,4 +1,4 @@
-//! `[owner]`: the format of the input, and what is kept of it.
+//! `[owner]`: the format of the input, and the kept fields.
 
 use lastword_protocol::owners::{InputFormat, InputSettings};
 use toml::de::DeValue;
@@ -6,14 +6,14 @@ use toml::de::DeValue;
 use super::reader::{Reader, Table, Value};
 use super::source::Mistakes;
 
-/// `[owner]`: how its payloads are read.
+/// `[owner]`: how the owner's payloads are read.
 #[derive(Debug, Default)]
 pub struct Owner {
-    /// Fields that become attributes beside those that always do.
+    /// Fields that become attributes in addition to the defaults.
     keep: Vec<Name>,
 }
 
-/// A field, and where the file names it.
+/// A field, and its place in the file.
 #[derive(Debug)]
 struct Name {
     field: String,
@@ -21,11 +21,11 @@ struct Name {
 }
 
 impl Owner {
-    /// How lines are read that are in these words. The file does not say whose they are, so only now is it known which names
-    /// there are.
+    /// Returns the settings for input in this format. The file does not name the format, so the field names can be
+    /// checked only now.
     ///
     /// # Errors
-    /// Lists every name that is none.
+    /// Lists every unknown name.
     pub fn format(&self, from: InputFormat) -> Result<InputSettings, Mistakes> {
         InputSettings::from(from).keeping(self.keep.iter().map(|name| name.field.as_str())).map_err(|mistakes| {
             let told = self.keep.iter().enumerate().flat_map(|(at, name)| {
@@ -36,8 +36,8 @@ impl Owner {
         })
     }
 
-    /// How the payloads of each owner are read, for a daemon, which serves all of them: each keeps those of the fields that it has.
-    /// Formats of which nothing more is kept are not among them.
+    /// Returns the settings for each owner's payloads, for a daemon, which serves all owners. Each owner keeps those
+    /// fields that it has. Formats without further kept fields are omitted.
     ///
     /// # Errors
     /// Lists every name that no owner has.
@@ -57,7 +57,7 @@ impl Owner {
         Ok(kept.collect())
     }
 
-    /// The fields that are kept beside those that always are.
+    /// Returns the fields that are kept in addition to the defaults.
     pub fn keep(&self) -> impl Iterator<Item = &str> {
         self.keep.iter().map(|name| name.field.as_str())
     }

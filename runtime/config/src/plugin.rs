@@ -16,26 +16,26 @@ const KEYS: [&str; 9] =
 /// One `[[plugin]]`.
 #[derive(Debug)]
 pub struct PluginSettings {
-    /// What it is called.
+    /// Its name.
     pub name: PluginName,
     /// The component's file, for messages.
     pub path: PathBuf,
-    /// What was in it when its pin was checked: this is what is run.
+    /// The content of the file when its pin was checked. This content is run.
     pub component: Vec<u8>,
-    /// None serves every tenant.
+    /// `None` is every tenant.
     pub tenants: Option<Vec<Arc<str>>>,
     /// The limits of its calls.
     pub limits: LimitSettings,
-    /// What it is granted.
+    /// Its grants.
     pub grants: GrantSettings,
-    /// Where it was said, e.g. `lastword.toml:4:8`.
+    /// Its place in the configuration, e.g. `lastword.toml:4:8`.
     pub place: String,
 }
 
-/// The name that a component's path suggests.
+/// Derives a name from a component's path.
 ///
 /// # Errors
-/// When there is nothing in it that a plugin can be called.
+/// When the path has no character that a plugin's name may have.
 pub fn name_of(path: &Path) -> Result<PluginName, FieldError> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
     PluginName::from_file_stem(&stem)
@@ -50,7 +50,7 @@ pub(super) fn read_all(reader: &Reader<'_>, value: &Value<'_>) -> Vec<PluginSett
     list.iter().filter_map(|value| read_one(reader, value, &mut names)).collect()
 }
 
-/// Reads one table; `names` are the names so far and where they are.
+/// Reads one table. `names` are the earlier names and their places.
 fn read_one(reader: &Reader<'_>, value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<PluginSettings> {
     let table = Table::new(reader, "[[plugin]]", reader.table("plugin", value)?, &KEYS);
     let path = component_path(reader, &table, value);
@@ -102,7 +102,7 @@ fn name(
     }
 }
 
-/// The component's path, relative to the file that names it.
+/// Returns the component's path, relative to the file that names it.
 fn component_path(reader: &Reader<'_>, table: &Table<'_, '_>, plugin: &Value<'_>) -> Option<PathBuf> {
     let Some(value) = table.get("component") else {
         let message = "this plugin has no component: add component = \"plugin.wasm\", relative to this file";

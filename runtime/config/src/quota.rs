@@ -1,4 +1,4 @@
-//! `[quota]` and `[[tenant]]`: what a tenant may use.
+//! `[quota]` and `[[tenant]]`: the quotas of tenants.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::limits::{MAX_CONCURRENT_CALLS, TENANT_KEY_VALUES};
 /// A tenant's quota; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaSettings {
-    /// `concurrent-calls`: calls under way at once.
+    /// `concurrent-calls`: calls that run at once.
     pub concurrent_calls: Option<u32>,
     /// `fuel-per-second`: units of fuel.
     pub fuel_per_second: Option<u64>,
@@ -24,7 +24,7 @@ pub struct QuotaSettings {
 
 const KEYS: [&str; 5] = ["concurrent-calls", "fuel-per-second", "keyvalue", "active-sessions", "owed-deliveries"];
 
-/// `[quota]`, or a tenant's own: what it does not name is `otherwise`'s.
+/// Reads `[quota]`, or a tenant's own: missing settings are those of `otherwise`.
 pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise: QuotaSettings) -> QuotaSettings {
     let Some(table) = reader.table("quota", value) else { return otherwise };
     let table = Table::new(reader, name, table, &KEYS);
@@ -40,7 +40,8 @@ pub(super) fn read(reader: &Reader<'_>, name: &str, value: &Value<'_>, otherwise
     }
 }
 
-/// Every `[tenant.NAME.quota]`. A tenant that no plugin serves may have one: its sessions count all the same.
+/// Reads every `[tenant.NAME.quota]`. A tenant that no plugin serves may have one, because its sessions count all the
+/// same.
 pub(super) fn read_tenants(
     reader: &Reader<'_>,
     value: &Value<'_>,

@@ -1,4 +1,4 @@
-//! Values of a configuration, and what is wrong with them, each with its place in the file.
+//! Reads values of a configuration, and collects mistakes, each with its place in the file.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::units;
 /// A value with its place in the file.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Knows where things are in the file and collects what is wrong with them.
+/// Knows the places in the file, and collects the mistakes.
 pub(super) struct Reader<'t> {
     path: &'t Path,
     directory: &'t Path,
@@ -31,17 +31,17 @@ impl<'t> Reader<'t> {
         Self { path, directory, text, read_component, mistakes: RefCell::new(Vec::new()) }
     }
 
-    /// What paths in the file are relative to.
+    /// Returns the base of relative paths in the file.
     pub(super) fn directory(&self) -> &'t Path {
         self.directory
     }
 
-    /// What is in a component's file.
+    /// Returns the content of a component's file.
     pub(super) fn component(&self, path: &Path) -> Result<Vec<u8>, String> {
         (self.read_component)(path)
     }
 
-    /// Line and column of a place, both counted from 1, columns in characters.
+    /// Returns the line and the column of an offset, both counted from 1. Columns count characters.
     pub(super) fn line_and_column(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -50,7 +50,7 @@ impl<'t> Reader<'t> {
         (line, column)
     }
 
-    /// `lastword.toml:4:8`.
+    /// Returns a place such as `lastword.toml:4:8`.
     pub(super) fn place(&self, at: usize) -> String {
         let (line, column) = self.line_and_column(at);
         format!("{}:{line}:{column}", printable(&self.path.to_string_lossy()))
@@ -60,7 +60,7 @@ impl<'t> Reader<'t> {
         self.mistakes.borrow_mut().push((span.start, message.into()));
     }
 
-    /// What was read, or every mistake in the order of the file.
+    /// Returns the result, or every mistake in the order of the file.
     pub(super) fn finish<T>(self, read: T) -> Result<T, Mistakes> {
         let mut mistakes = self.mistakes.take();
         if mistakes.is_empty() {
@@ -75,7 +75,7 @@ impl<'t> Reader<'t> {
         self.mistake(value.span(), format!("{key:?} must be {wanted}, not {}", describe(value.get_ref())));
     }
 
-    /// The value as what `shape` makes of it; `wanted` describes that with an example.
+    /// Converts the value with `shape`. `wanted` describes the result, with an example.
     pub(super) fn shaped<'v, 'i, T>(
         &self,
         key: &str,
@@ -98,19 +98,19 @@ impl<'t> Reader<'t> {
         self.shaped(key, "true or false", value, DeValue::as_bool)
     }
 
-    /// A string; `wanted` describes it with an example.
+    /// Returns a string. `wanted` describes it, with an example.
     pub(super) fn string<'v>(&self, key: &str, wanted: &str, value: &'v Value<'_>) -> Option<&'v str> {
         self.shaped(key, wanted, value, DeValue::as_str)
     }
 
-    /// What is wrong with the value as a whole.
+    /// Reports a mistake of the value as a whole.
     pub(super) fn checked<E: std::fmt::Display>(&self, key: &str, value: &Value<'_>, check: Result<(), E>) {
         if let Err(error) = check {
             self.mistake(value.span(), format!("{key}: {error}"));
         }
     }
 
-    /// A string that `parse` understands.
+    /// Parses a string with `parse`.
     pub(super) fn parsed<T, E: std::fmt::Display>(
         &self,
         key: &str,
@@ -122,12 +122,12 @@ impl<'t> Reader<'t> {
         parse(text).map_err(|error| self.mistake(value.span(), format!("{key}: {error}"))).ok()
     }
 
-    /// A size such as "64MiB", in bytes.
+    /// Reads a size such as "64MiB", in bytes.
     pub(super) fn size(&self, key: &str, value: &Value<'_>, sizes: &Sizes) -> Option<u64> {
         self.parsed(key, "a string such as \"1MiB\"", value, |text| units::size(text, sizes))
     }
 
-    /// A whole number from 1 to `most`.
+    /// Reads a whole number from 1 to `most`.
     pub(super) fn count(&self, key: &str, value: &Value<'_>, most: u64) -> Option<u64> {
         let read = |value: &DeValue<'_>| {
             let integer = value.as_integer()?;
@@ -141,13 +141,13 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A table of which every key is known.
+/// A table whose keys are all known.
 pub(super) struct Table<'v, 'i> {
     table: &'v DeTable<'i>,
 }
 
 impl<'v, 'i> Table<'v, 'i> {
-    /// Looks at `table`, and reports every key that is not in `known`.
+    /// Takes `table`, and reports every key that is not in `known`.
     pub(super) fn new(reader: &Reader<'_>, name: &str, table: &'v DeTable<'i>, known: &[&str]) -> Self {
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let word = key.get_ref();

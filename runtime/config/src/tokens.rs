@@ -1,4 +1,4 @@
-//! `tokens.toml`: the tokens of those who come to the daemon over TCP. It has their hashes, and none of them.
+//! `tokens.toml`: the tokens of clients that connect to the daemon over TCP. The file has their hashes, and no token.
 
 use toml::de::DeTable;
 
@@ -6,7 +6,7 @@ use super::reader::{Reader, Table, Value};
 use super::source::{Mistakes, Source};
 use lastword_events::Identity;
 
-/// The words for what the holder of a token may do.
+/// The words for the role of a token.
 pub const TOKEN_ROLES: [&str; 3] = ["owner", "operator", "read-only"];
 
 /// Hexadecimal digits of a SHA-256.
@@ -15,13 +15,13 @@ const HASH_DIGITS: usize = 64;
 /// One `[[token]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSettings {
-    /// What logs call it.
+    /// The name in logs.
     pub name: String,
     /// The SHA-256 of the token, in hexadecimal digits.
     pub sha256: String,
     /// One of [`TOKEN_ROLES`].
     pub role: String,
-    /// The tenant that it is for; none: every tenant.
+    /// The tenant of the token. `None` is every tenant.
     pub tenant: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl TokenSettings {
     /// Reads every `[[token]]` of a file.
     ///
     /// # Errors
-    /// Lists every mistake in it.
+    /// Lists every mistake in the file.
     pub fn parse_all(source: &Source<'_>) -> Result<Vec<Self>, Mistakes> {
         let reader = Reader::new(source);
         let (root, errors) = DeTable::parse_recoverable(source.text);
@@ -83,7 +83,7 @@ fn token(reader: &Reader<'_>, value: &Value<'_>) -> Option<TokenSettings> {
     let role = needed("role", "owner").and_then(|value| reader.parsed("role", "a word such as \"owner\"", value, role));
     let tenant = |value| reader.parsed("tenant", "a string such as \"acme\"", value, tenant);
     let tenant = table.get("tenant").map(tenant);
-    // A token whose tenant could not be read is not one for all of them.
+    // A token whose tenant could not be read must not become one for all tenants.
     let tenant = match tenant {
         Some(tenant) => Some(tenant?),
         None => None,

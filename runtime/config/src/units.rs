@@ -1,4 +1,4 @@
-//! Durations and sizes in words: "500ms", "2s", "64MiB".
+//! Durations and sizes as text: "500ms", "2s", "64MiB".
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::limits::{MAX_DURATION, MAX_LONG_DURATION, MIN_DURATION, Sizes};
 use lastword_protocol::suggest;
 
-/// A text that is no quantity. The message ends with what to write instead.
+/// A text that is no quantity. The message ends with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct UnitError(String);
@@ -17,18 +17,18 @@ pub struct UnitError(String);
 const TIME_UNITS: [&str; 4] = ["ms", "s", "m", "h"];
 const SIZE_UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
 
-/// A duration from 1 ms to 1 h, such as `500ms`, `2s` or `1m 30s`.
+/// Parses a duration from 1 ms to 1 h, such as `500ms`, `2s` or `1m 30s`.
 ///
 /// # Errors
-/// When it has no unit, an unknown one, is negative or out of that range.
+/// When it has no unit or an unknown one, is negative, or is out of that range.
 pub fn duration(text: &str) -> Result<Duration, UnitError> {
     duration_up_to(text, MAX_DURATION, "1h")
 }
 
-/// A duration from 1 ms to 30 days, in hours at most: what may be without a word for so long.
+/// Parses a duration from 1 ms to 30 days, for a silence. The largest unit is hours.
 ///
 /// # Errors
-/// When it has no unit, an unknown one, is negative or out of that range.
+/// When it has no unit or an unknown one, is negative, or is out of that range.
 pub fn long_duration(text: &str) -> Result<Duration, UnitError> {
     duration_up_to(text, MAX_LONG_DURATION, "720h")
 }
@@ -46,10 +46,10 @@ fn duration_up_to(text: &str, most: Duration, written: &str) -> Result<Duration,
     Ok(duration)
 }
 
-/// A size in bytes: `64MiB`, `1 GiB`, `16MB`.
+/// Parses a size in bytes: `64MiB`, `1 GiB`, `16MB`.
 ///
 /// # Errors
-/// When it has no unit, an unknown one, is negative or not one of `sizes`.
+/// When it has no unit or an unknown one, is negative, or is not one of `sizes`.
 pub fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
     let trimmed = refuse_negative(text)?;
     let bytes = match trimmed.parse::<ByteSize>() {
@@ -67,7 +67,7 @@ pub fn size(text: &str, sizes: &Sizes) -> Result<u64, UnitError> {
     Ok(bytes)
 }
 
-/// An amount of fuel, at least 1: `2000000`, `2_000_000`.
+/// Parses an amount of fuel, at least 1: `2000000`, `2_000_000`.
 ///
 /// # Errors
 /// When it is no such number.
@@ -82,12 +82,12 @@ pub fn fuel(text: &str) -> Result<u64, UnitError> {
     }
 }
 
-/// How people read a number of bytes: `1.1 MiB`.
+/// Formats a number of bytes for people: `1.1 MiB`.
 pub fn show_bytes(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 
-/// A call's memory, and what of it the host kept for it: `1.1 MiB`, `1.1 MiB (2.0 KiB of it in the host)`.
+/// Formats a call's memory and the host's part of it: `1.1 MiB`, `1.1 MiB (2.0 KiB of it in the host)`.
 pub fn show_memory(all: u64, in_the_host: u64) -> String {
     match in_the_host {
         0 => show_bytes(all),
@@ -95,14 +95,14 @@ pub fn show_memory(all: u64, in_the_host: u64) -> String {
     }
 }
 
-/// A number of bytes as [`size`] reads it, exactly: `64KiB`, `1MiB`, `1000B`.
+/// Formats a number of bytes exactly, as [`size`] reads it: `64KiB`, `1MiB`, `1000B`.
 pub fn write_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let whole = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
     whole.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 
-/// How people read a count: `2_000_000_000`.
+/// Formats a count for people: `2_000_000_000`.
 pub fn show_count(count: u64) -> String {
     let digits = count.to_string();
     let grouped: Vec<String> = digits
@@ -115,7 +115,7 @@ pub fn show_count(count: u64) -> String {
     grouped.into_iter().rev().collect::<Vec<_>>().join("_")
 }
 
-/// How people read a duration: `412 µs`, `31.2 ms`, `2 s`.
+/// Formats a duration for people: `412 µs`, `31.2 ms`, `2 s`.
 pub fn show_duration(duration: Duration) -> String {
     let (number, unit) = match duration.as_micros() {
         0..1_000 => return format!("{} µs", duration.as_micros()),
@@ -152,7 +152,7 @@ fn unreadable_size(text: &str) -> UnitError {
     if unit.is_empty() {
         return UnitError(format!("{text:?} has no unit: write \"{number}MiB\", or \"{number}B\" for bytes"));
     }
-    // What is longer than a unit is a unit's name: "mebibytes".
+    // A word longer than a unit is a unit's full name: "mebibytes".
     let slip = if unit.len() <= 4 { suggest::nearest(unit, SIZE_UNITS) } else { None };
     let near = slip.or_else(|| if_starts_with(unit, &["KiB", "MiB", "GiB", "B"]));
     unknown_unit(text, number, unit, near, &SIZE_UNITS)
@@ -165,13 +165,13 @@ fn unknown_unit(text: &str, number: &str, unit: &str, near: Option<&str>, all: &
     })
 }
 
-/// The first unit that begins as `word` does: "mebibytes" means MiB.
+/// Returns the first unit that begins like `word`: "mebibytes" means MiB.
 fn if_starts_with<'a>(word: &str, units: &[&'a str]) -> Option<&'a str> {
     let first = word.chars().next()?;
     units.iter().copied().find(|unit| unit.starts_with(|c: char| c.eq_ignore_ascii_case(&first)))
 }
 
-/// `1.5 MiB` as `1.5` and `MiB`; none when it does not begin with a number.
+/// Splits `1.5 MiB` into `1.5` and `MiB`. `None` if it does not begin with a number.
 fn number_and_unit(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// The account that a request is charged to: a tenant and a plugin. Each may hold a part of what many requests share.
+/// The account that a request is charged to: a tenant and a plugin. Each account may hold a part of a shared resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Account {
     /// The tenant for whose session the guest was called.
@@ -12,7 +12,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of `plugin` when it is called for `tenant`.
+    /// Makes the account of `plugin` in calls for `tenant`.
     #[must_use]
     pub fn new(tenant: impl Into<Arc<str>>, plugin: impl Into<Arc<str>>) -> Self {
         Self { tenant: tenant.into(), plugin: plugin.into() }

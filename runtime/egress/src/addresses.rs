@@ -1,14 +1,15 @@
 //! Addresses that a name must not lead a guest to.
 //!
-//! From the IANA special-purpose address registries for IPv4 and IPv6, plus multicast and what is reserved. Each line
-//! names the document that sets the range aside. A range that embeds IPv4 addresses is refused whole where no honest
-//! server lives; NAT64 alone is looked into, because on an IPv6-only network every IPv4 server appears there.
+//! The ranges are from the IANA special-purpose address registries for IPv4 and IPv6, plus multicast and reserved
+//! ranges. Each line names the document that reserves the range. A range that embeds IPv4 addresses is refused as a
+//! whole if no ordinary server uses it. Only NAT64 is decoded, because on an IPv6-only network every IPv4 server
+//! appears there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Why an address is refused: what it is for, and the document that says so.
+/// Why an address is refused: its purpose, and the document that defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) purpose: &'static str,
@@ -24,7 +25,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8, purpose: &'static str, sourc
     Range { net: Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix), refusal: Refusal { purpose, source } }
 }
 
-/// `groups` are the first four groups; every prefix here but the IPv4 forms' ends within them.
+/// Makes a range. `groups` are the first four groups; every prefix here except the IPv4 forms' ends within them.
 const fn v6(groups: [u16; 4], prefix: u8, purpose: &'static str, source: &'static str) -> Range<Ipv6Net> {
     v6_long(groups, [0; 4], prefix, purpose, source)
 }
@@ -94,7 +95,7 @@ const NAT64: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 
 const GLOBAL_UNICAST: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 const UNASSIGNED: Refusal = Refusal { purpose: "not global unicast", source: "RFC 4291" };
 
-/// Why a guest must not be led to `address`, or `None` when it is an ordinary address of the internet.
+/// Returns why a guest must not reach `address`, or `None` for an ordinary address of the internet.
 pub(crate) fn refusal(address: IpAddr) -> Option<Refusal> {
     match address {
         IpAddr::V4(address) => refusal_v4(address),
@@ -123,7 +124,7 @@ mod tests {
         refusal(address.parse().unwrap()).map(|refusal| refusal.purpose)
     }
 
-    /// First and last address of each range, so that a wrong prefix length is noticed on either side.
+    /// Tests the first and last address of each range, so that a wrong prefix length is noticed on either side.
     #[test]
     fn every_special_ipv4_range_is_refused_to_its_edges() {
         for edges in [

@@ -1,19 +1,19 @@
-//! Which requests are sent a second time.
+//! Decides which requests are sent a second time.
 //!
-//! A server may close a connection that was kept just when a request is on its way to it. Whether it has read the request cannot be
-//! known then. So only a request that may be made twice (RFC 9110, section 9.2.2) is sent again, once, on a new connection; and
-//! only one without a body: a guest's body is a stream, of which nobody keeps what was sent.
+//! A server may close a kept connection just when a request is on its way. The client then cannot know whether the
+//! server has read the request. So only a request that may be repeated (RFC 9110, section 9.2.2) is sent again, once,
+//! on a new connection, and only one without a body: a guest's body is a stream whose sent part is not stored.
 
 use http::{Method, Request, header::CONTENT_LENGTH};
 use http_body::Body;
 
 use crate::{error::EgressError, request_body::RequestBody};
 
-/// The same request once more, if it may be sent again.
+/// Copies the request, if it may be sent again.
 pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let method = request.method();
     let is_idempotent = [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method);
-    // hyper sends no body with these whose length nobody has said.
+    // Without a known length, hyper sends no body with these methods.
     let has_none = [Method::GET, Method::HEAD].contains(method)
         && !request.headers().contains_key(CONTENT_LENGTH)
         && request.body().size_hint().exact().is_none_or(|length| length == 0);
@@ -28,10 +28,10 @@ pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody
     Some(copy)
 }
 
-/// What is sent on a new connection, once one that was kept has failed with `error`; or what the caller is told.
+/// Returns the request for a new connection, after a kept connection has failed with `error`, or the caller's error.
 ///
 /// # Errors
-/// The error, which says that the server may have the request, when the connection has ended.
+/// The error. If the connection has ended, it says that the server may have the request.
 pub(crate) fn instead(
     error: EgressError,
     copy: Option<Request<RequestBody>>,

@@ -18,8 +18,8 @@ impl AllowList {
         self.destinations.contains(destination)
     }
 
-    /// Whether this address and port was granted as a literal, under any scheme. Only then may a name lead to it when
-    /// it is in a refused range.
+    /// Whether this address and port was granted as a literal, under any scheme. Only then may a name lead to an
+    /// address in a refused range.
     #[must_use]
     pub fn grants_address(&self, address: SocketAddr) -> bool {
         self.addresses.contains(&address)
@@ -31,7 +31,7 @@ impl AllowList {
         self.destinations.is_empty()
     }
 
-    /// The destinations in order.
+    /// Returns the destinations in order.
     pub fn iter(&self) -> impl Iterator<Item = &Destination> {
         self.destinations.iter()
     }

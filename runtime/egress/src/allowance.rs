@@ -1,4 +1,4 @@
-//! What one guest call may do, and what it has used of it.
+//! The limits of one guest call, and its use of them.
 
 use std::sync::{
     Arc, OnceLock,
@@ -15,7 +15,7 @@ pub struct Allowance {
     limits: Limits,
     requests: AtomicU32,
     request_body_bytes: AtomicU64,
-    /// Of request bodies, sent or not: what [`Allowance::take_request_body`] was told of.
+    /// Bytes of request bodies, sent or not, that [`Allowance::take_request_body`] has counted.
     taken_body_bytes: AtomicU64,
     too_much_taken: AtomicBool,
     response_body_bytes: AtomicU64,
@@ -23,7 +23,7 @@ pub struct Allowance {
     first_refusal: OnceLock<String>,
 }
 
-/// What a call has used so far, for its report and for the log.
+/// A call's use so far, for its report and for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -35,12 +35,12 @@ pub struct Usage {
     pub response_body_bytes: u64,
     /// Requests that a rule forbade: [`EgressError::is_refusal`].
     pub refusals: u32,
-    /// The message of the first of them. Later ones are in the debug log: a guest chooses how many there are.
+    /// The message of the first refusal. Later ones are in the debug log, because a guest decides how many there are.
     pub first_refusal: Option<String>,
 }
 
 impl Allowance {
-    /// For one call.
+    /// Makes the allowance of one call.
     #[must_use]
     pub fn new(allow_list: Arc<AllowList>, limits: Limits) -> Self {
         Self {
@@ -57,31 +57,31 @@ impl Allowance {
         }
     }
 
-    /// Charges the call to this account. Without one, requests share what one plugin and one tenant may have.
+    /// Charges the call to this account. Without one, requests share a default account of one plugin and one tenant.
     #[must_use]
     pub fn charged_to(self, account: Account) -> Self {
         Self { account, ..self }
     }
 
-    /// The account that the call is charged to.
+    /// Returns the account that the call is charged to.
     #[must_use]
     pub const fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Where requests may go.
+    /// Returns the granted destinations.
     #[must_use]
     pub fn allow_list(&self) -> &AllowList {
         &self.allow_list
     }
 
-    /// The limits of the call.
+    /// Returns the limits of the call.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// What was used so far.
+    /// Returns the use so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage {
@@ -93,12 +93,12 @@ impl Allowance {
         }
     }
 
-    /// Counts bytes of a request's body that the caller takes from its guest, to be called by callers that keep bodies until
-    /// they are sent: what they keep is then bounded as what is sent is.
+    /// Counts bytes of a request's body that the caller takes from its guest. Callers that buffer bodies call this, so
+    /// that the buffers have the same bound as the sent bodies.
     ///
     /// # Errors
-    /// [`EgressError::RequestBodyTooLarge`] when it is more than all bodies of the call may have. From then on every body
-    /// of the call that is not sent yet ends with that error: what was cut must not arrive as if it were whole.
+    /// [`EgressError::RequestBodyTooLarge`] when all bodies of the call together exceed the limit. From then on every
+    /// unsent body of the call ends with that error, because a cut body must not arrive as if it were complete.
     pub fn take_request_body(&self, bytes: usize) -> Result<(), EgressError> {
         let limit_bytes = self.limits.max_request_body_bytes;
         if add_within(&self.taken_body_bytes, bytes, limit_bytes) {
@@ -108,7 +108,7 @@ impl Allowance {
         Err(EgressError::RequestBodyTooLarge { limit_bytes })
     }
 
-    /// Fails when more was taken than can be sent.
+    /// Fails if more bytes were taken than can be sent.
     pub(crate) fn check_taken(&self) -> Result<(), EgressError> {
         let limit_bytes = self.limits.max_request_body_bytes;
         if self.too_much_taken.load(Ordering::Acquire) {
@@ -151,7 +151,8 @@ impl Allowance {
     }
 }
 
-/// Requests of a call run at the same time: the sum must never pass the limit, whoever comes first.
+/// Adds to a counter unless the sum exceeds the limit. Requests of a call run at the same time, so the check and the
+/// addition are one step.
 fn add_within(counter: &AtomicU64, bytes: usize, limit: u64) -> bool {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     counter

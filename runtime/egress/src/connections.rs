@@ -1,4 +1,4 @@
-//! How many connections there may be. Each is a file that the process has open.
+//! The number of connections. Each is an open file of the process.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -7,7 +7,7 @@ use crate::{
     turns::{Bounds, Part, Turns},
 };
 
-/// For the files that the process may have open now.
+/// Makes the turns for the process's current limit of open files.
 pub(crate) fn turns() -> Turns {
     let files =
         getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));

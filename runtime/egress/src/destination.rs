@@ -1,7 +1,7 @@
-//! Where a request may go: exactly scheme + host + port.
+//! The destination of a request: exactly scheme + host + port.
 //!
-//! The operator's strings and the guests' URIs are read by the same code, so that there is no second opinion on what a
-//! host is. What resolvers and URL parsers disagree about is refused rather than guessed.
+//! The same code reads the operator's strings and the guests' URIs, so that both have the same idea of a host. A string
+//! on which resolvers and URL parsers disagree is refused.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use thiserror::Error;
 const MAX_NAME_BYTES: usize = 253;
 /// The longest label of a name, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
-/// How much of a string an error repeats, in characters: any host that is one, and its port.
+/// Characters of a string that an error repeats: any valid host, and its port.
 const MAX_SHOWN_CHARS: usize = 260;
 
 /// `http` or `https`.
@@ -28,7 +28,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The port that a URI of this scheme means when it names none.
+    /// Returns the port of a URI of this scheme that names none.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for Scheme {
 /// A name for the resolver, in lower case and without a trailing dot, or a literal address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
-    /// Never something that a resolver could take for an address.
+    /// Never a text that a resolver could take for an address.
     Name(String),
     /// Written as an address; there is nothing to resolve.
     Address(IpAddr),
@@ -66,9 +66,9 @@ impl fmt::Display for Host {
     }
 }
 
-/// One place that requests may go to: `https://api.example.com`, `http://127.0.0.1:37777`, `https://[::1]:8443`.
+/// A destination of requests: `https://api.example.com`, `http://127.0.0.1:37777`, `https://[::1]:8443`.
 ///
-/// `Display` gives the canonical form: lower case, no trailing dot, the port only when it is not the scheme's own.
+/// `Display` gives the canonical form: lower case, no trailing dot, and a port only if it is not the scheme's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination {
     scheme: Scheme,
@@ -99,7 +99,7 @@ impl Destination {
         self.port
     }
 
-    /// Host, and port if it is not the scheme's own: the value of a host header.
+    /// Returns the host, and the port if it is not the scheme's own: the value of a host header.
     #[must_use]
     pub fn authority(&self) -> String {
         if self.port == self.scheme.default_port() {
@@ -140,7 +140,7 @@ impl FromStr for Destination {
     }
 }
 
-/// A string that is not a destination. The message says what to write instead; it never repeats a password.
+/// A string that is not a destination. The message contains the remedy, and never a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("\"{given}\" is not a destination: {reason}")]
 pub struct ParseDestinationError {
@@ -159,7 +159,7 @@ impl ParseDestinationError {
     }
 }
 
-/// What an error repeats of a string: not what stands before an `@`, which may be a password, and not all of what a
+/// Shortens a string for an error: removes the part before an `@`, which may be a password, and cuts the text, which a
 /// guest may have made 64 KiB long.
 fn redacted(text: &str) -> String {
     let (mark, shown) = text.rsplit_once('@').map_or(("", text), |(_, after)| ("…@", after));
@@ -255,8 +255,8 @@ fn read_host(host: &str) -> Result<Host, &'static str> {
     Ok(Host::Name(host.to_ascii_lowercase()))
 }
 
-/// What `inet_aton`, and with it a resolver, would take for an IPv4 address ends in a number: `0x7f.1`, `0177.0.0.1`,
-/// `127.1`, `2130706433`. No top-level domain does (the rule is the WHATWG URL standard's).
+/// Whether `inet_aton`, and so a resolver, would take a name with this last label for an IPv4 address: `0x7f.1`,
+/// `0177.0.0.1`, `127.1`, `2130706433`. No top-level domain ends in a number (the rule is the WHATWG URL standard's).
 fn looks_numeric(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hexadecimal {
@@ -273,7 +273,7 @@ fn is_label(label: &str) -> bool {
 }
 
 fn read_port(digits: &str) -> Result<u16, &'static str> {
-    // `parse` alone would take "+80".
+    // `parse` alone would accept "+80".
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(reasons::PORT);
     }

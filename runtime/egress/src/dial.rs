@@ -1,6 +1,7 @@
-//! From a granted destination to a connection: resolve once, check every address, connect to a checked one.
+//! Makes a connection to a granted destination: resolves the name once, checks every address, and connects to a checked
+//! one.
 //!
-//! A connection that was kept is one to a checked address too: the name is resolved and the answer checked for each request.
+//! A kept connection is also one to a checked address: the name is resolved and the answer checked for each request.
 
 use std::{
     io,
@@ -32,7 +33,7 @@ use crate::{
     turns::{Turn, Turns},
 };
 
-/// What it takes to make connections. A clone shares everything.
+/// The resources for making connections. A clone shares all of them.
 #[derive(Clone)]
 pub(crate) struct Dialler {
     resolver: Arc<dyn Resolve>,
@@ -60,7 +61,7 @@ impl Dialler {
         Self { tls: Arc::new(tls), kept, ..self }
     }
 
-    /// The addresses of `destination`, which the caller has found in what is allowed. All of them are checked.
+    /// Returns the checked addresses of `destination`. The caller has checked that it is granted.
     pub(crate) async fn addresses(
         &self,
         destination: &Destination,
@@ -71,7 +72,7 @@ impl Dialler {
         check(destination, allowance.allow_list(), &addresses)
     }
 
-    /// The turn for a connection to `destination`, whether it is made or was kept.
+    /// Waits for the turn of a connection to `destination`, whether it is new or kept.
     pub(crate) async fn turn(
         &self,
         destination: &Destination,
@@ -83,7 +84,7 @@ impl Dialler {
             .map_err(|_| EgressError::NoTurnToConnect { destination: destination.clone() })
     }
 
-    /// Connects to the first of `addresses`, which were checked, that takes the connection. The caller has a turn.
+    /// Connects to the first of the checked `addresses` that accepts. The caller holds a turn.
     pub(crate) async fn dial(
         &self,
         destination: &Destination,
@@ -137,8 +138,9 @@ fn found(host: String, answer: Answer) -> Result<Vec<IpAddr>, EgressError> {
     }
 }
 
-/// All addresses with the granted port, or the refusal of the first that a guest must not reach. A mixed answer is
-/// refused whole: an honest name does not have private and public addresses at once, a rebinding one does.
+/// Returns all addresses with the granted port, or the refusal of the first one that a guest must not reach. A mixed
+/// answer is refused as a whole: an ordinary name does not have private and public addresses at once, a rebinding one
+/// does.
 fn check(
     destination: &Destination,
     allow_list: &AllowList,
@@ -162,8 +164,8 @@ fn check(
     })
 }
 
-/// Tries the addresses in turn, and says which it was. Each gets an equal part of the time that is left, so that one that swallows packets
-/// does not keep the next from being tried.
+/// Tries the addresses in turn, and returns the one that accepted. Each gets an equal part of the remaining time, so
+/// that one that drops packets does not prevent the next attempt.
 async fn connect(
     destination: &Destination,
     addresses: &[SocketAddr],
@@ -177,7 +179,8 @@ async fn connect(
         left = left.saturating_sub(1);
         match timeout_at(now + part, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Small requests: waiting to fill a packet only adds latency. Without it the request works as well.
+                // Requests are small, so waiting to fill a packet only adds latency. The request works without this
+                // option as well.
                 drop(stream.set_nodelay(true));
                 return Ok((stream, address));
             }

@@ -1,4 +1,4 @@
-//! The one way out.
+//! Sends guests' requests.
 
 use std::{fmt, sync::Arc};
 
@@ -20,29 +20,30 @@ use crate::{
     tls::Tls,
 };
 
-/// Sends guests' requests. One for each process; a clone shares everything.
+/// Sends guests' requests. Make one for each process; a clone shares everything.
 #[derive(Clone)]
 pub struct Egress {
     dialler: Dialler,
 }
 
 impl Egress {
-    /// With the operating system's resolver and root certificates. The latter are read by the first `https` request.
+    /// Makes an egress with the operating system's resolver and root certificates. The first `https` request reads the
+    /// certificates.
     #[must_use]
     pub fn new() -> Self {
         Self { dialler: Dialler::new(Arc::new(SystemResolver::new())) }
     }
 
-    /// With another resolver. Its answers are checked like any other's.
+    /// Replaces the resolver. Its answers are checked as well.
     #[must_use]
     pub fn with_resolver(self, resolver: Arc<dyn Resolve>) -> Self {
         Self { dialler: self.dialler.with_resolver(resolver) }
     }
 
-    /// With another TLS configuration, for an embedder's own certificate authority or client certificate. It is taken
-    /// as it is, but for ALPN, which becomes `http/1.1`, and for the store of sessions to resume: each plugin has one of
-    /// its own for each tenant. No connection is kept that was made before. A clone of what this was keeps its own: both
-    /// may have as many idle ones as there may be. So set it before the first request, and drop the clone.
+    /// Replaces the TLS configuration, for an embedder's own certificate authority or client certificate. Two settings
+    /// are overwritten: ALPN becomes `http/1.1`, and each plugin gets its own store of TLS sessions for each tenant.
+    /// Earlier connections are not reused. A clone of the former egress keeps its own connections, and both may then
+    /// have the full number of idle ones. So call this before the first request, and drop the clone.
     #[must_use]
     pub fn with_tls(self, config: &ClientConfig) -> Self {
         Self { dialler: self.dialler.with_tls(Tls::with_config(config)) }
@@ -52,14 +53,16 @@ impl Egress {
     ///
     /// The request needs a full URI, with scheme and authority. Dropping the future closes the connection.
     ///
-    /// It goes over a connection that is kept from an earlier request, if there is one of the same plugin and tenant to the
-    /// same scheme, host and port, at an address that the name has now. When such a connection ends before a response, a
-    /// request of which nothing was sent, and a GET, HEAD, PUT or DELETE without a body, is sent once more on a new connection.
+    /// The request uses a kept connection, if there is one of the same plugin and tenant to the same scheme, host and
+    /// port, at a current address of the name. If that connection ends before a response, the request is sent once more
+    /// on a new connection, provided that no byte of it was sent, or that it is a GET, HEAD, PUT or DELETE without a
+    /// body.
     ///
     /// # Errors
     ///
-    /// A refusal ([`EgressError::is_refusal`]) when a rule forbids the request: nothing was sent, and it is noted in
-    /// the allowance. Otherwise what went wrong until the header had come; what comes later is in the body's frames.
+    /// A refusal ([`EgressError::is_refusal`]) if a rule forbids the request: nothing was sent, and the allowance
+    /// records the refusal. Otherwise the failure before the header was complete; later failures are in the body's
+    /// frames.
     pub async fn send<B>(
         &self,
         allowance: &Arc<Allowance>,
@@ -103,8 +106,8 @@ impl Egress {
         exchange.send(destination, request, connected).await
     }
 
-    /// Closes the connections that are kept and not in use. Requests that are under way go on; their connections are kept
-    /// again when they are over, for [`IDLE_CONNECTION_STAYS`](crate::limits::IDLE_CONNECTION_STAYS).
+    /// Closes the idle connections. Running requests continue, and their connections are kept again afterwards, for
+    /// [`IDLE_CONNECTION_STAYS`](crate::limits::IDLE_CONNECTION_STAYS).
     pub fn close_idle_connections(&self) {
         self.dialler.kept.close();
     }

@@ -1,7 +1,7 @@
 //! Why a request was refused or failed.
 //!
-//! One variant for each thing that a guest is told in another word (`wasi:http`'s `error-code`). The messages are for
-//! the operator's log: they name hosts and addresses, and what to grant or to raise.
+//! There is one variant for each error that a guest can distinguish (`wasi:http`'s `error-code`). The messages are for
+//! the operator's log: they name hosts and addresses, and the grant or limit to change.
 
 use std::{io, net::SocketAddr};
 
@@ -25,13 +25,13 @@ pub enum EgressError {
     /// The operator did not grant this destination.
     #[error("{destination} is not granted; grant \"{destination}\" to the plugin if it is meant to go there")]
     Denied {
-        /// Where the guest wanted to go.
+        /// The destination of the request.
         destination: Destination,
     },
-    /// CONNECT asks for a tunnel, which would lead past the list of granted destinations.
+    /// CONNECT asks for a tunnel, which would bypass the list of granted destinations.
     #[error("CONNECT is refused: a tunnel would lead past the granted destinations; send the request itself")]
     TunnelRefused,
-    /// An upgrade turns the connection into something that cannot be checked or limited.
+    /// An upgrade changes the protocol of the connection to one that cannot be checked or limited.
     #[error("protocol upgrades are refused: only HTTP requests can be limited; remove the \"upgrade\" header")]
     UpgradeRefused,
     /// The content-length header contradicts itself or is not a number.
@@ -47,11 +47,11 @@ pub enum EgressError {
         host: String,
         /// The first refused address.
         address: SocketAddr,
-        /// What the address is for, and which document says so.
+        /// The purpose of the address, and the document that defines it.
         reason: String,
-        /// The answer had other addresses that are not refused, which is a sign of DNS rebinding.
+        /// Whether the answer also had addresses that are not refused, which is a sign of DNS rebinding.
         mixed: bool,
-        /// What would have to be granted.
+        /// The grant that would be needed.
         grant: Destination,
     },
     /// The name could not be resolved, or has no address.
@@ -59,7 +59,7 @@ pub enum EgressError {
     Dns {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
     /// The look-up took longer than the connect timeout.
@@ -87,21 +87,21 @@ pub enum EgressError {
         /// The destination of the request.
         destination: Destination,
     },
-    /// No server listens there.
+    /// No server listens at the address.
     #[error("{address} refused the connection; check that the server runs")]
     ConnectionRefused {
         /// The last address tried.
         address: SocketAddr,
     },
-    /// There is no way to connect.
+    /// The connection attempt failed.
     #[error("no connection to {address}: {source}")]
     ConnectFailed {
         /// The last address tried.
         address: SocketAddr,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// No connection, or no end of the TLS handshake, within the connect timeout.
+    /// The connection or the TLS handshake was not complete within the connect timeout.
     #[error("no connection to {destination} within the connect timeout")]
     ConnectTimeout {
         /// The destination of the request.
@@ -149,7 +149,7 @@ pub enum EgressError {
         /// The limit.
         limit: u32,
     },
-    /// The request's body failed on the guest's side. The error it failed with is among the sources.
+    /// The request's body failed on the guest's side. The guest's error is among the sources.
     #[error("the request's body failed: {0}")]
     RequestBody(#[source] BoxError),
     /// The server ended the connection before the end of the response.
@@ -158,13 +158,13 @@ pub enum EgressError {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     ConnectionLost(#[source] BoxError),
-    /// A connection that was kept from an earlier request ended when this one, or a part of it, had been sent.
+    /// A kept connection ended after this request, or a part of it, had been sent.
     #[error(
         "the server closed a connection that was kept for it, after the request or a part of it was sent and before a \
          response: it may have the request, which is therefore not sent again ({0})"
     )]
     KeptConnectionLost(#[source] Box<EgressError>),
-    /// What the server sent is not HTTP/1.1 as it should be.
+    /// The server's response is not valid HTTP/1.1.
     #[error("the server broke the HTTP protocol: {0}")]
     Protocol(#[source] BoxError),
 }

@@ -32,17 +32,17 @@ use crate::{
     turns::Turn,
 };
 
-/// Drives a connection: without it neither the rest of the request's body is sent nor the response's body read.
+/// Drives a connection: sends the rest of the request's body, and reads the response's body.
 ///
-/// It ends with the exchange, at the latest at its total timeout; the connection is then kept for the next request, if both were
-/// complete. Dropping it before closes the connection.
+/// The future ends with the exchange, at the latest at its total timeout. If both were complete, the connection is then
+/// kept for the next request. Dropping the future earlier closes the connection.
 pub type Connection = Pin<Box<dyn Future<Output = Result<(), EgressError>> + Send>>;
 
 /// A response whose header has come.
 pub struct Sent {
     /// The response. Its body comes while [`connection`](Self::connection) is polled.
     pub response: Response<ResponseBody>,
-    /// To be spawned, and to be aborted when the guest's call ends.
+    /// Spawn it, and abort it when the guest's call ends.
     pub connection: Connection,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// A request on its way, and how long it may take.
+/// A request that is being sent, and its timeouts.
 #[derive(Clone, Copy)]
 pub(crate) struct Exchange<'a> {
     pub(crate) dialler: &'a Dialler,
@@ -62,8 +62,8 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Sends `request`, which was checked and rewritten, to `destination`, and waits for the header of the response. What is
-    /// needed for that, a connection above all, is to be there until `connected`.
+    /// Sends `request`, which was checked and rewritten, to `destination`, and waits for the header of the response.
+    /// `connected` is the deadline for the connection and everything else that sending needs.
     pub(crate) async fn send(
         self,
         destination: Destination,
@@ -73,7 +73,7 @@ impl Exchange<'_> {
         let Self { dialler, allowance, .. } = self;
         let (account, limits) = (allowance.account(), allowance.limits());
         let addresses = dialler.addresses(&destination, allowance, connected).await?;
-        // Before the connection: what is declared last is dropped first.
+        // Declared before the connection, because variables are dropped in reverse order.
         let turn = dialler.turn(&destination, account, connected).await?;
         let kept_for = Arc::new(KeptFor {
             account: account.clone(),
@@ -127,7 +127,7 @@ impl Exchange<'_> {
             response.map(|body| ResponseBody::new(body, Arc::clone(allowance), timeouts.between_bytes, deadline));
         let busy = Busy { line, turn, kept: Arc::clone(&dialler.kept), kept_for };
         let connection: Connection = if busy.line.is_idle() {
-            // A short response comes with its header: there is nothing to drive.
+            // A short response comes with its header, so nothing is left to drive.
             busy.keep();
             Box::pin(ready(Ok(())))
         } else {
@@ -137,10 +137,10 @@ impl Exchange<'_> {
     }
 }
 
-/// A connection whose exchange is not over.
+/// A connection whose exchange is not complete.
 struct Busy {
     line: Line,
-    /// Behind the connection: fields are dropped in their order.
+    /// Declared after the connection, because fields are dropped in order.
     turn: Turn,
     kept: Arc<Kept<Line>>,
     kept_for: Arc<KeptFor>,
@@ -159,7 +159,7 @@ impl Busy {
         over
     }
 
-    /// For the next request of the same plugin, tenant and destination.
+    /// Keeps the connection for the next request of the same plugin, tenant and destination.
     fn keep(self) {
         let Self { line, turn, kept, kept_for } = self;
         if let Some(line) = line.rest() {

@@ -1,13 +1,13 @@
-//! How many bytes a server may send before the response's header is complete.
+//! Limits the bytes that a server may send before the response's header is complete.
 //!
-//! hyper limits one header, but not how many informational (1xx) responses come before the final one. The gate counts
-//! what is read from the connection, whatever it is, until the header is there.
+//! hyper limits one header, but not the number of informational (1xx) responses before the final one. The gate counts
+//! all bytes that are read from the connection until the header is complete.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const OPEN: usize = usize::MAX;
 
-/// What the reader of a connection has to know of the exchange that is on it.
+/// The state of the exchange that the reader of a connection needs.
 #[derive(Debug)]
 pub(crate) struct HeadGate {
     remaining: AtomicUsize,
@@ -15,25 +15,25 @@ pub(crate) struct HeadGate {
 }
 
 impl HeadGate {
-    /// Of a connection on which nothing was sent yet.
+    /// Makes the gate of a connection on which nothing was sent yet.
     pub(crate) fn new() -> Self {
         Self { remaining: AtomicUsize::new(OPEN), looks_first: AtomicBool::new(false) }
     }
 
-    /// A request is about to be sent: what comes from now on is its response's header. With `looks_first` the first read
-    /// asks the system whether the server is still there.
+    /// Closes the gate before a request is sent: the next bytes are its response's header. With `looks_first` the first
+    /// read asks the system whether the server is still connected.
     pub(crate) fn close(&self, limit_bytes: usize, looks_first: bool) {
         self.remaining.store(limit_bytes.min(OPEN - 1), Ordering::Relaxed);
         self.looks_first.store(looks_first, Ordering::Relaxed);
     }
 
-    /// Whether this read is the one that has to look. hyper reads before it writes.
+    /// Whether this read has to ask the system. hyper reads before it writes.
     pub(crate) fn take_look(&self) -> bool {
         self.looks_first.load(Ordering::Relaxed) && self.looks_first.swap(false, Ordering::Relaxed)
     }
 
-    /// How many bytes may be read now. At 0 the reader waits: either the header has come and the gate is opened, or the
-    /// request fails.
+    /// Returns the number of bytes that may be read now. At 0 the reader waits, until the header is complete and the
+    /// gate opens, or the request fails.
     pub(crate) fn allowed(&self) -> usize {
         self.remaining.load(Ordering::Relaxed)
     }
@@ -49,7 +49,8 @@ impl HeadGate {
         self.allowed() == 0
     }
 
-    /// The header has come; the body has limits of its own. Gives how many bytes could still have been read.
+    /// Opens the gate: the header is complete, and the body has its own limits. Returns the number of bytes that were
+    /// left.
     pub(crate) fn open(&self) -> usize {
         self.remaining.swap(OPEN, Ordering::Relaxed)
     }

@@ -1,10 +1,10 @@
-//! Errors of hyper in our words.
+//! Converts hyper's errors to ours.
 
 use std::{error::Error as StdError, io};
 
 use crate::{error::EgressError, limits::Limits, tls};
 
-/// hyper's error in our words.
+/// Converts hyper's error to ours.
 pub(crate) fn from_hyper(error: hyper::Error, limits: Limits) -> EgressError {
     match source::<EgressError>(&error) {
         Some(EgressError::RequestBodyTooLarge { limit_bytes }) => {
@@ -20,11 +20,11 @@ pub(crate) fn from_hyper(error: hyper::Error, limits: Limits) -> EgressError {
         return EgressError::Incomplete;
     }
     match source::<io::Error>(&error) {
-        // An alert after the handshake, as when a server with TLS 1.3 misses the client's certificate.
+        // An alert after the handshake, as from a TLS 1.3 server that requires a client certificate.
         Some(cause) if tls::is_tls(cause) => EgressError::Tls(io::Error::new(cause.kind(), error)),
         Some(cause) => match cause.kind() {
             io::ErrorKind::UnexpectedEof => EgressError::Incomplete,
-            // hyper's word for chunks that are none.
+            // hyper's error for invalid chunks.
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => EgressError::Protocol(error.into()),
             _ => EgressError::ConnectionLost(error.into()),
         },
@@ -32,7 +32,7 @@ pub(crate) fn from_hyper(error: hyper::Error, limits: Limits) -> EgressError {
     }
 }
 
-/// The first of the error's causes that is a `T`.
+/// Returns the first of the error's causes that is a `T`.
 fn source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! Connections that nobody uses just now: whose they are, and which is closed for another.
+//! Idle connections, by account, and the choice of the one to close.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,33 +10,33 @@ use tokio::{runtime, time::Instant};
 
 use crate::{account::Account, destination::Destination};
 
-/// What a connection may be used for again: nothing else, by nobody else.
+/// The only use for which a connection may be reused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeptFor {
     pub(crate) account: Account,
     pub(crate) destination: Destination,
-    /// hyper is told when a connection begins.
+    /// hyper gets this limit when a connection begins.
     pub(crate) max_response_header_bytes: usize,
-    /// Tells of the socket's events, and only while it runs itself.
+    /// The tokio runtime that reports the socket's events, as long as it runs.
     pub(crate) runtime: runtime::Id,
 }
 
-/// How many there may be.
+/// The bounds of idle connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdleBounds {
     pub(crate) of_account: usize,
     pub(crate) in_all: usize,
 }
 
-/// Connections that are idle. Nothing is dropped in here: closing takes its time, and whoever has the lock would wait for it.
+/// Idle connections. No method drops one, because closing takes time, and other threads would wait for the lock.
 #[derive(Debug)]
 pub(crate) struct Idle<T> {
     bounds: IdleBounds,
-    /// By a number that rises: the one that has been idle for longest is first.
+    /// By a rising number: the one that has been idle for longest is first.
     connections: BTreeMap<u64, Connection<T>>,
     uses: HashMap<Arc<KeptFor>, BTreeSet<u64>>,
     accounts: HashMap<Account, BTreeSet<u64>>,
-    /// The number of the next one.
+    /// The number of the next connection.
     next: u64,
 }
 
@@ -52,7 +52,8 @@ impl<T> Idle<T> {
         Self { bounds, connections: BTreeMap::new(), uses: HashMap::new(), accounts: HashMap::new(), next: 0 }
     }
 
-    /// Keeps a connection until then. No other one is kept longer. Gives those that are to be closed for it.
+    /// Adds a connection, which is kept until `until`. No earlier one is kept longer. Returns the connections to close
+    /// for it.
     pub(crate) fn put(&mut self, kept_for: Arc<KeptFor>, connection: T, until: Instant) -> Vec<T> {
         let number = self.next;
         self.next += 1;
@@ -66,7 +67,7 @@ impl<T> Idle<T> {
         closed
     }
 
-    /// The one that was used last, of those that fit.
+    /// Takes the most recently used one of the matching connections.
     pub(crate) fn take(&mut self, kept_for: &KeptFor, now: Instant, fits: impl Fn(&T) -> bool) -> Option<T> {
         let fits = |number: &u64| {
             let connection = self.connections.get(number);
@@ -76,7 +77,7 @@ impl<T> Idle<T> {
         self.remove(number)
     }
 
-    /// Gives those that are more than so many, the longest idle first.
+    /// Removes connections beyond this number, the longest idle first, and returns them.
     pub(crate) fn shrink_to(&mut self, most: usize) -> Vec<T> {
         let mut closed = Vec::new();
         while self.connections.len() > most
@@ -87,7 +88,7 @@ impl<T> Idle<T> {
         closed
     }
 
-    /// Gives those whose time is over.
+    /// Removes and returns the connections whose time is over.
     pub(crate) fn expired(&mut self, now: Instant) -> Vec<T> {
         let mut closed = Vec::new();
         while self.next_end().is_some_and(|until| until <= now)
@@ -98,7 +99,7 @@ impl<T> Idle<T> {
         closed
     }
 
-    /// When the time of the next one is over.
+    /// Returns the time at which the next connection expires.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.connections.first_key_value().map(|(_, connection)| connection.until)
     }
@@ -115,7 +116,7 @@ impl<T> Idle<T> {
     }
 }
 
-/// Nothing is kept of who has none: there may be any number of tenants.
+/// Drops the entry of a key without connections: there may be any number of tenants.
 fn forget<K: Hash + Eq>(sets: &mut HashMap<K, BTreeSet<u64>>, key: &K, number: u64) {
     let Some(set) = sets.get_mut(key) else { return };
     set.remove(&number);

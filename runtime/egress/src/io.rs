@@ -1,4 +1,4 @@
-//! A connection as hyper wants it, behind the head gate.
+//! Adapts a connection to hyper, through the head gate.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ use crate::{head_gate::HeadGate, limits::READ_BUFFER_BYTES};
 
 /// A plain or an encrypted connection.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// The socket of it.
+    /// Returns its socket.
     fn socket(&self) -> BorrowedFd<'_>;
 }
 
@@ -43,7 +43,7 @@ impl Stream for TlsStream<TcpStream> {
 /// The connection that was dialled.
 pub(crate) type Transport = Box<dyn Stream>;
 
-/// Copies what it reads once more than it must: hyper's cursor can be filled in place only with `unsafe`.
+/// Copies received bytes once more than necessary: filling hyper's cursor in place needs `unsafe`.
 pub(crate) struct GatedIo {
     transport: Transport,
     gate: Arc<HeadGate>,
@@ -72,7 +72,7 @@ impl Read for GatedIo {
         let wanted = cursor.remaining().min(this.buffer.len());
         let most = wanted.min(this.gate.allowed());
         if most == 0 && wanted > 0 {
-            // No waker: the poll of this connection is followed by a look at the gate.
+            // No waker is needed: after each poll of this connection its owner checks the gate.
             return Poll::Pending;
         }
         let Some(space) = this.buffer.get_mut(..most) else { return Poll::Pending };
@@ -80,7 +80,7 @@ impl Read for GatedIo {
         let looks = this.gate.take_look();
         match Pin::new(&mut this.transport).poll_read(cx, &mut read) {
             Poll::Ready(done) => done?,
-            // tokio may not have been told yet.
+            // tokio may not have been notified yet.
             Poll::Pending if looks && !is_silent(this.transport.socket()) => {
                 let message = "the server has closed the connection, or sent what nobody asked for";
                 return Poll::Ready(Err(Error::new(ErrorKind::ConnectionAborted, message)));

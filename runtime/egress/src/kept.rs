@@ -1,8 +1,8 @@
 //! Connections that are kept for the next request of the same plugin, tenant and destination.
 //!
-//! One that is idle holds no turn, so nobody waits for it; but it is a file that is open. Idle connections and turns that are held
-//! are together never more than turns that there may be: a connection that is made, and one that is put here, has the longest idle
-//! ones closed until that is so.
+//! An idle connection holds no turn, so no request waits for it, but it is an open file. Idle connections and held
+//! turns together never exceed the number of turns: a new connection, and a newly kept one, closes the longest idle
+//! ones until that holds.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -18,7 +18,7 @@ use crate::{
     turns::{Turn, Turns},
 };
 
-/// How many there may be.
+/// The bounds of kept connections.
 pub(crate) const BOUNDS: IdleBounds =
     IdleBounds { of_account: MAX_IDLE_CONNECTIONS_OF_ACCOUNT, in_all: MAX_IDLE_CONNECTIONS };
 
@@ -30,7 +30,7 @@ pub(crate) struct Kept<T> {
 
 struct State<T> {
     idle: Idle<T>,
-    /// Closes those that were idle for too long. There is none while nothing is idle.
+    /// The task that closes expired connections. `None` while no connection is idle.
     sweeper: Option<JoinHandle<()>>,
 }
 
@@ -40,12 +40,12 @@ impl<T: Send + 'static> Kept<T> {
         Self { connections, state: Mutex::new(State { idle: Idle::new(bounds), sweeper: None }) }
     }
 
-    /// A connection for a request that has its turn.
+    /// Takes a connection for a request that holds its turn.
     pub(crate) fn take(&self, kept_for: &KeptFor, fits: impl Fn(&T) -> bool) -> Option<T> {
         self.lock().idle.take(kept_for, Instant::now(), fits)
     }
 
-    /// Keeps a connection on which an exchange is over, and gives back its turn.
+    /// Keeps a connection whose exchange is complete, and returns its turn.
     pub(crate) fn put(self: &Arc<Self>, kept_for: Arc<KeptFor>, connection: T, turn: Turn) {
         let until = after(Instant::now(), IDLE_CONNECTION_STAYS);
         let mut state = self.lock();
@@ -59,14 +59,14 @@ impl<T: Send + 'static> Kept<T> {
         self.make_room();
     }
 
-    /// Closes as many as there must not be beside the turns that are held. To be called with the turn for one more.
+    /// Closes idle connections until they fit beside the held turns. Call it with the turn for one more.
     pub(crate) fn make_room(&self) {
         let free = self.connections.free();
         let closed = self.lock().idle.shrink_to(free);
         drop(closed);
     }
 
-    /// Closes all of them.
+    /// Closes all idle connections.
     pub(crate) fn close(&self) {
         let closed = self.lock().idle.shrink_to(0);
         drop(closed);
@@ -76,13 +76,13 @@ impl<T: Send + 'static> Kept<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes those whose time is over. Gives when to look again; never, when nothing is left.
+    /// Closes expired connections. Returns the time of the next check. `None`: no connection is left.
     fn sweep(&self) -> Option<Instant> {
         let mut state = self.lock();
         let closed = state.idle.expired(Instant::now());
         let next = state.idle.next_end();
         if next.is_none() {
-            // With the lock held: whoever puts the next one starts another.
+            // With the lock held, so that the next `put` starts another task.
             state.sweeper = None;
         }
         drop(state);
@@ -91,7 +91,7 @@ impl<T: Send + 'static> Kept<T> {
     }
 }
 
-/// Goes when nothing is idle any more, so that an idle process does nothing.
+/// Runs until no connection is idle, so that an idle process does nothing.
 async fn sweep<T: Send + 'static>(kept: Weak<Kept<T>>) {
     while let Some(next) = kept.upgrade().and_then(|kept| kept.sweep()) {
         sleep_until(next).await;

@@ -1,21 +1,21 @@
 //! Outgoing HTTP for sandboxed guests that goes only where the operator allows.
 //!
-//! An operator writes down [`Destination`]s, exactly scheme + host + port. A guest's call gets an [`Allowance`]: that
-//! list, [`Limits`], and what the call has used of them. [`Egress::send`] then sends one request, or says which rule
+//! An operator configures [`Destination`]s, exactly scheme + host + port. A guest's call gets an [`Allowance`]: that
+//! list, [`Limits`], and the call's use of them. [`Egress::send`] then sends one request, or returns the rule that
 //! forbids it:
 //!
-//! 1. What is not exactly allowed is denied before any look-up. The request line, the host header and the TLS name all
-//!    come from the destination that was checked; tunnels and protocol upgrades are refused.
-//! 2. A name is resolved once, every address of the answer is checked, and the checked address is the one connected to.
+//! 1. A destination that is not exactly allowed is denied before any look-up. The request line, the host header and
+//!    the TLS name all come from the checked destination. Tunnels and protocol upgrades are refused.
+//! 2. A name is resolved once, every address of the answer is checked, and the connection goes to a checked address.
 //!    Private, loopback, link-local, metadata and other special addresses are refused unless that literal address and
-//!    port was granted; one such address in an answer refuses all of it.
+//!    port was granted. One such address in an answer refuses the whole answer.
 //! 3. Redirects are returned, never followed.
 //! 4. No proxy from the environment, no cookies, no decompression.
-//! 5. TLS 1.2 or newer, verified against the host as it was granted, with the operating system's roots.
-//! 6. Look-ups and connections are shared by all: an [`Account`] may hold a part of them, and who waits comes in turn.
+//! 5. TLS 1.2 or newer, verified against the granted host, with the operating system's roots.
+//! 6. All accounts share look-ups and connections: an [`Account`] may hold a part of them, and turns are fair.
 //! 7. A server that never answers, drips, or sends without end is bounded by [`Timeouts`] and [`Limits`].
-//! 8. A connection, a TLS session and the addresses of a name are used again for some seconds: the first two by the same
-//!    [`Account`] only, the last within its tenant, and every address is checked each time.
+//! 8. Connections, TLS sessions and addresses of names are reused for some seconds: the first two by the same
+//!    [`Account`] only, the last within its tenant. Every address is checked each time.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -58,9 +58,9 @@
 //! # }
 //! ```
 //!
-//! What it is not: a general HTTP client (no HTTP/2, and no retries but where a connection that was kept has ended), a
-//! filter for what is said to an allowed server, or a guard against a server that the operator allowed and should not
-//! have. It knows no WebAssembly: who calls it maps [`EgressError`] to what the guest sees.
+//! The crate is no general HTTP client (no HTTP/2, and a retry only after a kept connection has ended), no filter for
+//! the content that is sent to an allowed server, and no protection against a server that the operator should not have
+//! allowed. It knows no WebAssembly: its caller maps [`EgressError`] to the guest's error.
 #![forbid(unsafe_code)]
 
 mod account;

@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/1.1: one request after the other.
+//! An HTTP/1.1 connection: one request after the other.
 
 use std::{
     future::poll_fn,
@@ -27,34 +27,34 @@ use crate::{
     request_body::RequestBody,
 };
 
-/// hyper's part of it. None once it has ended: it must not be polled again.
+/// hyper's part of the connection. `None` once it has ended, because it must not be polled again.
 type Http = Option<Pin<Box<http1::Connection<GatedIo, RequestBody>>>>;
 
-/// A connection that was made. Dropping it closes it.
+/// An open connection. Dropping it closes it.
 pub(crate) struct Line {
     sender: http1::SendRequest<RequestBody>,
     http: Http,
     gate: Arc<HeadGate>,
     peer: SocketAddr,
-    /// Of the call whose exchange is on it.
+    /// The limits of the current exchange's call.
     limits: Limits,
     was_kept: bool,
-    /// Its buffers had to grow for a header.
+    /// Whether its buffers have grown for a header.
     is_large: bool,
 }
 
-/// What became of a request.
+/// The result of a request.
 pub(crate) enum Reply {
     /// The header of the response has come.
     Answered(Response<Incoming>),
-    /// The connection ended before anything of the request was sent.
+    /// The connection ended before any byte of the request was sent.
     NotSent(Box<Request<RequestBody>>, EgressError),
-    /// Something of the request may have been sent.
+    /// Bytes of the request may have been sent.
     Failed(EgressError),
 }
 
 impl Line {
-    /// Takes a connection that was just made to `peer`, for requests of calls with these limits of a header.
+    /// Takes a new connection to `peer`, for requests of calls with these header limits.
     pub(crate) async fn new(transport: Transport, peer: SocketAddr, limits: Limits) -> Result<Self, EgressError> {
         let gate = Arc::new(HeadGate::new());
         let (sender, http) = http1::Builder::new()
@@ -66,16 +66,16 @@ impl Line {
         Ok(Self { sender, http: Some(Box::pin(http)), gate, peer, limits, was_kept: false, is_large: false })
     }
 
-    /// The address that it is connected to.
+    /// Returns the address of its peer.
     pub(crate) const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Sends `request`, and waits for the header of the response until the sooner of `head_deadline` and `deadline`, the
-    /// exchange's own.
+    /// Sends `request`, and waits for the header of the response until the sooner of `head_deadline` and `deadline`,
+    /// the exchange's own.
     ///
-    /// One that was kept is looked at first: hyper reads before it writes, and gives the request back when the server has closed
-    /// the connection or sent what nobody asked for.
+    /// A kept connection is checked first: hyper reads before it writes, and returns the request if the server has
+    /// closed the connection or sent unrequested bytes.
     pub(crate) async fn exchange(
         &mut self,
         request: Request<RequestBody>,
@@ -87,7 +87,7 @@ impl Line {
         self.gate.close(limits.max_response_header_bytes, self.was_kept);
         let sent = header_bytes(&request);
         let Self { sender, http, gate, is_large, .. } = self;
-        // Where the task's budget is used up, an answer that is there would look as if there were none.
+        // Without this, a task with no budget left would not see an answer that is ready.
         let mut answer = pin!(unconstrained(sender.try_send_request(request)));
         let head = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -126,13 +126,14 @@ impl Line {
         poll_http(&mut self.http, cx, self.limits)
     }
 
-    /// Whether the whole request was sent, the whole response was read from the connection, and the server keeps it open.
+    /// Whether the whole request was sent, the whole response was read from the connection, and the server keeps it
+    /// open.
     pub(crate) fn is_idle(&self) -> bool {
         self.http.is_some() && self.sender.is_ready()
     }
 
-    /// Lets go of whoever polled it: a task that is over is neither woken nor held in memory for it. None when the server has
-    /// closed it by now, or when it is too large to be kept.
+    /// Releases the waker of the last task, so that a finished task is neither woken nor kept in memory. `None` if the
+    /// server has closed the connection, or if it is too large to be kept.
     pub(crate) fn rest(mut self) -> Option<Self> {
         if self.is_large {
             return None;
@@ -143,7 +144,7 @@ impl Line {
     }
 }
 
-/// What hyper has of a request's header in a buffer, in bytes.
+/// Returns the size of a request's header in hyper's buffer, in bytes.
 fn header_bytes(request: &Request<RequestBody>) -> usize {
     let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     request.headers().iter().fold(path, |bytes, (name, value)| {

@@ -1,8 +1,8 @@
-//! Look-ups under way: whose they are, and how many.
+//! Running look-ups: their accounts, and their number.
 //!
-//! A look-up is a task of its own. It goes on when the request that wanted it is gone, as the thread does that is in
-//! `getaddrinfo`: what cannot be cancelled must not stop counting because its call was cut. Requests of one account for one name
-//! at the same time share a look-up.
+//! A look-up is a task of its own. It continues after its request is gone, as does the thread in `getaddrinfo`: work
+//! that cannot be cancelled must still count after its call was cut. Concurrent requests of one account for one name
+//! share a look-up.
 
 use std::{
     collections::HashMap,
@@ -23,31 +23,31 @@ use crate::{
     turns::{Bounds, Turn, Turns},
 };
 
-/// How many there may be.
+/// The bounds of look-ups.
 pub(crate) const BOUNDS: Bounds = Bounds { held: LOOKUPS, abandoned: Some(ABANDONED_LOOKUPS) };
 
 /// The look-ups of all requests.
 #[derive(Debug)]
 pub(crate) struct LookUps {
     turns: Arc<Turns>,
-    /// Those that another request for the same may share.
+    /// The look-ups that another request for the same name may share.
     under_way: Mutex<HashMap<Asked, watch::Sender<Progress>>>,
     names: Mutex<Names>,
 }
 
-/// Who asks for which name.
+/// The account and the name of a look-up.
 type Asked = (Account, String);
 
-/// How far a look-up is.
+/// The progress of a look-up.
 #[derive(Clone, Debug)]
 pub(crate) enum Progress {
-    /// Others of its plugin, of its tenant, or of all come first.
+    /// Waits for its turn behind look-ups of its plugin, of its tenant, or of all.
     WaitsForItsTurn,
     Asking,
     Answered(Answer),
 }
 
-/// Where the addresses of a name are.
+/// The source of a name's addresses.
 pub(crate) enum LookedUp {
     Before(Answer),
     Now(watch::Receiver<Progress>),
@@ -58,7 +58,7 @@ impl LookUps {
         Self::with_turns(Arc::new(Turns::new(BOUNDS)))
     }
 
-    /// Of another resolver, with the same bounds together: what this one has found out is not known there.
+    /// Makes the look-ups of another resolver. They share the bounds, but not the answers.
     pub(crate) fn beside(&self) -> Self {
         Self::with_turns(Arc::clone(&self.turns))
     }
@@ -67,9 +67,10 @@ impl LookUps {
         Self { turns, under_way: Mutex::default(), names: Mutex::new(Names::new(names::BOUNDS)) }
     }
 
-    /// Asks for the addresses of `host`. Dropping the answer gives up the place, if it still waits for its turn.
+    /// Asks for the addresses of `host`. Dropping the answer gives up the place, if the look-up still waits for its
+    /// turn.
     pub(crate) fn ask(self: &Arc<Self>, resolver: &Arc<dyn Resolve>, account: &Account, host: &str) -> LookedUp {
-        // With the lock held, no look-up is over that is not among the names.
+        // With the lock held, no look-up ends without its answer being among the names.
         let mut under_way = self.lock();
         if let Some(answer) = self.lock_names().get(&account.tenant, host, Instant::now()) {
             return LookedUp::Before(answer);
@@ -80,7 +81,7 @@ impl LookUps {
         }
         let (tell, told) = watch::channel(Progress::WaitsForItsTurn);
         under_way.insert(asked.clone(), tell.clone());
-        // A runtime that ends drops the task at once, which takes the lock.
+        // A runtime that shuts down drops the task at once, which takes the lock.
         drop(under_way);
         let shared = Shared { lookups: Arc::clone(self), asked, tell };
         tokio::spawn(shared.look_up(Arc::clone(resolver)));
@@ -112,7 +113,7 @@ impl Shared {
             match timeout(LOOKUP_ABANDONED_AFTER, answer.as_mut()).await {
                 Ok(answer) => break answer,
                 Err(_) => {
-                    // A request from now on may have more luck.
+                    // A later request may succeed, so it does not share this look-up.
                     self.close();
                     turn.abandon();
                 }
@@ -126,7 +127,7 @@ impl Shared {
         self.tell.send_replace(Progress::Answered(answer));
     }
 
-    /// None when no request waits for the answer any more.
+    /// Waits for a turn. `None` when no request waits for the answer any more.
     async fn turn(&self) -> Option<Turn> {
         let mut turn = pin!(self.lookups.turns.take(&self.asked.0));
         loop {
@@ -134,7 +135,7 @@ impl Shared {
                 turn = &mut turn => return Some(turn),
                 () = self.tell.closed() => {
                     let mut under_way = self.lookups.lock();
-                    // With the lock held, no request comes to share it.
+                    // With the lock held, no request joins.
                     if self.tell.receiver_count() == 0 {
                         under_way.remove(&self.asked);
                         return None;
@@ -144,7 +145,7 @@ impl Shared {
         }
     }
 
-    /// No further request shares it.
+    /// Lets no further request share it.
     fn close(&self) {
         let mut under_way = self.lookups.lock();
         if under_way.get(&self.asked).is_some_and(|tell| tell.same_channel(&self.tell)) {
@@ -154,7 +155,7 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// Also when the runtime goes in the middle of it: its requests are told then.
+    /// Also runs when the runtime shuts down during the look-up: its requests are told then.
     fn drop(&mut self) {
         self.close();
     }

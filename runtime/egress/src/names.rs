@@ -1,7 +1,7 @@
-//! Answers to look-ups that are used again for a while.
+//! Answers to look-ups, which are reused for a while.
 //!
-//! They are kept for each tenant: what one tenant asks for makes no other one's answer come sooner. Nothing is done when the time of
-//! an answer is over; it is not given any more, and goes when another one comes.
+//! Each tenant has its own, so that one tenant's look-ups do not make another one's faster. An expired answer is not
+//! returned any more, and is dropped when another one is added.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,20 +19,20 @@ use crate::{
     timeouts::after,
 };
 
-/// What a look-up has come to.
+/// The result of a look-up.
 pub(crate) type Answer = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 
-/// How many names there may be.
+/// The bounds of kept names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NameBounds {
     pub(crate) of_tenant: usize,
     pub(crate) in_all: usize,
 }
 
-/// How many there may be.
+/// The bounds of kept names.
 pub(crate) const BOUNDS: NameBounds = NameBounds { of_tenant: MAX_KEPT_NAMES_OF_TENANT, in_all: MAX_KEPT_NAMES };
 
-/// When the time of an answer is over, and a number that no other one has.
+/// The expiry of an answer, and a unique number.
 type End = (Instant, u64);
 
 /// The answers of all tenants.
@@ -41,7 +41,7 @@ pub(crate) struct Names {
     bounds: NameBounds,
     tenants: HashMap<Arc<str>, Tenant>,
     ends: BTreeMap<End, (Arc<str>, Arc<str>)>,
-    /// The number of the next one.
+    /// The number of the next answer.
     next: u64,
 }
 
@@ -56,13 +56,13 @@ impl Names {
         Self { bounds, tenants: HashMap::new(), ends: BTreeMap::new(), next: 0 }
     }
 
-    /// The answer that `tenant` was given for `host`, if it still holds.
+    /// Returns the answer that `tenant` has got for `host`, if it is still valid.
     pub(crate) fn get(&self, tenant: &str, host: &str, now: Instant) -> Option<Answer> {
         let (answer, (until, _)) = self.tenants.get(tenant)?.answers.get(host)?;
         (*until > now).then(|| answer.clone())
     }
 
-    /// Keeps an answer. Where there are too many, those are forgotten whose time is over next.
+    /// Keeps an answer. If there are too many, drops those that expire next.
     pub(crate) fn put(&mut self, tenant: &Arc<str>, host: &str, answer: &Answer, now: Instant) {
         let known = self.tenants.get(tenant).and_then(|tenant| tenant.answers.get(host)).map(|(_, end)| *end);
         if let Some(end) = known {
@@ -103,7 +103,8 @@ impl Names {
     }
 }
 
-/// How long an answer is kept. None for one that would take too much memory, and for one that says nothing of the name.
+/// Returns how long an answer is kept. `None` for one that would take too much memory, and for a failure that says
+/// nothing about the name.
 fn stays(answer: &Answer) -> Option<Duration> {
     match answer {
         Ok(addresses) if addresses.len() > MAX_KEPT_ADDRESSES => None,

@@ -1,4 +1,4 @@
-//! A guest's request made fit to be sent: read where it goes, and rewrite what could lead it elsewhere.
+//! Prepares a guest's request: reads its destination, and rewrites the parts that could lead it elsewhere.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
@@ -13,7 +13,7 @@ use crate::{
     limits::Limits,
 };
 
-/// Headers that speak to the next hop and not to the server (RFC 9110, section 7.6.1). hyper writes its own framing.
+/// Headers for the next hop, not for the server (RFC 9110, section 7.6.1). hyper writes its own framing.
 /// `http2-settings` belongs to an upgrade.
 static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
@@ -28,7 +28,7 @@ static HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Where the request goes. Only its URI is asked: a host header is the guest's claim.
+/// Returns the destination of the request, from its URI alone: a host header is the guest's claim.
 pub(crate) fn destination(uri: &Uri) -> Result<Destination, EgressError> {
     match (uri.scheme_str(), uri.authority()) {
         (Some(scheme), Some(authority)) => Destination::from_parts(scheme, authority.as_str()),
@@ -37,7 +37,7 @@ pub(crate) fn destination(uri: &Uri) -> Result<Destination, EgressError> {
     .map_err(EgressError::InvalidUri)
 }
 
-/// The request as it goes on the wire to `destination`.
+/// Returns the request as it is sent to `destination`.
 pub(crate) fn rewrite<B>(
     request: Request<B>,
     destination: &Destination,
@@ -48,7 +48,7 @@ pub(crate) fn rewrite<B>(
     parts.uri = origin_form(&parts)?;
     check_content_length(&parts.headers, limits)?;
     strip_hop_by_hop(&mut parts.headers);
-    // Inserting replaces all values that were there.
+    // `insert` replaces all previous values.
     let host = HeaderValue::try_from(destination.authority())
         .map_err(|_| EgressError::InvalidUri(ParseDestinationError::unreadable(&parts.uri)))?;
     parts.headers.insert(HOST, host);
@@ -67,14 +67,14 @@ fn refuse_tunnels(parts: &Parts) -> Result<(), EgressError> {
     Ok(())
 }
 
-/// Path and query alone. With a scheme and an authority a server may act as a proxy (RFC 9112, section 3.2.2), and a
-/// path is whatever string the guest gave: `http://elsewhere/` too.
+/// Returns the path and the query alone. With a scheme and an authority a server may act as a proxy (RFC 9112, section
+/// 3.2.2), and a path may be any string of the guest, such as `http://elsewhere/`.
 fn origin_form(parts: &Parts) -> Result<Uri, EgressError> {
     let path = match parts.uri.path_and_query() {
         None => PathAndQuery::from_static("/"),
         Some(path) if path.as_str().starts_with('/') => path.clone(),
         Some(path) if path.as_str() == "*" && parts.method == Method::OPTIONS => path.clone(),
-        // `http://host?query` has an empty path, which is "/" on the wire, and in its `Display`.
+        // `http://host?query` has an empty path, which is sent, and displayed, as "/".
         Some(path) if path.as_str().is_empty() || path.as_str().starts_with('?') => {
             PathAndQuery::try_from(path.to_string()).map_err(|_| EgressError::InvalidPath)?
         }
@@ -104,7 +104,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// What the connection headers list, in lower case.
+/// Returns the names in the connection headers, in lower case.
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = String> {
     headers
         .get_all(CONNECTION)

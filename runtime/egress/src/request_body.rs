@@ -1,4 +1,4 @@
-//! The request's body, counted while it is sent.
+//! Counts the request's body while it is sent.
 
 use std::{
     pin::Pin,
@@ -15,11 +15,11 @@ use crate::{
     error::{BoxError, EgressError},
 };
 
-/// Fails with [`EgressError::RequestBodyTooLarge`] before a byte too many is sent, and with
-/// [`EgressError::RequestBody`] when the guest's side fails. With the former as well when the call was told that more was
-/// taken from the guest: [`Allowance::take_request_body`].
+/// A request's body. It fails with [`EgressError::RequestBodyTooLarge`] before it sends a byte too many, and with
+/// [`EgressError::RequestBody`] when the guest's side fails. It also fails with the former after
+/// [`Allowance::take_request_body`] has counted too many bytes.
 ///
-/// All requests on a connection have bodies of this type, whatever the caller's is.
+/// All requests on a connection have bodies of this type, whatever the caller's type is.
 pub(crate) struct RequestBody {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     allowance: Arc<Allowance>,
@@ -34,7 +34,7 @@ impl RequestBody {
         Self { inner: inner.map_err(Into::into).boxed_unsync(), allowance }
     }
 
-    /// Of a request without one, for the same call.
+    /// Makes an empty body for the same call.
     pub(crate) fn none(&self) -> Self {
         Self { inner: UnsyncBoxBody::default(), allowance: Arc::clone(&self.allowance) }
     }

@@ -1,4 +1,4 @@
-//! From a name to addresses.
+//! Resolves names to addresses.
 
 use std::{
     fmt, io,
@@ -10,28 +10,28 @@ use tokio::sync::oneshot;
 
 use crate::{lack::lack_instead_of, threads::Threads};
 
-/// A look-up under way.
+/// A running look-up.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
-/// Finds the addresses of a name. Whatever it answers is checked afterwards.
+/// Finds the addresses of a name. The answer is checked afterwards.
 ///
-/// A look-up that was begun is never dropped: it goes on, and counts, when the call that wanted it is gone. One that does not
-/// come to an end by itself counts for ever.
+/// A look-up that has begun is never dropped: it continues, and counts, after its call is gone. A look-up that never
+/// ends counts for ever.
 pub trait Resolve: Send + Sync + 'static {
-    /// The addresses of `host`, in the order in which to try them. `host` is in lower case and never an address.
+    /// Finds the addresses of `host`, in the order in which to try them. `host` is in lower case and never an address.
     fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a>;
 }
 
-/// The operating system's resolver (`getaddrinfo`): hosts file, DNS, whatever the host is set up for.
+/// The operating system's resolver (`getaddrinfo`): hosts file, DNS, and the system's other sources.
 ///
-/// It blocks a thread of its own for each look-up, or one of tokio's if the system starts none.
+/// Each look-up blocks a thread of its own, or one of tokio's if the system starts none.
 #[derive(Clone, Default)]
 pub struct SystemResolver {
     threads: Threads,
 }
 
 impl SystemResolver {
-    /// Starts nothing: the first look-up does.
+    /// Makes a resolver. The first look-up starts the first thread.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -50,7 +50,8 @@ impl Resolve for SystemResolver {
             let (tell, told) = oneshot::channel();
             let host = host.to_owned();
             let job = Box::new(move || {
-                // Of a process that can open no file it says that something is busy, or that there is no such name.
+                // If the process can open no file, `getaddrinfo` reports that something is busy, or that the name does
+                // not exist.
                 let found = (host.as_str(), 0).to_socket_addrs().map_err(lack_instead_of);
                 tell.send(found.map(|found| found.map(|address| address.ip()).collect())).ok();
             });

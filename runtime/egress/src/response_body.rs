@@ -1,4 +1,4 @@
-//! The response's body, counted and timed while it is read.
+//! Counts and times the response's body while it is read.
 
 use std::{
     pin::Pin,
@@ -14,9 +14,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{allowance::Allowance, error::EgressError, hyper_error::from_hyper, timeouts::after};
 
-/// A response's body as the server sent it: not decompressed, chunk framing removed.
+/// A response's body as the server sent it: not decompressed, without chunk framing.
 ///
-/// The first error ends it, and with it the connection. Trailers are passed on; hyper limits them to 16 KiB.
+/// The first error ends the body and the connection. Trailers are passed on; hyper limits them to 16 KiB.
 #[derive(Debug)]
 pub struct ResponseBody {
     /// `None` once the body has ended or failed.

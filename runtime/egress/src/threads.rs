@@ -1,7 +1,7 @@
-//! Threads for what blocks and cannot be interrupted.
+//! Threads for blocking work that cannot be interrupted.
 //!
-//! They are not tokio's: an embedder's runtime has as many of those as it wants, for its own files and ours, and look-ups that
-//! hang must not take them.
+//! They are separate from tokio's: an embedder's runtime uses those for its own files and ours, and look-ups that hang
+//! must not occupy them.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use crate::limits::{IDLE_LOOKUP_THREAD_STAYS, LOOKUP_STACK_BYTES, MAX_LOOKUP_THR
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that are started when there is a job and none is free, and leave when there was none for a while.
+/// Threads that start when a job finds none free, and end after a while without jobs.
 #[derive(Clone, Default)]
 pub(crate) struct Threads(Arc<Shared>);
 
@@ -31,10 +31,10 @@ struct State {
 }
 
 impl Threads {
-    /// Has a thread do it.
+    /// Runs a job on a thread.
     ///
     /// # Errors
-    /// Gives the job back when none is idle and the system starts no more: those that are there may hang.
+    /// Returns the job if no thread is idle and the system starts no more: the existing ones may hang.
     pub(crate) fn run(&self, job: Job) -> Result<(), Job> {
         let mut state = self.0.lock();
         state.jobs.push_back(job);
@@ -69,7 +69,7 @@ impl Shared {
         }
     }
 
-    /// None when there was nothing to do for long enough: the thread leaves.
+    /// Returns the next job. `None` after a long enough idle time: the thread ends.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -109,7 +109,7 @@ mod tests {
             let tell = tell.clone();
             threads.run(Box::new(move || tell.send(()).unwrap())).ok().unwrap();
             told.recv().unwrap();
-            // Its thread is on its way to the next job.
+            // Its thread is about to take the next job.
             while threads.0.lock().idle == 0 {
                 thread::yield_now();
             }

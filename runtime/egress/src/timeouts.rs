@@ -1,13 +1,13 @@
-//! How long one request may take, and in which part of it.
+//! The timeouts of one request and of its parts.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Where an addition would overflow: as good as never, and what tokio itself takes.
+/// Used if an addition would overflow: practically never, and tokio's own choice.
 const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 
-/// The longest times of one request. The caller clamps them to what is left of the guest's call.
+/// The longest times of one request. The caller clamps them to the rest of the guest's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the look-up, the connection and the TLS handshake together.
@@ -16,12 +16,12 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of the response's body.
     pub between_bytes: Duration,
-    /// For everything, until the last byte of the response's body. The other three alone do not end a server that
-    /// drips one byte just in time, again and again.
+    /// For everything, until the last byte of the response's body. The other three alone do not stop a server that
+    /// repeatedly sends one byte just in time.
     pub total: Duration,
 }
 
-/// The moment `duration` after `start`.
+/// Returns the moment `duration` after `start`.
 pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
     start.checked_add(duration).unwrap_or_else(|| start + FAR_FUTURE)
 }

@@ -1,7 +1,7 @@
-//! TLS towards servers.
+//! TLS to servers.
 //!
-//! A session that is resumed tells the server that the same client has been there before, so each plugin resumes those that it
-//! has begun for the same tenant and no others: it has a configuration of its own, whose store of sessions nobody shares.
+//! A resumed session tells the server that the same client has connected before. So each account resumes only its own
+//! sessions: it has its own configuration, whose session store is not shared.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,25 +25,25 @@ use crate::{
     limits::{MAX_ACCOUNTS_WITH_TLS_SESSIONS, TLS_SESSIONS_OF_ACCOUNT},
 };
 
-/// The only protocol spoken, so the only one offered (RFC 7301): a server must not choose HTTP/2.
+/// The only supported protocol, so the only one offered (RFC 7301): a server must not choose HTTP/2.
 const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
 
-/// The client's TLS configuration, built when the first `https` request needs it: reading the system's roots takes
-/// milliseconds and memory that plain users should not pay for.
+/// The client's TLS configuration. It is built when the first `https` request needs it, because reading the system's
+/// roots takes milliseconds and memory, which a user of plain HTTP should not pay for.
 #[derive(Debug, Default)]
 pub(crate) struct Tls {
-    /// What all have in common. It is never used itself.
+    /// The common configuration. It is never used itself.
     config: OnceCell<ClientConfig>,
     accounts: Mutex<Accounts>,
 }
 
-/// The configurations of those that sent a request last.
+/// The configurations of the accounts with the most recent requests.
 #[derive(Debug, Default)]
 struct Accounts {
     configs: HashMap<Account, (u64, Arc<ClientConfig>)>,
-    /// By a number that rises with each use: the one that was used longest ago is first.
+    /// By a number that rises with each use: the least recently used one is first.
     uses: BTreeMap<u64, Account>,
-    /// The number of the next one.
+    /// The number of the next use.
     next: u64,
 }
 
@@ -68,7 +68,7 @@ impl Tls {
         Ok(accounts.config(account, common))
     }
 
-    /// Does the handshake for `account`. The certificate must be valid for `host`.
+    /// Runs the handshake for `account`. The certificate must be valid for `host`.
     pub(crate) async fn connect(
         &self,
         account: &Account,
@@ -81,7 +81,7 @@ impl Tls {
 }
 
 impl Accounts {
-    /// The configuration of `account`, which is made of what all have in common if it has none.
+    /// Returns the configuration of `account`, or makes one from the common configuration.
     fn config(&mut self, account: &Account, common: &ClientConfig) -> Arc<ClientConfig> {
         let use_number = self.next;
         self.next += 1;
@@ -108,7 +108,7 @@ impl Accounts {
 }
 
 fn platform_config() -> Result<ClientConfig, rustls::Error> {
-    // Named, because a process-wide default provider is the embedder's to choose, or not to.
+    // Set explicitly, because the process-wide default provider is the embedder's choice.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -1,13 +1,13 @@
-//! Turns at something that all requests share, and of which there is not enough for all: look-ups, connections.
+//! Turns for a scarce resource that all requests share: look-ups, or connections.
 //!
-//! A plugin, a tenant and all together may hold so many turns at once. Who has to wait holds nothing meanwhile. Turns that
-//! become free go round: to one tenant after the other, and within a tenant to one plugin after the other, however much each
-//! of them asks for. The bound of a tenant does not stop a plugin of it that has no turn: others of the tenant, whose turns come to
-//! no end, leave it one at a time.
+//! A plugin, a tenant and all together have a bound of turns that they hold at once. A request that waits holds
+//! nothing. Free turns are given in rotation: to one tenant after the other, and within a tenant to one plugin after
+//! the other, whatever the number of their requests. A tenant's bound does not stop a plugin of the tenant that has no
+//! turn: if the turns of other plugins do not end, it gets one at a time.
 //!
-//! A turn can be *abandoned*, when what it was taken for hangs and cannot be cancelled: it then makes room for another, and
-//! counts with the abandoned ones until it is dropped. A turn is only given where a place among the abandoned ones is left.
-//! So a plugin whose look-ups hang is the first to wait.
+//! A turn can be *abandoned* when its work hangs and cannot be cancelled. It then makes room for another turn, and
+//! counts among the abandoned ones until it is dropped. A turn is given only if a place among the abandoned ones is
+//! free. So a plugin whose look-ups hang is the first to wait.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::account::Account;
 
-/// How many turns of one kind there may be.
+/// The bounds of one kind of turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) of_plugin: usize,
@@ -27,15 +27,15 @@ pub(crate) struct Part {
     pub(crate) in_all: usize,
 }
 
-/// The bounds of what is shared.
+/// The bounds of a shared resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) held: Part,
-    /// None: what turns are taken for can always be cancelled.
+    /// `None`: the work can always be cancelled.
     pub(crate) abandoned: Option<Part>,
 }
 
-/// Who holds turns, and who waits for one.
+/// The holders of turns, and the requests that wait for one.
 #[derive(Debug)]
 pub(crate) struct Turns {
     bounds: Bounds,
@@ -45,16 +45,16 @@ pub(crate) struct Turns {
 #[derive(Debug, Default)]
 struct State {
     all: Count,
-    /// Of tenants that hold a turn.
+    /// Counts of tenants that hold a turn.
     tenants: HashMap<Arc<str>, Count>,
-    /// Of plugins that hold a turn.
+    /// Counts of plugins that hold a turn.
     plugins: HashMap<Arc<str>, Count>,
-    /// Of plugins that hold a turn for a tenant.
+    /// Counts of accounts that hold a turn.
     accounts: HashMap<Account, Count>,
     waiting: HashMap<Arc<str>, WaitingTenant>,
-    /// Tenants that wait, the one in front that has waited longest for its turn.
+    /// Waiting tenants. The one at the front has waited longest for its turn.
     order: VecDeque<Arc<str>>,
-    /// The number of the next one that waits.
+    /// The number of the next waiting request.
     next: u64,
 }
 
@@ -66,13 +66,13 @@ struct Count {
 
 #[derive(Debug, Default)]
 struct WaitingTenant {
-    /// Of each plugin, those that wait, in the order in which they came.
+    /// The waiting requests of each plugin, in the order in which they came.
     plugins: HashMap<Arc<str>, BTreeMap<u64, oneshot::Sender<Turn>>>,
-    /// Plugins that wait, as the tenants above.
+    /// Waiting plugins, in the same order as the tenants.
     order: VecDeque<Arc<str>>,
 }
 
-/// A place that is taken, until it is dropped.
+/// A turn, which is held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,
@@ -80,7 +80,7 @@ pub(crate) struct Turn {
     abandoned: bool,
 }
 
-/// A turn that was given to one who waits.
+/// A turn for a waiting request.
 type Given = (oneshot::Sender<Turn>, Account);
 
 impl Turns {
@@ -88,7 +88,7 @@ impl Turns {
         Self { bounds, state: Mutex::default() }
     }
 
-    /// Turns that nobody holds.
+    /// Returns the number of free turns.
     pub(crate) fn free(&self) -> usize {
         self.bounds.held.in_all.saturating_sub(self.lock().all.held)
     }
@@ -98,7 +98,7 @@ impl Turns {
         let mut wait = self.wait(account);
         match (&mut wait.given).await {
             Ok(turn) => turn,
-            // Who waits is in the order until it has its turn.
+            // A waiting request stays in the order until it has its turn.
             Err(_) => std::future::pending().await,
         }
     }
@@ -112,12 +112,12 @@ impl Turns {
         wait
     }
 
-    /// Gives as many turns as there are.
+    /// Gives out all free turns.
     fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let given: Vec<Given> = std::iter::from_fn(|| state.give_next(&self.bounds)).collect();
         drop(state);
         for (give, account) in given {
-            // The request is gone: then its place is dropped here, and the next one has it.
+            // If the request is gone, its turn is dropped here, and the next request gets it.
             drop(give.send(Turn { turns: Arc::clone(self), account, abandoned: false }));
         }
     }
@@ -143,7 +143,7 @@ impl State {
         number
     }
 
-    /// One that waits gives up, or has had its turn.
+    /// Removes a request that gives up, or that has had its turn.
     fn leave(&mut self, account: &Account, number: u64) {
         let Some(tenant) = self.waiting.get_mut(&account.tenant) else { return };
         let Some(plugin) = tenant.plugins.get_mut(&account.plugin) else { return };
@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// Takes the one out of the order whose turn it is, and counts its turn.
+    /// Removes the next request from the order, and counts its turn.
     fn give_next(&mut self, bounds: &Bounds) -> Option<Given> {
         if self.all.held >= bounds.held.in_all {
             return None;
@@ -193,7 +193,7 @@ impl State {
     fn may_hold_one_more(&self, account: &Account, bounds: &Bounds) -> bool {
         let of_tenant = count_of(&self.tenants, &account.tenant);
         let of_plugin = count_of(&self.plugins, &account.plugin);
-        // Its tenant's turns are held by other plugins, and it could have none as long as theirs come to no end.
+        // Other plugins hold the tenant's turns, and this plugin would get none until those end.
         let has_none = count_of(&self.accounts, account).sum() == 0;
         if of_plugin.held >= bounds.held.of_plugin || of_tenant.held >= bounds.held.of_tenant && !has_none {
             return false;
@@ -201,7 +201,7 @@ impl State {
         let Some(abandoned) = bounds.abandoned else { return true };
         of_plugin.sum() < abandoned.of_plugin
             && (of_tenant.sum() < abandoned.of_tenant || has_none)
-            // Where all places are taken, an account that has none under way may have one: its servers need not hang.
+            // If all places are taken, an account without a running turn may have one: its servers need not hang.
             && (self.all.sum() < abandoned.in_all || of_tenant.sum() + of_plugin.sum() == 0)
     }
 
@@ -213,7 +213,7 @@ impl State {
         })
     }
 
-    /// Changes what everyone concerned holds. Nothing is kept of who holds none: there may be any number of tenants.
+    /// Changes the counts of all concerned. Drops a count of zero: there may be any number of tenants.
     fn count(&mut self, account: &Account, change: impl Fn(&mut Count)) {
         change(&mut self.all);
         change_count(&mut self.tenants, &account.tenant, &change);
@@ -243,8 +243,8 @@ impl Count {
 }
 
 impl Turn {
-    /// Makes room for another turn, although what this one was taken for goes on. Nothing changes when there are as many
-    /// abandoned ones as there may be: it then counts as it did.
+    /// Makes room for another turn, while the work of this one continues. If there are already too many abandoned
+    /// turns, nothing changes, and it counts as before.
     pub(crate) fn abandon(&mut self) {
         let mut state = self.turns.lock();
         if self.abandoned || !state.may_abandon_one_more(&self.account, &self.turns.bounds) {

@@ -36,7 +36,7 @@ pub(crate) fn check_attributes(of: &str, attributes: &Attributes) -> Result<(), 
     Ok(())
 }
 
-/// Leaves out the attributes that do not fit, the first ones being kept, and names them in `dropped`.
+/// Drops the attributes that do not fit, keeps the first ones, and adds the dropped names to `dropped`.
 pub(crate) fn fit_attributes(of: &str, attributes: &mut Attributes, dropped: &mut Vec<String>) {
     let (mut count, mut total) = (0, 0);
     attributes.retain(|attribute| {

@@ -1,6 +1,6 @@
 //! The two sides of a compaction.
 //!
-//! Apart from [`event`](crate::event), which needs the keys of events: those name the side.
+//! Separate from [`event`](crate::event), which depends on the keys of events: those name the side.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CompactionPhase {
-    /// It is about to happen.
+    /// The compaction is about to happen.
     Before,
-    /// It has happened.
+    /// The compaction has happened.
     After,
 }
 
 impl CompactionPhase {
-    /// `before` or `after`.
+    /// Returns `before` or `after`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

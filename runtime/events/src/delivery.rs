@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{CompactionPhase, Hook, JournalName, PluginName};
 
-/// Which event of a session.
+/// Identifies an event of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each case is the event of its name")]
 pub enum EventKey {
@@ -22,7 +22,7 @@ pub enum EventKey {
 }
 
 impl EventKey {
-    /// The hook that is told of it.
+    /// Returns the hook for the event.
     #[must_use]
     pub fn hook(self) -> Hook {
         match self {
@@ -33,7 +33,7 @@ impl EventKey {
     }
 }
 
-/// As in a delivery id: `session-start`, `session-compaction.<n>-<phase>`, `session-end`.
+/// The form in a delivery id: `session-start`, `session-compaction.<n>-<phase>`, `session-end`.
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.hook())?;
@@ -71,19 +71,19 @@ fn parse_event(text: &str) -> Option<EventKey> {
     Some(EventKey::Compaction { n: number(n)?, phase })
 }
 
-/// One (plugin, event) pair that is owed: unique for ever, the same for every attempt.
+/// One owed (plugin, event) pair: unique for ever, and the same for every attempt.
 ///
 /// Written `<journal>.<sequence>/session-end/<plugin>`, for compactions
 /// `<journal>.<sequence>/session-compaction.<n>-<phase>/<plugin>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId {
-    /// The journal that the session is written down in.
+    /// The journal that has the session on record.
     pub journal: JournalName,
     /// The session's number in that journal, never used again.
     pub sequence: u64,
-    /// Which of the session's events.
+    /// The event of the session.
     pub event: EventKey,
-    /// Who is owed it.
+    /// The plugin that is owed the event.
     pub plugin: PluginName,
 }
 
@@ -115,7 +115,7 @@ fn parse(text: &str) -> Option<DeliveryId> {
     none_left.then_some(DeliveryId { journal: journal.parse().ok()?, sequence: number(sequence)?, event, plugin })
 }
 
-/// A number as we write it: no sign, no leading zero, so that two texts are never one id.
+/// Parses a number in our form: no sign and no leading zero, so that two texts are never the same id.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     canonical.then(|| text.parse().ok()).flatten()
@@ -134,16 +134,16 @@ impl<'de> Deserialize<'de> for DeliveryId {
     }
 }
 
-/// One attempt to tell one plugin about one event, as the guest sees it.
+/// One attempt to tell one plugin of one event, as the guest sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// The idempotency key.
     pub id: DeliveryId,
     /// 1 for the first attempt. No two attempts carry the same number.
     pub attempt: u32,
-    /// Time left for this call, in milliseconds.
+    /// The time left for this call, in milliseconds.
     pub remaining_ms: u32,
-    /// Newer events of this session id have been delivered already, or may have been.
+    /// Whether newer events of this session id have been delivered already, or may have been.
     #[serde(default)]
     pub late: bool,
 }

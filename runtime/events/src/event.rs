@@ -1,4 +1,4 @@
-//! What happens to a session: its start, its compactions and its end.
+//! The events of a session: its start, its compactions and its end.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,9 @@ use crate::{CompactionPhase, EndReason, EventKey, FieldError, Hook, Timestamp};
 pub struct SessionStart {
     /// How it began, in the owner's word: `startup`, `resume`, ….
     pub source: Option<String>,
-    /// Id of the session that this one continues.
+    /// The id of the session that this one continues.
     pub resumed_from: Option<String>,
-    /// What else the owner said of the event.
+    /// The owner's further names and values of the event.
     pub attributes: Attributes,
 }
 
@@ -38,10 +38,10 @@ pub struct SessionEnd {
     /// The session that replaces this one.
     #[serde(default)]
     pub next_session_id: Option<String>,
-    /// That session's key.
+    /// The key of the session that replaces this one.
     #[serde(default)]
     pub next_session_key: Option<String>,
-    /// What else the owner said of the event.
+    /// The owner's further names and values of the event.
     #[serde(default)]
     pub attributes: Attributes,
 }
@@ -49,12 +49,12 @@ pub struct SessionEnd {
 /// A session is about to be compacted, or was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCompaction {
-    /// Whether it is about to happen or has happened.
+    /// Whether the compaction is about to happen or has happened.
     pub phase: CompactionPhase,
     /// Messages before the compaction.
     #[serde(default)]
     pub message_count: Option<u32>,
-    /// Messages that it took away.
+    /// Messages that the compaction removed.
     #[serde(default)]
     pub compacted_count: Option<u32>,
     /// Tokens in the context.
@@ -63,7 +63,7 @@ pub struct SessionCompaction {
     /// The session that held the conversation before, when the owner changes the id.
     #[serde(default)]
     pub previous_session_id: Option<String>,
-    /// What else the owner said of the event.
+    /// The owner's further names and values of the event.
     #[serde(default)]
     pub attributes: Attributes,
 }
@@ -77,7 +77,7 @@ impl SessionStart {
         check_attributes("event", &self.attributes)
     }
 
-    /// Leaves out what does not fit [`limits`](crate::limits) and names it.
+    /// Drops the parts that do not fit [`limits`](crate::limits), and returns their names.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
         drop_if_long("source", &mut self.source, MAX_KEY_BYTES, &mut dropped);
@@ -88,7 +88,7 @@ impl SessionStart {
 }
 
 impl SessionEnd {
-    /// An end with a reason and a time, and nothing else known.
+    /// Makes an end with a reason and a time, and without further fields.
     #[must_use]
     pub fn new(reason: EndReason, ended_at: Timestamp) -> Self {
         Self {
@@ -103,14 +103,15 @@ impl SessionEnd {
         }
     }
 
-    /// Says how long a session ran that started then, unless its owner has said so already.
+    /// Sets the duration since the session's start, unless the owner has given it.
     #[must_use]
     pub fn since(mut self, started_at: Option<Timestamp>) -> Self {
         self.duration_ms = self.duration_ms.or_else(|| Some(self.ended_at.millis_since(started_at?)));
         self
     }
 
-    /// Leaves out what does not fit [`limits`](crate::limits) and names it: an end is never refused for its size.
+    /// Drops the parts that do not fit [`limits`](crate::limits), and returns their names: an end is never refused for
+    /// its size.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
         if let EndReason::Other(word) = &self.reason
@@ -128,7 +129,7 @@ impl SessionEnd {
 }
 
 impl SessionCompaction {
-    /// A compaction of which only the phase is known.
+    /// Makes a compaction of which only the phase is known.
     #[must_use]
     pub fn new(phase: CompactionPhase) -> Self {
         Self {
@@ -148,7 +149,7 @@ impl SessionCompaction {
         check_attributes("event", &self.attributes)
     }
 
-    /// Leaves out what does not fit [`limits`](crate::limits) and names it.
+    /// Drops the parts that do not fit [`limits`](crate::limits), and returns their names.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
         drop_if_long("previous_session_id", &mut self.previous_session_id, MAX_ID_BYTES, &mut dropped);
@@ -157,7 +158,7 @@ impl SessionCompaction {
     }
 }
 
-/// What happened to a session.
+/// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each case is the type of its name")]
 pub enum Event {
@@ -167,7 +168,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The export that is told of it.
+    /// Returns the hook for the event.
     #[must_use]
     pub fn hook(&self) -> Hook {
         match self {
@@ -177,7 +178,7 @@ impl Event {
         }
     }
 
-    /// The event's part of a delivery id; `n` counts a session's compactions and is ignored for the others.
+    /// Returns the event's part of a delivery id. `n` counts a session's compactions, and is ignored for other events.
     #[must_use]
     pub fn key(&self, n: u32) -> EventKey {
         match self {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// A field of an event that cannot be taken as it is. The message says what to do.
+/// A field of an event that cannot be taken as it is. The message contains the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
 #[non_exhaustive]
@@ -11,12 +11,12 @@ pub struct FieldError {
     pub field: String,
     /// A stable word for programs, e.g. `empty_id`.
     pub code: &'static str,
-    /// For people: what is wrong and what to do.
+    /// The mistake and the remedy, for people.
     pub message: String,
 }
 
 impl FieldError {
-    /// An error about `field`.
+    /// Makes an error about `field`.
     #[must_use]
     pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { field: field.into(), code, message: message.into() }
@@ -35,7 +35,7 @@ pub(crate) fn check_len(field: &str, text: Option<&str>, max: usize) -> Result<(
     }
 }
 
-/// Empties `text` when it is longer than `max` bytes, and says so in `dropped`.
+/// Empties `text` if it is longer than `max` bytes, and adds its name to `dropped`.
 pub(crate) fn drop_if_long(field: &str, text: &mut Option<String>, max: usize, dropped: &mut Vec<String>) {
     if text.as_ref().is_some_and(|t| t.len() > max) {
         *text = None;

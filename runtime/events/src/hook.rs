@@ -1,4 +1,4 @@
-//! The hooks: what a plugin exports and the runtime calls.
+//! The hooks: the exports of a plugin that the runtime calls.
 
 use serde::{Deserialize, Serialize};
 

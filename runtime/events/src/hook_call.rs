@@ -1,18 +1,18 @@
-//! What a guest is told in one call.
+//! The content of one call of a guest.
 //!
-//! Apart from [`delivery`](crate::delivery), which events need: a call has both.
+//! Separate from [`delivery`](crate::delivery), on which events depend: a call has both.
 
 use std::sync::Arc;
 
 use crate::{Delivery, Event, Session};
 
-/// Everything that a guest is told in one call. Cheap to clone.
+/// The complete content of one call of a guest. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HookCall {
-    /// The session that the event is of.
+    /// The session of the event.
     pub session: Arc<Session>,
-    /// The delivery, and which attempt at it this is.
+    /// The delivery, and the number of the attempt.
     pub delivery: Delivery,
-    /// What happened to the session.
+    /// The event.
     pub event: Arc<Event>,
 }

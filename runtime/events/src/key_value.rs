@@ -1,24 +1,24 @@
-//! Key-value storage: what a guest asks of it, what a call changes in it, and what a key counts for in a quota.
+//! Key-value storage: the guest's reads, a call's changes, and the size of a key in a quota.
 //!
-//! A guest's writes are kept with its call until the guest has answered ok, and are dropped otherwise: a call that fails has
-//! written nothing, so a retry never counts twice.
+//! A guest's writes are kept with its call until the guest has answered ok, and are dropped otherwise. So a failed call
+//! has written nothing, and a retry never counts twice.
 
 use thiserror::Error;
 
 use crate::PluginName;
 
-/// What a plugin's guests have stored: one space for each (tenant, plugin), as of the last call that delivered.
+/// The stored values of plugins' guests: one space for each (tenant, plugin), as of the last call that delivered.
 ///
-/// The functions are called on the thread that runs the guest: they must answer at once, from memory or a local file. How
-/// long they take is the guest's time.
+/// The functions are called on the thread that runs the guest. They must answer at once, from memory or a local file,
+/// because their time counts as the guest's.
 pub trait KeyValues: Send + Sync + 'static {
-    /// The value of `key`.
+    /// Returns the value of `key`.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn get(&self, tenant: &str, plugin: &PluginName, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
 
-    /// How long the value of `key` is, in bytes.
+    /// Returns the length of the value of `key`, in bytes.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -27,7 +27,7 @@ pub trait KeyValues: Send + Sync + 'static {
         Ok(value.map(|value| u64::try_from(value.len()).unwrap_or(u64::MAX)))
     }
 
-    /// The first `limit` keys of the space that sort after `after`, sorted by their bytes.
+    /// Returns the first `limit` keys of the space that sort after `after`, sorted by their bytes.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -39,51 +39,51 @@ pub trait KeyValues: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<String>, KeyValueError>;
 
-    /// How much is stored.
+    /// Returns the number of stored bytes.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn usage(&self, tenant: &str, plugin: &PluginName) -> Result<KeyValueUsage, KeyValueError>;
 }
 
-/// How much is stored, in bytes of keys and values.
+/// The size of stored keys and values, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyValueUsage {
-    /// In the plugin's space.
+    /// The bytes in the plugin's space.
     pub bytes: u64,
-    /// What the tenant may still store, in all of its plugins' spaces together; none: as much as the plugins' own quotas
-    /// allow.
+    /// The bytes that the tenant may still store, in the spaces of all its plugins together. `None`: only the plugins'
+    /// own quotas apply.
     pub tenant_left: Option<u64>,
 }
 
-/// The store cannot be read; the guest is told why.
+/// The store cannot be read. The guest gets the text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct KeyValueError(pub String);
 
-/// What a key costs the store besides its own bytes. It counts, so that a quota bounds the number of keys as well.
+/// The cost of a key to the store besides its own bytes. It counts, so that a quota bounds the number of keys as well.
 pub const KEY_OVERHEAD_BYTES: u64 = 64;
 
-/// What a key counts for in a quota of key-value storage: the bytes of the key and of its value, and
+/// Returns the size of a key in a quota of key-value storage: the bytes of the key and of its value, and
 /// [`KEY_OVERHEAD_BYTES`].
 #[must_use]
 pub fn key_value_bytes(key: &str, value: &[u8]) -> u64 {
     u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX).saturating_add(KEY_OVERHEAD_BYTES)
 }
 
-/// What a call has done to one key of key-value storage.
+/// A call's change of one key of key-value storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It has this value now.
+    /// The key has this value now.
     Set(Vec<u8>),
-    /// It is gone.
+    /// The key was deleted.
     Delete,
-    /// This much was added to the number that it holds, as decimal digits; a missing key holds 0. It is a difference and
-    /// not a value so that calls that count at the same time lose nothing.
+    /// This much was added to the key's number, which is stored as decimal digits; a missing key holds 0. A difference
+    /// rather than a value, so that concurrent calls lose no count.
     Add(u64),
 }
 
-/// The number that a value of key-value storage holds: digits only, as `increment` writes it. None for anything else.
+/// Returns the number in a stored value: digits only, as `increment` writes it. `None` for any other value.
 #[must_use]
 pub fn key_value_number(value: &[u8]) -> Option<u64> {
     if value.iter().all(u8::is_ascii_digit) { std::str::from_utf8(value).ok()?.parse().ok() } else { None }

@@ -1,7 +1,7 @@
 //! The vocabulary of Lastword: sessions, the events of their lives, deliveries and outcomes.
 //!
-//! Pure data with serde: no I/O, no clock, no policy. Every other crate of the project speaks in these types, and the
-//! WIT package `lastword:hooks` says the same things to plugins.
+//! Pure data with serde: no I/O, no clock, no policy. Every other crate of the project uses these types, and the WIT
+//! package `lastword:hooks` defines the same ones for plugins.
 //!
 //! ```
 //! use lastword_events::{EndReason, Owner, Session};
@@ -15,7 +15,7 @@
 //! # Ok::<(), lastword_events::FieldError>(())
 //! ```
 //!
-//! What it is not: the stdio protocol (that is `lastword-protocol`'s) and not a journal's schema.
+//! The crate does not define the stdio protocol (`lastword-protocol` does) nor a journal's schema.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,10 @@
-//! How large an event may be. Sizes are in bytes of UTF-8.
+//! The limits of an event's size, in bytes of UTF-8.
 //!
-//! They bound what one active session can cost (the set is held in memory) and what one call copies into a guest, and
-//! are far above what any owner we have seen sends: their ids are UUIDs, their keys under 100 bytes.
+//! They bound the cost of one active session (the active set is in memory) and the bytes that one call copies into a
+//! guest. They are far above the sizes of all known owners, whose ids are UUIDs, and whose keys have less than 100
+//! bytes.
 
-/// Characters of a word of others that a message repeats.
+/// Characters of an outside word that a message repeats.
 pub const MAX_QUOTED_CHARS: usize = 64;
 /// A tenant's name.
 pub const MAX_TENANT_BYTES: usize = 128;
@@ -17,7 +18,7 @@ pub const MAX_PATH_BYTES: usize = 4096;
 pub const MAX_ATTRIBUTE_NAME_BYTES: usize = 128;
 /// An attribute's value.
 pub const MAX_ATTRIBUTE_VALUE_BYTES: usize = 8 * 1024;
-/// How many attributes a session, or one event, may have.
+/// The number of attributes of a session, or of one event.
 pub const MAX_ATTRIBUTES: usize = 64;
 /// All names and values of one list of attributes together.
 pub const MAX_ATTRIBUTES_BYTES: usize = 32 * 1024;

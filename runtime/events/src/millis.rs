@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Writes what is left of `duration` when fractions of a millisecond are cut off.
+/// Writes `duration` in milliseconds, without the fraction.
 ///
 /// # Errors
 /// Those of the serializer.
@@ -15,7 +15,7 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 /// Reads milliseconds.
 ///
 /// # Errors
-/// When it is no whole number.
+/// When the value is no whole number.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u64::deserialize(deserializer).map(Duration::from_millis)
 }

@@ -30,10 +30,10 @@ impl PluginName {
         ))
     }
 
-    /// The name that a component's file suggests: `out/Rust_Session_Log.wasm` gives `rust-session-log`.
+    /// Derives a name from a component's file: `out/Rust_Session_Log.wasm` gives `rust-session-log`.
     ///
     /// # Errors
-    /// When nothing of the file's stem can be used.
+    /// When no character of the file's stem can be used.
     pub fn from_file_stem(stem: &str) -> Result<Self, FieldError> {
         let name: String = stem
             .chars()
@@ -46,7 +46,7 @@ impl PluginName {
         Self::new(name.trim_matches('-'))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,11 +78,11 @@ impl JournalName {
     /// Makes a name out of random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; Self::LEN]) -> Self {
-        // 256 is no multiple of 36: the first four characters are a little likelier, which costs 0.02 bits of 41.
+        // 256 is no multiple of 36, so the first four characters are slightly more likely, which costs 0.02 bits of 41.
         Self(bytes.map(|b| Self::ALPHABET.get(usize::from(b) % Self::ALPHABET.len()).copied().unwrap_or(b'a')))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

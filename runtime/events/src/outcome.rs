@@ -1,31 +1,33 @@
-//! How an attempt at a delivery ended.
+//! The outcome of an attempt at a delivery.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How one attempt ended.
+/// The outcome of one attempt.
 ///
-/// In JSON the fields `outcome`, `cause`, `which` and `message` that an outcome has on stdio, e.g.
-/// `{"outcome":"failed","cause":"trap","which":"unreachable","message":"…"}` or `{"outcome":"deferred","cause":"budget"}`.
+/// In JSON it has the fields `outcome`, `cause`, `which` and `message` of stdio, e.g.
+/// `{"outcome":"failed","cause":"trap","which":"unreachable","message":"…"}` or
+/// `{"outcome":"deferred","cause":"budget"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest answered ok.
     Delivered,
     /// The attempt counts as a failure.
     Failed {
-        /// What went wrong.
+        /// The cause of the failure.
         cause: FailureCause,
-        /// For people.
+        /// The message, for people.
         message: String,
     },
-    /// There was no attempt, or it was cut for a reason that is not the plugin's. It stays owed and counts as no failure.
+    /// There was no attempt, or it was cut for a reason outside of the plugin. The delivery stays owed, and this counts
+    /// as no failure.
     Deferred(Deferral),
 }
 
 impl Outcome {
-    /// `delivered`, `failed` or `deferred`.
+    /// Returns `delivered`, `failed` or `deferred`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -92,7 +94,7 @@ impl<'de> Deserialize<'de> for Outcome {
     }
 }
 
-/// What made an attempt fail.
+/// The cause of a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureCause {
@@ -100,24 +102,25 @@ pub enum FailureCause {
     Retry,
     /// The guest answered `err(fatal(…))`.
     Fatal,
-    /// The guest trapped; the word says how, e.g. `unreachable`, `exit`, or `host-call` for one that breaks its rules.
+    /// The guest trapped. The word names the trap, e.g. `unreachable`, `exit`, or `host-call` for a call that breaks
+    /// its rules.
     Trap(String),
-    /// It used up its fuel.
+    /// The guest used up its fuel.
     Fuel,
-    /// It ran, or waited for the host, for longer than its deadline.
+    /// The guest ran, or waited for the host, for longer than its deadline.
     Deadline,
-    /// It wanted more memory than its limit.
+    /// The guest wanted more memory than its limit.
     Memory,
-    /// It went over another of its limits; the word says which, e.g. `host-calls`.
+    /// The guest exceeded another limit. The word names it, e.g. `host-calls`.
     Limit(String),
-    /// The host failed it: no instance could be made, the system refused something, a panic of ours.
+    /// The host failed: it could not make an instance, the system refused a resource, or the host panicked.
     Host,
-    /// The process died each time that it was made.
+    /// The process died in each attempt.
     Lost,
 }
 
 impl FailureCause {
-    /// The bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory`, `limit`, `host` or `lost`.
+    /// Returns the bare word: `retry`, `fatal`, `trap`, `fuel`, `deadline`, `memory`, `limit`, `host` or `lost`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -133,7 +136,7 @@ impl FailureCause {
         }
     }
 
-    /// The cause that [`as_str`](Self::as_str) and [`which`](Self::which) give these words of.
+    /// Parses the words that [`as_str`](Self::as_str) and [`which`](Self::which) return.
     fn from_words(word: &str, which: String) -> Option<Self> {
         Some(match word {
             "retry" => Self::Retry,
@@ -149,7 +152,7 @@ impl FailureCause {
         })
     }
 
-    /// Which trap, or which limit.
+    /// Returns the name of the trap or of the limit.
     #[must_use]
     pub fn which(&self) -> Option<&str> {
         match self {
@@ -168,30 +171,30 @@ impl fmt::Display for FailureCause {
     }
 }
 
-/// Why a delivery is left for later.
+/// Why a delivery is deferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Deferral {
     /// The drain's budget ended.
     Budget,
-    /// The breaker passed the plugin over for the rest of the drain.
+    /// The breaker skipped the plugin for the rest of the drain.
     Breaker,
-    /// The tenant or the plugin is over a quota.
+    /// The tenant or the plugin has exceeded a quota.
     Quota,
-    /// The tenant's plugins have stored more than the journal has written, until the drain's budget ended.
+    /// The tenant's plugins had stored more than the journal had written, until the drain's budget ended.
     Journal,
-    /// It wanted memory that other calls hold, and gave way to an older one. It is begun again in its turn.
+    /// The call wanted memory that other calls hold, and made room for an older one. It begins again in its turn.
     Memory,
-    /// It waited for so long for its turn at something that is shared that it gave its slot back, or the process had none left of
-    /// something that other calls hold: slots of the pool, mappings, open files. It is begun again in its turn.
+    /// The call waited so long for its turn at a shared resource that it released its slot, or the process had run out
+    /// of a resource that other calls hold: slots of the pool, mappings, open files. It begins again in its turn.
     Turn,
 }
 
 impl Deferral {
     const ALL: [Self; 6] = [Self::Budget, Self::Breaker, Self::Quota, Self::Journal, Self::Memory, Self::Turn];
 
-    /// `budget`, `breaker`, `quota`, `journal`, `memory` or `turn`.
+    /// Returns `budget`, `breaker`, `quota`, `journal`, `memory` or `turn`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

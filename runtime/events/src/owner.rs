@@ -1,12 +1,12 @@
-//! The owners that are known, and their words for the reason of an end.
+//! The known owners, and their words for the reason of an end.
 
 use crate::EndReason;
 
-/// A program whose sessions these are, and so whose words its events use.
+/// A program that owns sessions, and whose words its events use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Owner {
-    /// Speaks the stdio protocol itself, in our own words.
+    /// A program that speaks the stdio protocol itself.
     Lastword,
     /// The OpenClaw gateway.
     OpenClaw,
@@ -49,7 +49,8 @@ impl Owner {
         Self::Hermes,
     ];
 
-    /// The owner's name in `session.owner-kind`; none for an owner that speaks our protocol and says its own.
+    /// Returns the owner's name in `session.owner-kind`. `None` for an owner that speaks our protocol and sets the name
+    /// itself.
     #[must_use]
     pub fn kind(self) -> Option<&'static str> {
         Some(match self {
@@ -68,10 +69,10 @@ impl Owner {
         })
     }
 
-    /// What the owner's own word for the end of a session means.
+    /// Converts the owner's own word for the end of a session.
     ///
-    /// The words are those of each owner's hooks as of November 2026; any other becomes [`EndReason::Other`], never an
-    /// error, because owners add words without asking us.
+    /// The words are those of each owner's hooks as of November 2026. Any other word becomes [`EndReason::Other`],
+    /// never an error, because owners add words without asking us.
     #[must_use]
     pub fn end_reason(self, word: &str) -> EndReason {
         use EndReason as R;
@@ -110,15 +111,15 @@ impl Owner {
                 ("user_close", R::UserExit),
             ],
             Self::QwenCode => &[("clear", R::Clear), ("logout", R::Logout), ("prompt_input_exit", R::UserExit)],
-            // It gives no reason.
+            // goose gives no reason.
             Self::Goose => &[],
-            // The names of its events: it gives no reason for most of them.
+            // The names of Cline's events: it gives no reason for most of them.
             Self::Cline => {
                 &[("session_shutdown", R::Shutdown), ("TaskComplete", R::Completed), ("TaskCancel", R::Aborted)]
             }
             Self::OpenCode => &[("dispose", R::Shutdown), ("session.deleted", R::Deleted)],
-            // Its terminal and its gateway have a word each for `/new`. `session_expired` is no case of ours: it does not say
-            // whether the session was idle or the day was over.
+            // Hermes' terminal and its gateway have different words for `/new`. `session_expired` matches no case of
+            // ours: it does not tell whether the session was idle or the day was over.
             Self::Hermes => &[
                 ("shutdown", R::Shutdown),
                 ("session_boundary", R::New),

@@ -1,12 +1,12 @@
-//! What an installed plugin is known by.
+//! The key of an installed plugin.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::PluginName;
 
-/// What an installed plugin is known by: its name, and the tenant that it belongs to if it is scoped. Two tenants may each have a
-/// plugin of one name. Cheap to clone.
+/// The key of an installed plugin: its name, and its tenant if it is scoped. Two tenants may each have a plugin of the
+/// same name. Cheap to clone.
 ///
 /// ```
 /// use lastword_events::{PluginKey, PluginName};
@@ -19,14 +19,14 @@ use crate::PluginName;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PluginKey {
-    /// The tenant that the plugin belongs to, and that it serves alone; none for one that is not scoped.
+    /// The tenant that the plugin belongs to, and that it serves alone. `None` if the plugin is not scoped.
     pub tenant: Option<Arc<str>>,
-    /// The name that delivery ids say.
+    /// The name in delivery ids.
     pub name: PluginName,
 }
 
 impl PluginKey {
-    /// The plugin of this name that belongs to `tenant`.
+    /// Returns the key of the plugin of this name that belongs to `tenant`.
     #[must_use]
     pub fn scoped(self, tenant: &str) -> Self {
         Self { tenant: Some(tenant.into()), ..self }

@@ -1,4 +1,4 @@
-//! Why a session ended, and why a drain did.
+//! The reasons of a session's end and of a drain.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a session ended.
 ///
-/// In JSON the bare word, e.g. `"user-exit"`, and for [`EndReason::Other`] `{"other":"melted"}`: an owner's word is never taken
-/// for a case that has the same name, and not for one that a later version adds.
+/// In JSON the bare word, e.g. `"user-exit"`, and for [`EndReason::Other`] `{"other":"melted"}`. So an owner's word is
+/// never taken for a case of the same name, nor for one that a later version adds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words are the WIT's; documented there and in `as_str`")]
 #[non_exhaustive]
@@ -29,7 +29,7 @@ pub enum EndReason {
     Aborted,
     Error,
     Timeout,
-    /// The runtime's own: the owner or the runtime died and the end was found out afterwards.
+    /// Set by the runtime: the owner or the runtime died, and the end was discovered afterwards.
     Crashed,
     Unknown,
     /// An owner's word that has no case of its own.
@@ -59,7 +59,7 @@ impl EndReason {
         Self::Unknown,
     ];
 
-    /// The word as the WIT writes it.
+    /// Returns the word of the WIT.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -85,7 +85,7 @@ impl EndReason {
         }
     }
 
-    /// The reason that our own word names; any other word becomes [`EndReason::Other`].
+    /// Parses our own word. Any other word becomes [`EndReason::Other`].
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|r| r.as_str() == word).unwrap_or_else(|| Self::Other(word.to_owned()))
@@ -110,7 +110,7 @@ impl Serialize for EndReason {
 impl<'de> Deserialize<'de> for EndReason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Stored::deserialize(deserializer)? {
-            // Before there was the other form, an owner's word was written so as well.
+            // Earlier versions wrote an owner's word in this form as well.
             Stored::Word(word) => Self::from_word(&word),
             Stored::Other { other } => Self::Other(other.into_owned()),
         })
@@ -131,14 +131,14 @@ enum Stored<'a> {
 pub enum DrainReason {
     /// The owner, or the runtime, is going away.
     Shutdown,
-    /// It is going away and will be back at once.
+    /// The owner, or the runtime, is going away and will be back at once.
     Restart,
-    /// The owner died without a word.
+    /// The owner died without a goodbye.
     Crashed,
 }
 
 impl DrainReason {
-    /// The reason that each session's end carries.
+    /// Returns the reason of each session's end.
     #[must_use]
     pub fn end_reason(self) -> EndReason {
         match self {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        /// An owner's word that means nothing to us may be one of ours.
+        /// An owner's unknown word may be spelled like one of ours.
         #[test]
         fn every_reason_comes_back_from_json_as_itself(
             owner in prop::sample::select(&Owner::ALL[..]),

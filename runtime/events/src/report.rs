@@ -1,4 +1,4 @@
-//! What a drain did.
+//! The report of a drain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use crate::{DrainReason, PluginName};
 
-/// The name of the warning that a drain gives when something stayed owed.
+/// The name of the warning of a drain that left deliveries owed.
 pub const DRAIN_WARNING: &str = "session-end-drain";
 
-/// What a drain did. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is what was owed.
+/// The report of a drain. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is what was owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DrainReport {
     /// Why the set was ended.
     pub reason: DrainReason,
-    /// How much time the drain had. In JSON `budget_ms`, whole milliseconds.
+    /// The budget of the drain. In JSON `budget_ms`, whole milliseconds.
     #[serde(rename = "budget_ms", with = "crate::millis")]
     pub budget: Duration,
-    /// How much time it took. In JSON `elapsed_ms`, whole milliseconds.
+    /// The duration of the drain. In JSON `elapsed_ms`, whole milliseconds.
     #[serde(rename = "elapsed_ms", with = "crate::millis")]
     pub elapsed: Duration,
-    /// Active sessions that it ended.
+    /// Active sessions that the drain ended.
     pub sessions: u64,
     /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
@@ -32,19 +32,19 @@ pub struct DrainReport {
     pub deferred: u64,
     /// Whether the budget ended before the work did.
     pub timed_out: bool,
-    /// One line for each (tenant, plugin) that was owed something, in the order of the configuration; of the 1 000 that most was
-    /// not delivered of, if there are more.
+    /// One line for each (tenant, plugin) that was owed deliveries, in the order of the configuration. If there are
+    /// more than 1 000, those with most undelivered ones.
     pub plugins: Vec<PluginDrain>,
-    /// What the tenants without a line of their own come to, by plugin.
+    /// The counts of the tenants without a line of their own, by plugin.
     pub rest: Vec<PluginRest>,
-    /// What an operator should read.
+    /// Warnings for the operator.
     pub warnings: Vec<DrainWarning>,
-    /// Deferred ends that nobody was told of one by one, because the time to leave had come.
+    /// Deferred ends that were not reported one by one, because the budget was over.
     pub unreported: u64,
 }
 
 impl DrainReport {
-    /// The report of a drain that found nothing to do.
+    /// Makes the report of a drain that found nothing to do.
     #[must_use]
     pub fn empty(reason: DrainReason, budget: Duration) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl DrainReport {
         }
     }
 
-    /// `session-end` deliveries that were owed when the drain began.
+    /// Returns the number of `session-end` deliveries that were owed when the drain began.
     #[must_use]
     pub fn owed(&self) -> u64 {
         self.delivered + self.failed + self.deferred
@@ -76,7 +76,7 @@ impl DrainReport {
 pub struct PluginDrain {
     /// The tenant of the sessions.
     pub tenant: Arc<str>,
-    /// The plugin that was owed them.
+    /// The plugin that was owed the deliveries.
     pub plugin: PluginName,
     /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
@@ -84,25 +84,25 @@ pub struct PluginDrain {
     pub failed: u64,
     /// Deliveries that are left for later.
     pub deferred: u64,
-    /// Whether the breaker passed it over.
+    /// Whether the breaker skipped the plugin.
     pub broken: bool,
 }
 
 impl PluginDrain {
-    /// A line with nothing counted yet.
+    /// Makes a line without counts.
     #[must_use]
     pub fn new(tenant: Arc<str>, plugin: PluginName) -> Self {
         Self { tenant, plugin, delivered: 0, failed: 0, deferred: 0, broken: false }
     }
 }
 
-/// What a drain did of one plugin for the tenants that have no line of their own.
+/// The counts of one plugin for the tenants that have no line of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PluginRest {
-    /// The plugin that was owed them.
+    /// The plugin that was owed the deliveries.
     pub plugin: PluginName,
-    /// How many tenants it is for.
+    /// The number of these tenants.
     pub tenants: u64,
     /// Deliveries that the plugin answered with ok.
     pub delivered: u64,
@@ -113,25 +113,25 @@ pub struct PluginRest {
 }
 
 impl PluginRest {
-    /// A line with nothing counted yet.
+    /// Makes a line without counts.
     #[must_use]
     pub fn new(plugin: PluginName) -> Self {
         Self { plugin, tenants: 0, delivered: 0, failed: 0, deferred: 0 }
     }
 }
 
-/// Something that an operator should read.
+/// A warning for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DrainWarning {
     /// A stable word for programs, e.g. [`DRAIN_WARNING`].
     pub name: &'static str,
-    /// What happened, for people.
+    /// The message, for people.
     pub message: String,
 }
 
 impl DrainWarning {
-    /// A warning called `name`.
+    /// Makes a warning called `name`.
     #[must_use]
     pub fn new(name: &'static str, message: String) -> Self {
         Self { name, message }

@@ -1,4 +1,4 @@
-//! Sessions, and what identifies one.
+//! Sessions and their identities.
 
 use std::sync::Arc;
 
@@ -9,15 +9,16 @@ use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
 use crate::{FieldError, SessionOwner, Timestamp};
 
-/// Names a conversation's current session: the tenant, the owner's id, and in some formats a scope. Cheap to clone.
+/// Identifies a conversation's current session: the tenant, the owner's id, and in some formats a scope. Cheap to
+/// clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// Isolation domain.
+    /// The isolation domain.
     pub tenant: Arc<str>,
     /// The owner's id of the session; unique within the tenant and the scope.
     pub id: Arc<str>,
-    /// Tells sessions of one id apart, in the format of an owner that has such: OpenClaw's `sessionKey`. Empty elsewhere, and
-    /// where an event does not say it.
+    /// Distinguishes sessions of one id, in an owner's format that has scopes: OpenClaw's `sessionKey`. Empty in other
+    /// formats, and in an event without one.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub scope: Arc<str>,
 }
@@ -27,19 +28,19 @@ fn is_empty(scope: &str) -> bool {
 }
 
 impl Identity {
-    /// The identity of session `id` of `tenant`.
+    /// Makes the identity of session `id` of `tenant`.
     #[must_use]
     pub fn new(tenant: &str, id: &str) -> Self {
         Self { tenant: tenant.into(), id: id.into(), scope: Arc::default() }
     }
 
-    /// The same id in a scope.
+    /// Returns the same id in a scope.
     #[must_use]
     pub fn in_scope(self, scope: &str) -> Self {
         Self { scope: scope.into(), ..self }
     }
 
-    /// The same id without its scope.
+    /// Returns the same id without its scope.
     #[must_use]
     pub fn unscoped(&self) -> Self {
         Self { scope: Arc::default(), ..self.clone() }
@@ -75,48 +76,49 @@ fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), Fiel
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SessionFields")]
 pub struct Session {
-    /// Who this is. In JSON the fields `tenant` and `id`, and `scope` if there is one.
+    /// The identity. In JSON the fields `tenant` and `id`, and `scope` if there is one.
     #[serde(flatten)]
     pub identity: Identity,
-    /// Counts the runs of this id, from 1. The runtime assigns it; 0 before it has.
+    /// Counts the runs of this id, from 1. The runtime assigns it; before that it is 0.
     pub generation: u32,
     /// The owner's stable name for the conversation, e.g. `agent:main:a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Which agent of the owner.
+    /// The owner's agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
     /// The program that owns the session, e.g. `openclaw`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_kind: Option<String>,
-    /// Working directory on the owner's machine.
+    /// The working directory on the owner's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// Where the conversation is written down.
+    /// The location of the conversation's transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Transcript>,
-    /// When it began, if anyone knows.
+    /// When the session began, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// What else the owner said.
+    /// The owner's further names and values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Attributes,
-    /// Who keeps it alive, if a daemon is to notice when that one dies. Plugins are not told.
+    /// The owner that keeps the session alive, if a daemon watches for its death. Plugins do not see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Box<SessionOwner>>,
 }
 
-/// Where a conversation is written down.
+/// The location of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
-    /// As the owner named it: a path, or an opaque id such as `sqlite:…`.
+    /// The owner's name for it: a path, or an opaque id such as `sqlite:…`.
     pub uri: String,
     /// Whether the owner has moved it to its archive.
     #[serde(default)]
     pub archived: bool,
 }
 
-/// A [`Session`] as it is read: `flatten` reads three times as slowly, and a start may read a million.
+/// The fields of a [`Session`] for deserialization: `flatten` is three times as slow, and a start may read a million
+/// sessions.
 #[derive(Deserialize)]
 struct SessionFields {
     tenant: Arc<str>,
@@ -165,13 +167,13 @@ impl From<SessionFields> for Session {
 }
 
 impl Session {
-    /// A session of which only the identity is known.
+    /// Makes a session of which only the identity is known.
     #[must_use]
     pub fn new(tenant: &str, id: &str) -> Self {
         Self::of(Identity::new(tenant, id))
     }
 
-    /// A session of which only the identity is known.
+    /// Makes a session of which only the identity is known.
     #[must_use]
     pub fn of(identity: Identity) -> Self {
         Self {
@@ -204,8 +206,8 @@ impl Session {
         check_attributes("session", &self.attributes)
     }
 
-    /// Makes an end's session fit the limits by leaving out what does not, and names what it left out.
-    /// The tenant and the id are not touched: no session with an id that [`Identity::validate`] refuses was ever started.
+    /// Drops the parts that do not fit the limits, and returns their names. Leaves the tenant and the id unchanged: no
+    /// session with an id that [`Identity::validate`] refuses was ever started.
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
         if self.identity.scope.len() > MAX_KEY_BYTES {
@@ -227,7 +229,7 @@ impl Session {
         dropped
     }
 
-    /// Takes over every field that `newer` knows, the scope too. The tenant, the id and the generation stay.
+    /// Takes every field that `newer` has, including the scope. The tenant, the id and the generation stay.
     pub fn merge(&mut self, newer: Self) {
         if !newer.identity.scope.is_empty() {
             self.identity.scope = newer.identity.scope;

@@ -1,6 +1,6 @@
-//! Text of others in a message of ours: made printable, and cut when it is long.
+//! Text from outside in our messages: made printable, and cut if it is long.
 //!
-//! All crates that show such text depend on this one anyway, so it is here and not in a crate of its own.
+//! All crates that show such text depend on this crate anyway, so the functions need no crate of their own.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -8,12 +8,13 @@ use std::path::Path;
 
 use crate::limits::MAX_QUOTED_CHARS;
 
-/// What stands for the part that is cut off.
+/// The mark for the part that is cut off.
 const MARK: &str = "…";
 
-/// Foreign text for a terminal or a log: what a component, a guest, an owner or a file says of itself. It must not move
-/// an operator's cursor, nor look like a line of ours, so what is not [plain](is_plain) is written as an escape.
+/// Escapes outside text for a terminal or a log: the text of a component, a guest, an owner or a file. It must not move
+/// an operator's cursor, nor look like a line of ours, so characters that are not [plain](is_plain) are escaped.
 ///
+/// All outside text in messages goes through this function. Applying it twice does no harm.
 /// The one way out for such text: all of it that goes into a message goes through here. Twice does no harm.
 ///
 /// ```
@@ -35,8 +36,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether a character stays on its line and shows itself: all but control characters, C1 among them, and those that
-/// turn the direction of writing or separate lines. The tab is plain.
+/// Whether a character stays on its line and is visible: all but control characters, C1 among them, and those that
+/// change the direction of writing or separate lines. The tab is plain.
 #[must_use]
 pub fn is_plain(c: char) -> bool {
     let turns_or_separates =
@@ -44,25 +45,25 @@ pub fn is_plain(c: char) -> bool {
     c == '\t' || !(c.is_control() || turns_or_separates)
 }
 
-/// Several lines of our own, with nothing else in them that a terminal obeys.
+/// Escapes several lines of our own, except for their newlines.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// A file's name as a person gave it, with nothing in it that a terminal obeys.
+/// Escapes a file's name as a person gave it.
 #[must_use]
 pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
-/// A word in quotation marks, escaped, and cut to [`MAX_QUOTED_CHARS`]: an error must not be longer than what it is about.
+/// Quotes a word, escapes it, and cuts it to [`MAX_QUOTED_CHARS`]: an error must not be longer than its cause.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     format!("{:?}", clip_chars(word, MAX_QUOTED_CHARS))
 }
 
-/// The first `max` characters, and a mark when something is missing.
+/// Returns the first `max` characters, and a mark if characters are missing.
 #[must_use]
 pub fn clip_chars(text: &str, max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(max) {
@@ -71,7 +72,7 @@ pub fn clip_chars(text: &str, max: usize) -> Cow<'_, str> {
     }
 }
 
-/// The first `max` bytes, cut between characters; a mark that something is missing is among them.
+/// Returns the first `max` bytes, cut between characters. They include a mark if bytes are missing.
 #[must_use]
 pub fn clip_bytes(mut text: String, max: usize) -> String {
     if text.len() > max {
@@ -82,17 +83,17 @@ pub fn clip_bytes(mut text: String, max: usize) -> String {
     text
 }
 
-/// Writes `value` no further than its first `max` bytes, and then as [`clip_bytes`] cuts it: for values whose text may be of
-/// any length.
+/// Writes at most the first `max` bytes of `value`, and cuts the text as [`clip_bytes`] does. For values whose text may
+/// have any length.
 pub fn write_clipped(max: usize, value: impl FnOnce(&mut dyn Write) -> fmt::Result) -> String {
     let mut text = BoundedText { text: String::new(), max };
-    // An error: there is more of it than is shown.
+    // An error means that the text was cut.
     let _ = value(&mut text);
     clip_bytes(text.text, max)
 }
 
-/// Takes text up to the first character that is beyond `max` bytes, and then makes the writer stop. With that character
-/// [`clip_bytes`] sees that something is missing.
+/// Takes text up to the first character beyond `max` bytes, and then stops the writer. With that character
+/// [`clip_bytes`] sees that bytes are missing.
 struct BoundedText {
     text: String,
     max: usize,

@@ -10,33 +10,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The wall clock, cut to milliseconds.
+    /// Returns the wall clock, cut to milliseconds.
     #[must_use]
     pub fn now() -> Self {
         Self::from_millisecond(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// Milliseconds since the Unix epoch. What lies outside the years −9999 to 9999 becomes the nearest end of that range.
+    /// Converts milliseconds since the Unix epoch. A moment outside the years −9999 to 9999 becomes the nearest end of
+    /// that range.
     #[must_use]
     pub fn from_millisecond(ms: i64) -> Self {
         let nearest = if ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(nearest))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns milliseconds since the Unix epoch.
     #[must_use]
     pub fn as_millisecond(self) -> i64 {
         self.0.as_millisecond()
     }
 
-    /// Milliseconds from `earlier` until `self`; 0 when the clock went backwards, saturating at about 49 days.
+    /// Returns the milliseconds from `earlier` until `self`; 0 if the clock went backwards, and at most about 49 days.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> u32 {
         let ms = self.as_millisecond().saturating_sub(earlier.as_millisecond()).max(0);
         u32::try_from(ms).unwrap_or(u32::MAX)
     }
 
-    /// This moment and then `by`, saturating.
+    /// Returns the moment `by` after this one, saturating.
     #[must_use]
     pub fn plus(self, by: std::time::Duration) -> Self {
         let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
@@ -53,7 +54,7 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 
-    /// Any RFC 3339 time with an offset; more than milliseconds are cut off.
+    /// Parses any RFC 3339 time with an offset, and cuts it to milliseconds.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed: jiff::Timestamp = text.parse()?;
         Ok(Self::from_millisecond(parsed.as_millisecond()))

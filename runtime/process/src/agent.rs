@@ -1,29 +1,29 @@
-//! Which process an agent is, seen from a command that it runs.
+//! Finds an agent's process from a command that it runs.
 //!
-//! An agent's hook is run through a shell, which may stay between or not. The agent is the nearest ancestor that is no shell. The
-//! process that the user started is often another one, further up, and lives and dies apart from the agent.
+//! An agent runs a hook through a shell, which may or may not stay in between. The agent is the nearest ancestor that
+//! is no shell. The process that the user started is often another one, further up, which does not end with the agent.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::limits::MAX_ANCESTORS;
 
-/// What is known of processes, by their numbers. [`Proc`](crate::Proc) reads it from `/proc`; tests write it down.
+/// The table of processes by pid. [`Proc`](crate::Proc) reads it from `/proc`; tests define their own.
 pub trait ProcessTable {
-    /// The process's parent. None if it has none in this pid namespace, or if the process is not shown.
+    /// Returns the process's parent. `None` if it has none in this pid namespace, or if the process is hidden.
     fn parent(&self, pid: u32) -> Option<u32>;
 
-    /// The program that the process executes, as a path. None if this user may not know, as of other users' processes.
+    /// Returns the path of the executable. `None` if this user may not know it, as for other users' processes.
     fn executable(&self, pid: u32) -> Option<PathBuf>;
 
-    /// The command line's words. Programs may write what they like there. None if this user may not know.
+    /// Returns the words of the command line, which programs may change. `None` if this user may not know it.
     fn command_line(&self, pid: u32) -> Option<Vec<OsString>>;
 }
 
-/// The process that an agent is, for a command that it runs as a hook: the claimed one if it is an ancestor of the command, else
-/// the first ancestor that is no shell.
+/// Returns the agent's process, for a command that the agent runs as a hook: the claimed one if it is an ancestor of
+/// the command, else the first ancestor that is no shell.
 ///
-/// `claimed` is what the agent itself says, such as `CLAUDE_PID`. A number that some other agent left in the environment is no
+/// `claimed` is the agent's own word, such as `CLAUDE_PID`. A pid that another agent left in the environment is no
 /// ancestor, and neither is one from another pid namespace.
 #[must_use]
 pub fn agent_of(table: &impl ProcessTable, command: u32, claimed: Option<u32>) -> Option<u32> {
@@ -31,17 +31,17 @@ pub fn agent_of(table: &impl ProcessTable, command: u32, claimed: Option<u32>) -
     claimed.filter(|claimed| ancestors.contains(claimed)).or_else(|| first_that_is_no_shell(table, &ancestors))
 }
 
-/// The process's ancestors, the parent first; at most [`MAX_ANCESTORS`].
+/// Returns the process's ancestors, the parent first; at most [`MAX_ANCESTORS`].
 #[must_use]
 pub fn ancestors(table: &impl ProcessTable, pid: u32) -> Vec<u32> {
     let parents = std::iter::successors(table.parent(pid), |pid| table.parent(*pid));
     parents.take(MAX_ANCESTORS).collect()
 }
 
-/// The first of these processes whose executable is no shell.
+/// Returns the first of these processes whose executable is no shell.
 ///
-/// None if there is none, if nothing is known of the program of one before it, or if it is one that adopts orphans: then the agent
-/// has ended, and the rest of the ancestors are not its own.
+/// `None` if there is none, if the program of an earlier one is unknown, or if it is one that adopts orphans: then the
+/// agent has ended, and the remaining ancestors are not its own.
 #[must_use]
 pub fn first_that_is_no_shell(table: &impl ProcessTable, pids: &[u32]) -> Option<u32> {
     for pid in pids {
@@ -62,10 +62,10 @@ const SHELLS: [&str; 20] = [
     "rbash", "sh", "tcsh", "yash", "zsh",
 ];
 
-/// Names of programs that are many, of which the command line says which.
+/// Names of executables that contain many programs. The command line tells which one runs.
 const MANY_PROGRAMS: [&str; 2] = ["busybox", "toybox"];
 
-/// Names of programs that become the parents of whom nobody else is the parent of.
+/// Names of programs that adopt orphaned processes.
 const ADOPTERS: [&str; 10] = [
     "catatonit",
     "docker-init",
@@ -84,8 +84,8 @@ fn is_shell(program: &str) -> bool {
     SHELLS.contains(&without_version)
 }
 
-/// The name of the program that a process executes. The executable's path says it, which the program cannot change; the command
-/// line only where the path is not known, or is that of many programs.
+/// Returns the name of a process's program, from the path of its executable, which the program cannot change. The
+/// command line is used only if the path is unknown, or is that of many programs.
 fn program(table: &impl ProcessTable, pid: u32) -> Option<String> {
     let words = || table.command_line(pid).unwrap_or_default();
     let Some(executable) = table.executable(pid) else { return words().first().map(|word| name(word)) };
@@ -97,8 +97,8 @@ fn program(table: &impl ProcessTable, pid: u32) -> Option<String> {
     Some(named.unwrap_or(program))
 }
 
-/// The last component of a path. A login shell's name has `-` before it, a program that was replaced on the disk has
-/// ` (deleted)` after it.
+/// Returns the last component of a path. A login shell's name has a leading `-`, and a program that was replaced on the
+/// disk has ` (deleted)` at the end.
 fn name(path: &OsStr) -> String {
     let path = path.to_string_lossy();
     let path = path.strip_suffix(" (deleted)").unwrap_or(&path);

@@ -1,23 +1,23 @@
-//! Why nothing is known of a process, why it is not watched, and why it is not believed.
+//! The errors of looking up, watching and believing a process.
 //!
-//! Each case is one that an operator can do something about, or that a caller decides by. Above all, *gone* is apart from
-//! everything else: it is an owner's death, while all the rest only says that nobody can tell.
+//! Each case is one that an operator can act on, or that a caller distinguishes. Above all, *gone* is separate: it is
+//! an owner's death, while all other cases only say that the state is unknown.
 
 use std::io;
 
 use thiserror::Error;
 
-/// How it is known that a process does not run any more.
+/// The proof that a process does not run any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Gone {
     /// No process has this number.
     #[error("there is no such process")]
     NoProcess,
-    /// It has ended, and its parent has not asked for its exit code yet.
+    /// The process has ended, and its parent has not read its exit code yet.
     #[error("it has ended, and its parent has not asked for its exit code yet")]
     Zombie,
-    /// The number is another process's now: that one began at another time.
+    /// Another process has the number now: it began at another time.
     #[error("its number is another process's now")]
     Reused,
     /// The machine has been started again since.
@@ -25,70 +25,70 @@ pub enum Gone {
     OtherBoot,
 }
 
-/// Why nothing is known of a process.
+/// Why a process cannot be looked up.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// The process does not run.
     #[error("process {pid}: {gone}")]
     Gone {
-        /// The number that was asked for.
+        /// The number that was looked up.
         pid: u32,
-        /// How it is known.
+        /// The proof.
         gone: Gone,
     },
-    /// No process can have this number: it is 0, or more than 2³¹ − 1.
+    /// The number is no pid: it is 0, or more than 2³¹ − 1.
     #[error("{pid} cannot be the number of a process")]
     NotAPid {
-        /// The number that was asked for.
+        /// The number that was looked up.
         pid: u32,
     },
-    /// The number is that of a thread, and not of the process that the thread is of.
+    /// The number is that of a thread, and not of the thread's process.
     #[error("{pid} is a thread: name the process that it belongs to")]
     Thread {
-        /// The number that was asked for.
+        /// The number that was looked up.
         pid: u32,
     },
-    /// The process is there, but nothing of it is shown to this user, as when `/proc` is mounted with `hidepid`.
+    /// The process exists, but is hidden from this user, as when `/proc` is mounted with `hidepid`.
     #[error(
         "nothing of process {pid} is shown to this user: mount /proc without hidepid, or add the user to the group of its \
          option gid="
     )]
     Hidden {
-        /// The number that was asked for.
+        /// The number that was looked up.
         pid: u32,
     },
-    /// `/proc` is not there, so nothing can be known of any process.
+    /// `/proc` does not exist, so no process can be looked up.
     #[error("there is no /proc: mount it")]
     NoProc,
-    /// `/proc` is another pid namespace's, so that every number in it means another process than here.
+    /// `/proc` belongs to another pid namespace, so its numbers mean other processes.
     #[error("/proc shows another pid namespace than the one that this process is in: mount one of its own")]
     ForeignProc,
-    /// A file of `/proc` does not read as the kernel's documentation says.
+    /// A file of `/proc` does not have the format of the kernel's documentation.
     #[error("{file} cannot be understood")]
     Unreadable {
         /// The file's path.
         file: String,
     },
-    /// The socket has nobody at the other end, or is no Unix socket.
+    /// The socket has no peer, or is no Unix socket.
     #[error("the socket is no connected Unix socket")]
     NoPeer,
-    /// This crate can do nothing of this kind on this system.
+    /// This crate does not support the operation on this system.
     #[error("not supported on this system: use a lease")]
     NotSupported,
     /// The operating system refused.
     #[error("cannot {during}")]
     Io {
-        /// What was being done: "open a pidfd", "read /proc/7/stat", …
+        /// The operation: "open a pidfd", "read /proc/7/stat", …
         during: String,
-        /// What the operating system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl ProcessError {
-    /// A short name of the cause that does not change, for logs and for counting.
+    /// Returns a short stable name of the cause, for logs and for counting.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl ProcessError {
 }
 
 impl Gone {
-    /// A short name that does not change, for logs and for counting.
+    /// Returns a short stable name, for logs and for counting.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -123,16 +123,17 @@ impl Gone {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// It does not run any more. Whoever owned something through it is dead.
+    /// The process does not run any more. An owner that lived by it is dead.
     #[error("the process is gone: {0}")]
     Gone(Gone),
-    /// Nobody can tell whether it runs.
+    /// Whether the process runs is unknown.
     #[error(transparent)]
     Process(ProcessError),
-    /// There is no tokio runtime here that could wait for it.
+    /// There is no tokio runtime that could wait for the process.
     #[error("a process can only be watched within a tokio runtime")]
     NoRuntime,
-    /// The runtime cannot wait for it: too many files are open, or too many are waited for (`fs.epoll.max_user_watches`).
+    /// The runtime cannot wait for the process: too many files are open, or too many are watched
+    /// (`fs.epoll.max_user_watches`).
     #[error("cannot wait for the process's end")]
     Register(#[source] io::Error),
 }
@@ -146,54 +147,54 @@ impl From<ProcessError> for WatchError {
     }
 }
 
-/// Why a peer's word about a process is not believed. All but [`Gone`](Self::Gone) have the one answer [`CODE`](Self::CODE) and
-/// the one advice [`HINT`](Self::HINT); the message says which it is.
+/// Why a peer's statement about a process is not believed. All but [`Gone`](Self::Gone) have the same answer
+/// [`CODE`](Self::CODE) and the same advice [`HINT`](Self::HINT); the message tells the case.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NotVisible {
-    /// The process is dead already: it was one of this pid namespace, and nobody has the number, or a zombie has it.
+    /// The process is dead already: it was one of this pid namespace, and its number is free or a zombie's.
     #[error("the process is gone: {0}")]
     Gone(Gone),
-    /// The peer is of another boot: on another machine, behind something that carries its words here.
+    /// The peer is of another boot: it is on another machine, and a relay connects it.
     #[error("the process is of another boot than this machine's")]
     OtherBoot,
     /// The peer is in another pid namespace, as in a container: its numbers mean other processes than here.
     #[error("the peer is in another pid namespace, where numbers mean other processes")]
     OtherPidNamespace,
-    /// The peer was gone before anybody could see in which pid namespace it was.
+    /// The peer was gone before its pid namespace could be read.
     #[error("the peer left before its pid namespace could be seen: it has to wait for the answer")]
     PeerGone,
     /// The process of this number began at another time than the peer says.
     #[error("process {pid} began at another time than the peer says")]
     OtherStartTime {
-        /// The number that the peer gave.
+        /// The pid in the peer's statement.
         pid: u32,
     },
-    /// The process is another user's.
+    /// The process belongs to another user.
     #[error("process {pid} is another user's than the peer")]
     OtherUser {
-        /// The number that the peer gave.
+        /// The pid in the peer's statement.
         pid: u32,
     },
-    /// The peer's user has no number in this user namespace, so that it cannot be told from others that have none.
+    /// The peer's user has no number in this user namespace, so it cannot be distinguished from other such users.
     #[error("the peer's user is not mapped into this user namespace")]
     UnmappedUser,
-    /// Nothing is known of the process, and why.
+    /// The process cannot be looked up, for this reason.
     #[error(transparent)]
     Process(ProcessError),
-    /// The process may be believed, but it cannot be watched. This is no fault of the peer's.
+    /// The process is believed, but cannot be watched. The peer has made no mistake.
     #[error(transparent)]
     Watch(WatchError),
 }
 
 impl NotVisible {
-    /// The code of the answer to who is not believed.
+    /// The code of the answer to a peer that is not believed.
     pub const CODE: &'static str = "not_visible";
 
-    /// What who is not believed can do.
+    /// The remedy for a peer that is not believed.
     pub const HINT: &'static str = "use a lease";
 
-    /// A short name of the cause that does not change, for logs and for counting.
+    /// Returns a short stable name of the cause, for logs and for counting.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,11 +1,12 @@
-//! Which process an owner is, who is at the other end of a Unix socket, and word of a process's end, without polling.
+//! Identifies an owner's process and the peer of a Unix socket, and reports a process's end without polling.
 //!
-//! A process's number alone says little: the kernel gives it to another process later, and it means another one in a container.
-//! A [`Process`] is known by its number, the time at which it began, and the boot in which it did. A [`Peer`] is who is at the
-//! other end of a Unix socket, and decides whether what the peer says of a process is believed. A [`Watched`] process is one whose
-//! end the kernel tells, at the moment it happens. [`agent_of`] finds an agent's process from a command that the agent runs.
+//! A pid alone identifies no process: the kernel reuses it later, and it means another process in a container. A
+//! [`Process`] is identified by its pid, its start time, and its boot. A [`Peer`] is the process at the other end of a
+//! Unix socket, and decides whether its statement about a process is believed. A [`Watched`] process is one whose end
+//! the kernel reports at the moment when it happens. [`agent_of`] finds an agent's process from a command that the
+//! agent runs.
 //!
-//! What it is not for: it knows no sessions and no owners, and ends no process. What a death means is up to who calls.
+//! The crate knows no sessions and no owners, and ends no process. Its caller decides what a death means.
 //!
 //! ```
 //! # #[cfg(target_os = "linux")]
@@ -18,13 +19,13 @@
 //!
 //! let mut agent = Command::new("cat").stdin(Stdio::piped()).spawn()?;
 //!
-//! // A client, here this process itself, says which process owns something.
+//! // A client, here this process itself, names the process of an owner.
 //! let claimed = Process::of(agent.id())?;
 //! let (accepted, _client) = UnixStream::pair()?;
 //! let peer = Peer::of(&accepted)?;
 //! let watched = peer.verify(&claimed)?;
 //!
-//! // A process that began at another time is not the one that has the number.
+//! // A process that began at another time is not the one with the pid.
 //! let lie = Process { start_time: claimed.start_time - 1, ..claimed.clone() };
 //! assert!(matches!(peer.verify(&lie), Err(NotVisible::OtherStartTime { .. })));
 //!
@@ -40,22 +41,22 @@
 //!
 //! # Systems
 //!
-//! Linux since 5.5, with `/proc` mounted in the pid namespace of who asks. Since 6.5 the kernel says which process a peer is
-//! (`SO_PEERPIDFD`). Before, it says the number only, which may have been given to another process by the time that the connection
-//! is accepted; the peer's pid namespace is then taken from that one. What a peer names as owner has to have the right start time
-//! in any case.
+//! Linux since 5.5, with `/proc` mounted in the caller's pid namespace. Since 6.5 the kernel identifies a peer's
+//! process (`SO_PEERPIDFD`). Before that it gives only the pid, which another process may have by the time that the
+//! connection is accepted; the peer's pid namespace is then read from that process. The process that a peer names as
+//! owner needs the right start time in any case.
 //!
 //! macOS with `kqueue`, `LOCAL_PEERPID` and `libproc`. This part has been compiled, and never run.
 //!
-//! On other systems everything answers [`ProcessError::NotSupported`].
+//! On other systems all functions return [`ProcessError::NotSupported`].
 //!
-//! # What cannot be told
+//! # Limits of the checks
 //!
-//! - The start time is in clock ticks, which are 10 ms. Two processes of one number that began within one tick look alike; the
-//!   kernel would have to give out all its other numbers meanwhile.
-//! - A peer that carries the words of others, such as `socat` for a container, is believed as if they were its own. Start time and
-//!   boot keep it from naming a wrong process. But a process that is not in this pid namespace may look
-//!   [dead](NotVisible::Gone) then. Who carries words out of a container should be given a lease.
+//! - The start time is in clock ticks of 10 ms. Two processes of one pid that began within one tick look alike; the
+//!   kernel would have to use all other pids in between.
+//! - A peer that relays statements, such as `socat` for a container, is believed as if they were its own. Start time
+//!   and boot prevent it from naming a wrong process. But a process outside of this pid namespace may then look
+//!   [dead](NotVisible::Gone). Give a lease to owners behind such a relay.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,37 +1,37 @@
-//! One process, told from every other one.
+//! The identity of a process.
 
 use serde::{Deserialize, Serialize};
 
 use crate::system;
 use crate::{Gone, ProcessError};
 
-/// A process as no other one is: its number, when it began, and the boot in which it did.
+/// The identity of a process: its pid, its start time, and its boot.
 ///
-/// As JSON it is what a client says of an owner: `{"pid":4242,"start_time":81234,"boot_id":"…"}`.
+/// Its JSON is a client's statement about an owner: `{"pid":4242,"start_time":81234,"boot_id":"…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number, in the pid namespace of who reads it.
+    /// The pid, in the pid namespace of the reader.
     pub pid: u32,
-    /// When it began, in clock ticks since the boot: field 22 of `/proc/PID/stat`. It stays the same when the process executes
-    /// another program. On macOS it is in seconds since 1970.
+    /// The start time, in clock ticks since the boot: field 22 of `/proc/PID/stat`. It stays the same when the process
+    /// executes another program. On macOS it is in seconds since 1970.
     pub start_time: u64,
-    /// The boot in which it began: `/proc/sys/kernel/random/boot_id`. On macOS it is empty: the start time
-    /// says it already.
+    /// The boot in which the process began: `/proc/sys/kernel/random/boot_id`. Empty on macOS, where the start time
+    /// suffices.
     pub boot_id: String,
 }
 
-/// What tells the pid namespace of the process that calls from the others of this machine: numbers of processes mean the
-/// same to two processes of one namespace. None where all processes are in one, and where nobody can tell.
+/// Returns an id of the calling process's pid namespace: two processes of one namespace have the same pids. `None` if
+/// all processes are in one, or if it is unknown.
 #[must_use]
 pub fn pid_namespace() -> Option<u64> {
     system::pid_namespace()
 }
 
 impl Process {
-    /// The process of this number, which runs now.
+    /// Returns the running process with this pid.
     ///
     /// # Errors
-    /// [`ProcessError::Gone`] if none runs, a zombie included. Otherwise why nothing can be known of it.
+    /// [`ProcessError::Gone`] if none runs, or a zombie has the pid. Otherwise why it cannot be looked up.
     pub fn of(pid: u32) -> Result<Self, ProcessError> {
         let handle = system::Handle::open(pid)?;
         let process = Self { pid, start_time: handle.start_time()?, boot_id: system::boot_id()?.to_owned() };
@@ -39,7 +39,7 @@ impl Process {
         Ok(process)
     }
 
-    /// The process that calls.
+    /// Returns the calling process.
     ///
     /// # Errors
     /// As [`of`](Self::of), if `/proc` is not this pid namespace's.
@@ -47,10 +47,10 @@ impl Process {
         Self::of(std::process::id())
     }
 
-    /// Whether it still runs: the same boot, the same start time, and no zombie.
+    /// Whether the process still runs: the same boot, the same start time, and no zombie.
     ///
     /// # Errors
-    /// If nobody can tell. It may run then, or not.
+    /// If it is unknown. The process may run then, or not.
     pub fn is_alive(&self) -> Result<bool, ProcessError> {
         match self.open() {
             Ok(_) => Ok(true),
@@ -59,7 +59,7 @@ impl Process {
         }
     }
 
-    /// A handle to it, if it still runs.
+    /// Opens a handle, if the process still runs.
     pub(crate) fn open(&self) -> Result<system::Handle, ProcessError> {
         let gone = |gone| ProcessError::Gone { pid: self.pid, gone };
         if system::boot_id()? != self.boot_id {

@@ -1,4 +1,4 @@
-//! A system on which this crate knows nothing of processes.
+//! A system whose processes this crate does not support.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,12 +8,12 @@ pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     Err(ProcessError::NotSupported)
 }
 
-/// Nobody can tell.
+/// Unknown on this system.
 pub(crate) fn pid_namespace() -> Option<u64> {
     None
 }
 
-/// There is none.
+/// No handle exists on this system.
 #[derive(Debug)]
 pub(crate) enum Handle {}
 
@@ -35,7 +35,7 @@ impl Handle {
     }
 }
 
-/// There are none.
+/// No credentials exist on this system.
 #[derive(Debug)]
 pub(crate) enum Credentials {}
 
@@ -61,7 +61,7 @@ impl Credentials {
     }
 }
 
-/// There is none.
+/// No watch exists on this system.
 #[derive(Debug)]
 pub(crate) enum Watch {}
 

@@ -1,9 +1,9 @@
-//! A process whose end is told.
+//! A process whose end is reported.
 
 use crate::system;
 use crate::{Process, WatchError};
 
-/// A process that is being watched. Nothing is polled: the kernel wakes who waits, and waiting costs no time of the CPU.
+/// A watched process. The watch does not poll: the kernel wakes the waiting task, and waiting uses no CPU time.
 ///
 /// It holds one file descriptor. Dropping it ends the watch, and does nothing to the process.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches a process that is known from earlier, such as one that is on record. It has to be called within a tokio runtime
-    /// that has I/O enabled; tokio panics in one that has not.
+    /// Watches a process that is known from earlier, such as one that is on record. Call it within a tokio runtime with
+    /// I/O enabled; tokio panics without it.
     ///
     /// # Errors
     /// [`WatchError::Gone`] if the process is dead; otherwise why it cannot be watched.
@@ -26,16 +26,18 @@ impl Watched {
         Ok(Self { process, watch: system::Watch::new(handle)? })
     }
 
-    /// Which process it is.
+    /// Returns the process.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Resolves when the process has ended, at once if it has already. That is when its last thread has: its memory, its files
-    /// and its sockets are gone then, and its exit code may still wait for its parent. Executing another program is no end.
+    /// Resolves when the process has ended with its last thread, at once if it already has. Its memory, its files and
+    /// its sockets are gone then, but its parent may not have read its exit code yet. Executing another program is no
+    /// end.
     ///
-    /// Several may wait, and a future that is dropped loses nothing. It never resolves if the runtime goes down first.
+    /// Several tasks may wait, and a dropped future loses nothing. The future never resolves if the runtime shuts down
+    /// first.
     pub async fn exited(&self) {
         self.watch.exited().await;
     }

@@ -1,38 +1,38 @@
-//! Why a line cannot be carried out.
+//! A line that cannot be carried out, and the reason.
 
 use lastword_events::FieldError;
 
 /// The code of a line that is no JSON.
 const BAD_JSON: &str = "bad_json";
 
-/// A line that cannot be carried out: what an `error` line says of it.
+/// A line that cannot be carried out: the content of its `error` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// The field that it is about; none when it is about the whole line.
+    /// The field with the mistake. `None` if the mistake is about the whole line.
     pub field: Option<String>,
     /// A stable word for programs.
     pub code: &'static str,
-    /// What is wrong and what to do, for people.
+    /// The mistake and the remedy, for people.
     pub message: String,
 }
 
 impl BadLine {
-    /// About the whole line.
+    /// A mistake of the whole line.
     pub fn whole(code: &'static str, message: impl Into<String>) -> Self {
         Self { field: None, code, message: message.into() }
     }
 
-    /// About a line that is no JSON.
+    /// A line that is no JSON.
     pub(crate) fn no_json(message: impl Into<String>) -> Self {
         Self::whole(BAD_JSON, message)
     }
 
-    /// Whether the line is no JSON: repaired it may be.
+    /// Whether the line is no JSON, so that a repair may help.
     pub(crate) fn is_no_json(&self) -> bool {
         self.code == BAD_JSON
     }
 
-    /// About one field.
+    /// A mistake of one field.
     pub fn field(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { field: Some(field.into()), code, message: message.into() }
     }

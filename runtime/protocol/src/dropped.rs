@@ -1,4 +1,4 @@
-//! The fields that were dropped from an event, so that its owner is told.
+//! The fields that were dropped from an event, for the answer to its owner.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,19 +6,19 @@ use std::rc::Rc;
 use crate::bad_line::BadLine;
 use crate::limits::MAX_NAMED_DROPPED;
 
-/// The fields that were dropped from one line so far. All objects of the line share it.
+/// The fields dropped so far from one line. All objects of the line share this value.
 #[derive(Clone, Debug, Default)]
 pub struct DroppedFields(Rc<RefCell<Entries>>);
 
 #[derive(Debug, Default)]
 struct Entries {
     first: Vec<BadLine>,
-    /// How many were dropped after those.
+    /// The number of further dropped fields.
     more: usize,
 }
 
 impl DroppedFields {
-    /// Notes a field that cannot be read.
+    /// Records a field that cannot be read.
     pub(crate) fn note(&self, bad: BadLine) {
         let mut entries = self.0.borrow_mut();
         if entries.first.len() < MAX_NAMED_DROPPED {
@@ -28,18 +28,18 @@ impl DroppedFields {
         }
     }
 
-    /// The first of them, as an error.
+    /// Returns the first dropped field, as an error.
     #[must_use]
     pub fn first(&self) -> Option<BadLine> {
         self.0.borrow().first.first().cloned()
     }
 
-    /// What was noted of this field.
+    /// Returns the error of this field.
     pub(crate) fn of(&self, field: &str) -> Option<BadLine> {
         self.0.borrow().first.iter().find(|bad| bad.field.as_deref() == Some(field)).cloned()
     }
 
-    /// Each as a sentence that begins with the field's name.
+    /// Returns a sentence for each field, which begins with the field's name.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let entries = self.0.borrow();

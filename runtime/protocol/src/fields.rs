@@ -1,4 +1,4 @@
-//! A line, taken apart into its fields.
+//! Takes a line apart into its fields.
 
 use lastword_events::limits::MAX_QUOTED_CHARS;
 use lastword_events::text::{clip_chars, quoted};
@@ -11,23 +11,24 @@ use crate::limits::{MAX_DEPTH, MAX_TEXT_BYTES};
 use crate::repair::{LOST, Lost};
 use crate::time;
 
-/// What a message calls the object that is no field of another.
+/// The name of the outermost object in messages.
 const LINE: &str = "the line";
 
-/// A JSON object whose fields are taken out one by one; what is left at the end is not known.
+/// A JSON object whose fields are taken one by one. The fields that are left at the end are unknown.
 ///
-/// A field that is null is a field that is not there. An optional field that cannot be read is dropped, and noted in
-/// [`dropped`](Self::dropped): it must not cost a session its end. Only what a line cannot do without is an error.
+/// A null field counts as absent. An optional field that cannot be read is dropped, and recorded in
+/// [`dropped`](Self::dropped), because it must not cost a session its end. Only a field that the line cannot do without
+/// is an error.
 #[derive(Default)]
 pub struct Fields {
-    /// What stands before a field's name in messages: empty, or e.g. `session.`.
+    /// The prefix of a field's name in messages: empty, or e.g. `session.`.
     path: String,
     map: Map<String, Value>,
     dropped: DroppedFields,
 }
 
 impl Fields {
-    /// Takes a line apart.
+    /// Parses a line.
     ///
     /// # Errors
     /// When it is not UTF-8, not JSON or not an object.
@@ -40,7 +41,7 @@ impl Fields {
             Ok(other) => {
                 Err(BadLine::whole("not_an_object", format!("the line is {}, not a JSON object", describe(&other))))
             }
-            // A line has only one line.
+            // The line number is omitted, because a line has only one line.
             Err(error) => Err(BadLine::no_json(format!("the line is not JSON: {error}").replace(" line 1", ""))),
         }
     }
@@ -54,7 +55,7 @@ impl Fields {
         Self { path, map, dropped }
     }
 
-    /// The fields that were dropped from the line so far. Later ones are added to the same value.
+    /// Returns the fields dropped so far from the line. Later ones are added to the same value.
     #[must_use]
     pub fn dropped(&self) -> DroppedFields {
         self.dropped.clone()
@@ -64,12 +65,12 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
-    /// What messages call a field of it.
+    /// Returns the name of one of its fields in messages.
     fn path_of(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }
 
-    /// Why the value is not what was wanted.
+    /// Returns the error of a value of the wrong type.
     #[cold]
     fn unreadable(&self, name: &str, wanted: &str, value: &Value) -> BadLine {
         let field = self.path_of(name);
@@ -87,7 +88,7 @@ impl Fields {
         BadLine::field(field, code, message)
     }
 
-    /// The error that says that `name` is missing, or why it was dropped.
+    /// Returns the error that `name` is missing, or the error for which it was dropped.
     pub fn missing(&self, name: &str) -> BadLine {
         self.was_dropped(name).unwrap_or_else(|| {
             let field = self.path_of(name);
@@ -98,12 +99,12 @@ impl Fields {
         })
     }
 
-    /// Why `name` was dropped, if it was.
+    /// Returns the error for which `name` was dropped.
     pub(crate) fn was_dropped(&self, name: &str) -> Option<BadLine> {
         self.dropped.of(&self.path_of(name))
     }
 
-    /// What `read` makes of a value, or the value and what was wanted.
+    /// Takes a field and converts it with `read`. An error has the value and the wanted type.
     fn required<T>(
         &mut self,
         name: &str,
@@ -114,7 +115,7 @@ impl Fields {
         read(value).map(Some).map_err(|value| self.unreadable(name, wanted, &value))
     }
 
-    /// The same, where the event is told without it.
+    /// Takes an optional field: drops it if it cannot be converted.
     fn optional<T>(&mut self, name: &str, wanted: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
         match read(self.take(name)?) {
             Ok(read) => Some(read),
@@ -125,7 +126,7 @@ impl Fields {
         }
     }
 
-    /// A text, which must be one if it is there.
+    /// Takes a text that may be absent.
     ///
     /// # Errors
     /// When it is of another type.
@@ -133,7 +134,7 @@ impl Fields {
         self.required(name, "a string", text)
     }
 
-    /// A text that must be there.
+    /// Takes a required text.
     ///
     /// # Errors
     /// When it is missing, or of another type.
@@ -141,7 +142,7 @@ impl Fields {
         self.string(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// An object that must be there.
+    /// Takes a required object.
     ///
     /// # Errors
     /// When it is missing, or of another type.
@@ -150,7 +151,7 @@ impl Fields {
         Ok(self.inner(name, map))
     }
 
-    /// A list, which must be one if it is there.
+    /// Takes a list that may be absent.
     ///
     /// # Errors
     /// When it is of another type.
@@ -158,38 +159,38 @@ impl Fields {
         self.required(name, "a list", array)
     }
 
-    /// A text that is not empty.
+    /// Takes an optional text that is not empty.
     pub fn string_if(&mut self, name: &str) -> Option<String> {
         self.optional(name, "a string", text).filter(|text| !text.is_empty())
     }
 
-    /// A text without which the object around it says nothing.
+    /// Takes a text, and records an absence: the object around it is useless without this text.
     pub(crate) fn expected_string(&mut self, name: &str) -> Option<String> {
         self.required_string(name).map_err(|bad| self.dropped.note(bad)).ok()
     }
 
-    /// A number of something, or of milliseconds. A fraction is cut off, and what is too large saturates.
+    /// Takes an optional count, or a number of milliseconds. Cuts a fraction off, and saturates.
     pub fn count_if(&mut self, name: &str) -> Option<u32> {
         self.optional(name, "a number of at least 0", |value| saturating_count(&value).ok_or(value))
     }
 
-    /// True or false.
+    /// Takes an optional boolean.
     pub fn boolean_if(&mut self, name: &str) -> Option<bool> {
         self.optional(name, "true or false", |value| value.as_bool().ok_or(value))
     }
 
-    /// A time: RFC 3339, or seconds or milliseconds since the Unix epoch.
+    /// Takes an optional time: RFC 3339, or seconds or milliseconds since the Unix epoch.
     pub fn time_if(&mut self, name: &str) -> Option<Timestamp> {
         let wanted = "a time such as 2026-11-21T07:00:00.000Z, or seconds or milliseconds since 1970";
         self.optional(name, wanted, |value| time::of(&value).ok_or(value))
     }
 
-    /// An object, or one without fields in its place.
+    /// Takes an optional object. Returns an empty one in its place.
     pub fn object_or_empty(&mut self, name: &str) -> Self {
         self.object_if(name).unwrap_or_else(|| self.inner(name, Map::new()))
     }
 
-    /// An object.
+    /// Takes an optional object.
     pub fn object_if(&mut self, name: &str) -> Option<Self> {
         let map = self.optional(name, "an object", object)?;
         Some(self.inner(name, map))
@@ -199,7 +200,7 @@ impl Fields {
         Self::new(format!("{}{name}.", self.path), map, self.dropped.clone())
     }
 
-    /// The first text of a list that is not empty.
+    /// Takes an optional list, and returns its first text that is not empty.
     pub fn first_string_if(&mut self, name: &str) -> Option<String> {
         self.optional(name, "a list", array)?.into_iter().find_map(|value| match value {
             Value::String(text) if !text.is_empty() => Some(text),
@@ -207,33 +208,33 @@ impl Fields {
         })
     }
 
-    // Whose words these are is found out before anything is taken.
+    // The following functions take nothing: they find the format before any field is taken.
 
-    /// Whether it is there.
+    /// Whether the field is present.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A text, which stays where it is.
+    /// Returns a text, and leaves it in place.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.map.get(name)?.as_str()
     }
 
-    /// A text of an object in it, which both stay where they are.
+    /// Returns a text of an inner object, and leaves both in place.
     #[must_use]
     pub fn text_in(&self, object: &str, name: &str) -> Option<&str> {
         self.map.get(object)?.get(name)?.as_str()
     }
 
-    /// The strings that are left.
+    /// Returns the remaining strings.
     pub fn attributes(mut self) -> Attributes {
         let mut attributes = Attributes::new();
         for (name, value) in std::mem::take(&mut self.map) {
             match value {
                 Value::String(text) => attributes.push((name, text)),
-                // These were strings.
+                // Marks in place of strings.
                 value if matches!(lost(&value), Some(Lost::Escape | Lost::Long)) => {
                     self.dropped.note(self.unreadable(&clip_chars(&name, MAX_QUOTED_CHARS), "a string", &value));
                 }
@@ -265,7 +266,7 @@ fn array(value: Value) -> Result<Vec<Value>, Value> {
     }
 }
 
-/// Why there is nothing but a mark.
+/// Returns why a value was lost in a repair.
 fn lost(value: &Value) -> Option<Lost> {
     lost_of(value.as_object()?)
 }
@@ -274,7 +275,7 @@ fn lost_of(map: &Map<String, Value>) -> Option<Lost> {
     Lost::of(map.get(LOST)?.as_str()?)
 }
 
-/// JavaScript has no integers: `4.0` is 4, and a duration may have a fraction.
+/// Converts a JavaScript number, which may be a float: `4.0` is 4, and a duration may have a fraction.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` from f64 saturates, as wanted here")]
 fn saturating_count(value: &Value) -> Option<u32> {
     match (value.as_u64(), value.as_f64()) {

@@ -1,4 +1,4 @@
-//! What a line says, and how the lines of the Lastword protocol are read.
+//! The content of a line, and the parser of the Lastword protocol's lines.
 
 use std::sync::Arc;
 
@@ -16,46 +16,47 @@ use crate::owners::Foreign;
 use crate::suggest;
 use lastword_events::text::quoted;
 
-/// The tenant of a session whose line names none.
+/// The tenant of a session whose line names no tenant.
 pub const DEFAULT_TENANT: &str = "default";
 
-/// The [name](Input::Unrelated) of a line that says that an agent's turn begins.
+/// The [name](Input::Unrelated) of a line about the beginning of an agent's turn.
 pub const TURN_BEGINS: &str = "turn begin";
-/// The name of a line that says that an agent's turn has ended.
+/// The [name](Input::Unrelated) of a line about the end of an agent's turn.
 pub const TURN_ENDS: &str = "turn end";
 
 pub(crate) const OPS: [&str; 5] = ["start", "compaction", "end", "turn", "shutdown"];
 
-/// What one line says.
+/// The content of one line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// Something happened to a session.
+    /// An event of a session.
     Event(Box<OwnerEvent>),
     /// The owner is going away.
     Shutdown(DrainReason),
-    /// An event that neither begins nor ends nor compacts a session.
+    /// An event that does not begin, end or compact a session.
     Unrelated {
         /// The owner's word for the event.
         name: String,
-        /// The session that the event names. Something was heard of it, so its next end is no duplicate.
+        /// The session that the event names. The event shows that the session lives, so its next end is no duplicate.
         session: Option<Identity>,
     },
-    /// An event in another format than `--from` names. Without an `error` it is passed over.
+    /// An event in another format than `--from` names. Without an `error` it is ignored.
     Foreign(Box<Foreign>),
-    /// Nothing but white space.
+    /// Only white space.
     Blank,
 }
 
-/// What an owner says of a session.
+/// An owner's event of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerEvent {
-    /// The owner's name for this line. A later line of the same kind and session with the same name changes nothing.
+    /// The owner's name for this line. A later line of the same kind and session with the same name has no effect.
     pub op_id: Option<Arc<str>>,
-    /// The `op_id` is not the owner's, but of whoever hands the line over. So a later line with another `op_id` may tell of the same end.
+    /// Whether the `op_id` comes from the program that hands the line over, and not from the owner. A later line with
+    /// another `op_id` may then report the same end.
     pub may_be_duplicate: bool,
-    /// The session that it happened to.
+    /// The session of the event.
     pub session: Session,
-    /// What happened to it.
+    /// The event.
     pub event: Event,
     /// The fields that were dropped because they could not be read or did not fit: a sentence or a name for each.
     pub dropped: Vec<String>,
@@ -66,8 +67,8 @@ impl OwnerEvent {
         Input::Event(Box::new(Self { op_id, may_be_duplicate: false, session, event, dropped: Vec::new() }))
     }
 
-    /// Drops the fields that do not fit, and names them beside those that were `dropped` before. An event is not refused for a field that
-    /// it can do without.
+    /// Drops the fields that do not fit, and adds their names to those that were `dropped` before. A field that is not
+    /// required does not refuse an event.
     pub(crate) fn fit(&mut self, dropped: &DroppedFields) {
         self.dropped = dropped.sentences();
         if self.op_id.as_ref().is_some_and(|op_id| op_id.len() > MAX_OP_ID_BYTES) {
@@ -109,7 +110,8 @@ pub fn read(mut line: Fields) -> Result<Input, BadLine> {
     }
 }
 
-/// A line about an agent's turn. It begins and ends no session; it says that the session lives, and whether its agent is at work.
+/// Reads a line about an agent's turn. It begins and ends no session, but shows that the session lives, and whether its
+/// agent is at work.
 fn turn(line: &mut Fields) -> Result<Input, BadLine> {
     let session = session(line)?;
     let word = line.required_string("phase")?;
@@ -128,13 +130,13 @@ fn session(line: &mut Fields) -> Result<Session, BadLine> {
     read_session(line.required_object("session")?)
 }
 
-/// Reads a session; its unknown strings become its attributes.
+/// Reads a session. Its unknown strings become attributes.
 ///
 /// # Errors
-/// When it cannot be said of which session the event is: it has no id, or its tenant cannot be read. The error names the field.
+/// When the session is unknown, because it has no id or its tenant cannot be read. The error names the field.
 pub fn read_session(mut fields: Fields) -> Result<Session, BadLine> {
     let id = fields.required_string("id")?;
-    // Without it the session would be another tenant's.
+    // Without the tenant the session would be another tenant's.
     let tenant = fields.string("tenant")?;
     if tenant.as_deref().is_some_and(|tenant| tenant.contains(char::REPLACEMENT_CHARACTER)) {
         let message =
@@ -157,7 +159,7 @@ fn transcript(mut fields: Fields) -> Option<Transcript> {
     fields.expected_string("uri").map(|uri| Transcript { uri, archived })
 }
 
-/// Reads what a line says of a start.
+/// Reads the fields of a start.
 #[must_use]
 pub fn start(mut line: Fields) -> SessionStart {
     SessionStart {
@@ -167,7 +169,7 @@ pub fn start(mut line: Fields) -> SessionStart {
     }
 }
 
-/// Reads what a line says of an end.
+/// Reads the fields of an end.
 #[must_use]
 pub fn end(mut line: Fields) -> SessionEnd {
     let word = line.string_if("reason");
@@ -183,7 +185,7 @@ pub fn end(mut line: Fields) -> SessionEnd {
     end
 }
 
-/// Reads what a line says of a compaction.
+/// Reads the fields of a compaction.
 ///
 /// # Errors
 /// When its phase is missing or unknown.

@@ -1,8 +1,8 @@
-//! What owners and Lastword say to each other: one JSON object a line, in both directions.
+//! The protocol between owners and Lastword: one JSON object a line, in both directions.
 //!
-//! A [`reader`] splits the input into lines. [`repair`] mends lines that are no JSON, if it can. [`fields`] takes an object apart.
-//! [`input`] knows the Lastword protocol, and the [`owners`] know the events of agents. [`output`] writes Lastword's lines. Nothing here
-//! reads a file or starts a thread.
+//! A [`reader`] splits the input into lines. [`repair`] repairs lines that are no JSON, if it can. [`fields`] takes an
+//! object apart. [`input`] parses the Lastword protocol, and the [`owners`] parse the events of agents. [`output`]
+//! writes Lastword's lines. This crate reads no file and starts no thread.
 
 #![forbid(unsafe_code)]
 

@@ -1,15 +1,15 @@
-//! The lines that we write.
+//! The lines that Lastword writes.
 
 use lastword_events::{DeliveryId, DrainReport, DrainWarning, Hook, JournalName, PluginName, Timestamp};
 use serde::{Serialize, Serializer};
 
 use super::bad_line::BadLine;
 
-/// Our lines, in the order and with the fields that the protocol documents.
+/// A line that Lastword writes, with the fields that the protocol documents, in their order.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Output<'a> {
-    /// The program serves. Always the first line.
+    /// The program is ready. Always the first line.
     Ready(Ready<'a>),
     /// A line is on record.
     Accepted(Accepted<'a>),
@@ -28,10 +28,10 @@ pub enum Output<'a> {
 }
 
 impl Output<'_> {
-    /// The line, with its newline.
+    /// Returns the line with its newline.
     pub fn line(&self) -> Vec<u8> {
         let mut line = Vec::with_capacity(320);
-        // Only a map with keys that are no strings could fail, and there is none.
+        // Only a map whose keys are no strings could fail, and there is none.
         if serde_json::to_writer(&mut line, self).is_ok() {
             line.push(b'\n');
         } else {
@@ -41,19 +41,19 @@ impl Output<'_> {
     }
 }
 
-/// What the program serves with.
+/// The content of the first line.
 #[derive(Serialize)]
 pub struct Ready<'a> {
-    /// The name that its deliveries carry.
+    /// The journal's name, which its deliveries carry.
     pub journal: JournalName,
     /// The plugins, in the order of the configuration.
     pub plugins: Vec<ReadyPlugin<'a>>,
-    /// Calls that can be under way at once.
+    /// Calls that can run at once.
     pub slots: u32,
-    /// Why they are not more, where that is known: one word, e.g. `memory`.
+    /// The reason for their number, if it is known: one word, e.g. `memory`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots_bound: Option<&'static str>,
-    /// What dead runs left.
+    /// The sessions and deliveries that earlier runs left.
     pub recovered: Recovered,
 }
 
@@ -62,16 +62,16 @@ pub struct Ready<'a> {
 pub struct ReadyPlugin<'a> {
     /// Its name.
     pub name: &'a PluginName,
-    /// Those that it has.
+    /// The hooks that the plugin has.
     pub hooks: Vec<Hook>,
 }
 
-/// How much dead runs left.
+/// The numbers of sessions and deliveries that earlier runs left.
 #[derive(Serialize)]
 pub struct Recovered {
     /// Sessions that were active.
     pub sessions: u64,
-    /// Deliveries that were owed besides their ends.
+    /// Deliveries that were owed besides the ends of these sessions.
     pub deliveries: u64,
 }
 
@@ -91,13 +91,13 @@ pub struct Accepted<'a> {
     pub generation: u32,
     /// The owner's line, from 1.
     pub line: u64,
-    /// The session was active already.
+    /// Whether the session was active already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub updated: bool,
-    /// Why it is acknowledged and nothing more, e.g. `duplicate_end`.
+    /// Why the line has no effect, e.g. `duplicate_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
-    /// What did not fit and was left out.
+    /// The fields that did not fit and were dropped.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub dropped: &'a [String],
 }
@@ -110,12 +110,12 @@ pub struct AcceptedLines {
     /// How many, if lines between them had no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// `not_kept`: more was said of some.
+    /// `not_kept`: some answers had more to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
 }
 
-/// Several lines of which some or all were refused, for a reader that is far behind.
+/// Several lines, some or all of them refused, for a reader that is far behind.
 #[derive(Serialize)]
 pub struct RefusedLines<'a> {
     /// The first and the last.
@@ -127,7 +127,7 @@ pub struct RefusedLines<'a> {
     pub accepted: u64,
     /// `not_kept`.
     pub code: &'static str,
-    /// What it means, for people.
+    /// The meaning of the code, for people.
     pub message: &'a str,
 }
 
@@ -145,12 +145,12 @@ pub struct Error<'a> {
     pub field: Option<&'a str>,
     /// A stable word for programs.
     pub code: &'static str,
-    /// For people.
+    /// The mistake and the remedy, for people.
     pub message: &'a str,
 }
 
 impl<'a> Error<'a> {
-    /// `bad` is what is wrong with `line`.
+    /// The error of a line.
     pub fn new(line: u64, bad: &'a BadLine) -> Self {
         Self { line, field: bad.field.as_deref(), code: bad.code, message: &bad.message }
     }
@@ -171,12 +171,12 @@ pub struct Outcome<'a> {
     pub session: &'a str,
     /// The session's generation: how often its id was started.
     pub generation: u32,
-    /// Why the session ended; only of ends.
+    /// Why the session ended. Only of ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Newer events of the session went ahead.
+    /// Whether newer events of the session went ahead.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
     /// The fields `outcome`, `cause`, `which` and `message`.
@@ -185,39 +185,39 @@ pub struct Outcome<'a> {
     /// Failed attempts so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
-    /// When it is tried again.
+    /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// It failed for good and waits for an operator.
+    /// Whether the delivery failed for good and waits for an operator.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
-    /// What the call cost; nothing when there was none.
+    /// The cost of the call. `None`: there was no call.
     #[serde(flatten)]
     pub cost: Option<Cost>,
 }
 
-/// What a call cost.
+/// The cost of a call.
 #[derive(Serialize)]
 pub struct Cost {
-    /// Microseconds that it took.
+    /// The wall time, in microseconds.
     pub wall_us: u64,
-    /// Units of fuel that it used.
+    /// The used fuel, in units.
     pub fuel: u64,
-    /// The most memory that it had, in bytes: the guest's, and what the host kept for it.
+    /// The largest memory, in bytes: the guest's, and the part that the host kept for it.
     pub peak_memory_bytes: u64,
-    /// The part of it that the host kept; not said when that is nothing.
+    /// The part that the host kept, in bytes. Omitted if it is zero.
     #[serde(skip_serializing_if = "is_zero")]
     pub host_memory_bytes: u64,
 }
 
-/// How the drain went.
+/// The result of the drain.
 #[derive(Serialize)]
 pub struct Drain<'a> {
-    /// Why there was a drain.
+    /// The reason of the drain.
     pub reason: &'a str,
-    /// The time that it had, in milliseconds.
+    /// The budget, in milliseconds.
     pub budget_ms: u64,
-    /// The time that it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub elapsed_ms: u64,
     /// Sessions that it ended.
     pub sessions: u64,
@@ -227,9 +227,9 @@ pub struct Drain<'a> {
     pub failed: u64,
     /// Ends that are owed at the next start, unattempted.
     pub deferred: u64,
-    /// Whether the budget ended it.
+    /// Whether the budget ended the drain.
     pub timed_out: bool,
-    /// What an operator should know.
+    /// Warnings for the operator.
     #[serde(serialize_with = "warnings")]
     pub warnings: &'a [DrainWarning],
     /// Lines that were dropped because their reader was too slow.
@@ -237,7 +237,7 @@ pub struct Drain<'a> {
 }
 
 impl<'a> Drain<'a> {
-    /// `reason` is `report`'s, as text.
+    /// The line of a report. `reason` is the report's, as text.
     pub fn new(report: &'a DrainReport, reason: &'a str, dropped_lines: u64) -> Self {
         Self {
             reason,

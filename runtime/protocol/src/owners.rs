@@ -1,10 +1,10 @@
-//! Reads what owners say in their own words.
+//! Reads the payloads of owners in their own formats.
 //!
-//! Their payloads are their own: a field that is missing or of another type than expected is passed over, because an
-//! owner's new version must not cost a session its end. Only a session without an id is refused.
+//! A field that is missing or of another type than expected is ignored, because a new version of an owner must not cost
+//! a session its end. Only a session without an id is refused.
 //!
-//! What becomes an attribute is listed for each owner: it reaches the journal and every plugin, so prompts, summaries, messages
-//! and addresses are not among it.
+//! Each owner has a list of fields that become attributes. Attributes reach the journal and every plugin, so prompts,
+//! summaries, messages and addresses are not in the list.
 
 mod claude_code;
 mod cline;
@@ -41,11 +41,11 @@ use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{self, Input, TURN_BEGINS, TURN_ENDS};
 
-/// The format of the input, and what of its payloads is kept.
+/// The format of the input, and the fields of its payloads that are kept.
 #[derive(Clone, Debug)]
 pub struct InputSettings {
     input_format: InputFormat,
-    /// Beside what is kept by default.
+    /// Fields that are kept in addition to the defaults.
     keep: Arc<[&'static str]>,
 }
 
@@ -56,10 +56,10 @@ impl From<InputFormat> for InputSettings {
 }
 
 impl InputSettings {
-    /// Keeps these fields of the payloads as attributes as well.
+    /// Also keeps these fields of the payloads as attributes.
     ///
     /// # Errors
-    /// What is wrong with each name that payloads of this owner do not have, beside its place in `names`.
+    /// The position in `names` and the error of each name that payloads of this owner do not have.
     pub fn keeping<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Result<Self, Vec<(usize, String)>> {
         let mut keep = self.keep.to_vec();
         let mut mistakes = Vec::new();
@@ -116,7 +116,7 @@ impl InputSettings {
         });
         match other {
             None => format.read(payload, &self.keep),
-            // It is in the Lastword protocol.
+            // The line is in the Lastword protocol.
             Some(recognised) if recognised.from == InputFormat::Lastword => match format.read(payload, &self.keep) {
                 Err(bad) => Ok(foreign(recognised).refused(bad).into()),
                 read => read,
@@ -126,8 +126,8 @@ impl InputSettings {
     }
 }
 
-/// Whether the turn of an agent is open after an event of this name; none when the name says nothing of that. It does not matter whose
-/// event it is: no name opens a turn of one owner and closes one of another.
+/// Whether an agent's turn is open after an event of this name. `None`: the name does not tell. The owner does not
+/// matter, because no name opens a turn of one owner and closes one of another.
 #[must_use]
 pub fn turn_open_after(event: &str) -> Option<bool> {
     let mut turns = InputFormat::ALL.into_iter().filter_map(format_of).map(|format| &format.turns);
@@ -137,7 +137,7 @@ pub fn turn_open_after(event: &str) -> Option<bool> {
     (event == TURN_BEGINS || turns.any(|turns| turns.opened_by.contains(&event))).then_some(true)
 }
 
-/// What is known of a format's payloads; none for the protocol itself.
+/// Returns the description of a format. `None` for the protocol itself.
 fn format_of(input_format: InputFormat) -> Option<&'static Format> {
     Some(match input_format {
         InputFormat::Lastword => return None,
@@ -155,7 +155,7 @@ fn format_of(input_format: InputFormat) -> Option<&'static Format> {
     })
 }
 
-/// Why `keep` has nothing to do.
+/// Why `keep` has no effect.
 const OWN_WORDS_KEEP_ALL: &str = "this is for owners' payloads, and without --from the input is in Lastword's own words, of \
                                   which every text is kept: name the owner with --from, or leave it out";
 

@@ -1,9 +1,10 @@
 //! Splits the input into lines and reads each as an event.
 //!
-//! A line is first read as it is: a plain line needs no more. A line that is no JSON is [repaired](crate::repair), and so is a line that is
-//! longer than the reader keeps, while its bytes come. An object that stops in the middle of a line is *open*. The next lines are joined
-//! to it until they complete it, show that they do not belong to it, or do not come. Before an object counts as open, its line is tried
-//! once more with a final backslash taken as the end of a path. A line that is a whole event needs no newline when nothing more comes.
+//! The reader first parses a line as it is, which suffices for a plain line. It [repairs](crate::repair) a line that is
+//! no JSON. It also repairs a line that is longer than its buffer, while the bytes arrive. An object that stops in the
+//! middle of a line is *open*. The next lines are joined to it until they complete it, show that they do not belong to
+//! it, or do not come. Before an object counts as open, the reader tries its line once more with a final backslash
+//! taken as the end of a path. A line that is a complete event needs no newline when no more bytes come.
 
 use memchr::memchr;
 
@@ -15,19 +16,19 @@ use crate::repair::{Progress, Repair, UTF16};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A line that was read. Several objects on a line are one each, and lines that are joined are one.
+/// A line that was read. Several objects on one line are one value each. Joined lines are one value.
 #[derive(Debug, PartialEq)]
 pub struct ReadLine {
-    /// The number of the line on which it began, from 1.
+    /// The number of the line on which the object began, from 1.
     pub number: u64,
-    /// What it says, or what is wrong with it.
+    /// The content of the line, or the mistake in it.
     pub input: Result<Input, BadLine>,
 }
 
-/// Reads one owner's input, in whatever pieces it comes.
+/// Reads one owner's input, in pieces of any size.
 ///
-/// Each line that was read is handed to `on_line`, in the order of the lines. Several objects on one line all have its number. Lines that
-/// are joined have the number of the first.
+/// Calls `on_line` for each line that was read, in order. Several objects on one line all have its number. Joined lines
+/// have the number of the first one.
 #[derive(Debug)]
 pub struct Reader {
     format: InputSettings,
@@ -38,17 +39,17 @@ pub struct Reader {
     /// The next line, if it is too long for `beginning`.
     long: Option<Line>,
     open: Option<Open>,
-    /// The last error was that the input is UTF-16.
+    /// Whether the last error was that the input is UTF-16.
     is_utf16: bool,
 }
 
 /// An object whose end has not come.
 #[derive(Debug)]
 struct Open {
-    /// The line on which it began.
+    /// The number of the line on which the object began.
     number: u64,
     object: Repair,
-    /// Where it stopped.
+    /// The error at the end of the line.
     bad: BadLine,
 }
 
@@ -56,21 +57,21 @@ struct Open {
 #[derive(Debug)]
 struct Line {
     number: u64,
-    /// The open object that the line is joined to, as long as it may belong to it.
+    /// The open object that the line is joined to, as long as the line may belong to it.
     joined: Option<Open>,
-    /// The object that is being read as if the line stood for itself.
+    /// The object that is parsed as if the line were not joined.
     alone: Repair,
-    /// What is wrong with the line alone.
+    /// The mistake in the line when it is not joined.
     bad: Option<BadLine>,
-    /// An object of the line has been read. Others may follow, with a comma or a semicolon between.
+    /// Whether an object of the line has been read. Further objects may follow, separated by a comma or a semicolon.
     follows: bool,
-    /// Bytes of the line that were read, and where in them the last object begins.
+    /// Bytes read from the line, and the offset of its last object.
     read: usize,
     object_at: usize,
 }
 
 impl Reader {
-    /// A reader of what an owner says in this format.
+    /// Makes a reader of this format.
     pub fn new(format: impl Into<InputSettings>) -> Self {
         Self { format: format.into(), lines: 0, beginning: Vec::new(), long: None, open: None, is_utf16: false }
     }
@@ -92,11 +93,11 @@ impl Reader {
         }
     }
 
-    /// Nothing came for [`REST_WAIT`](crate::limits::REST_WAIT): what is open is not waited for any longer.
+    /// Gives up open objects, after no bytes have come for [`REST_WAIT`](crate::limits::REST_WAIT).
     pub fn on_timeout(&mut self, on_line: &mut impl FnMut(ReadLine)) {
         let joined = self.long.as_mut().and_then(|line| line.joined.take());
         for open in [self.open.take(), joined].into_iter().flatten() {
-            on_line(open.never());
+            on_line(open.to_error());
         }
         let whole = self.whole();
         if !whole.is_empty() {
@@ -105,7 +106,7 @@ impl Reader {
         }
     }
 
-    /// The input has ended. The last line needs no newline.
+    /// Ends the input. The last line needs no newline.
     pub fn end(&mut self, on_line: &mut impl FnMut(ReadLine)) {
         if self.long.is_some() || !self.beginning.is_empty() {
             self.end_line(on_line);
@@ -113,7 +114,8 @@ impl Reader {
         self.on_timeout(on_line);
     }
 
-    /// What [`on_timeout`](Self::on_timeout) would hand over now: the object that is open, and a line that only lacks its newline.
+    /// Returns the lines that [`on_timeout`](Self::on_timeout) would report now: the open object, and a line that only
+    /// lacks its newline.
     #[must_use]
     pub fn open(&self) -> Vec<ReadLine> {
         let joined = self.long.as_ref().and_then(|line| line.joined.as_ref());
@@ -121,7 +123,8 @@ impl Reader {
         open.into_iter().chain(self.whole()).collect()
     }
 
-    /// What the next line says so far, if all of it is whole. Some owners write a newline before each event, or none.
+    /// Returns the content of the next line so far, if it consists of complete events. Some owners write a newline
+    /// before each event, or none.
     fn whole(&self) -> Vec<ReadLine> {
         if self.long.is_some() || self.beginning.trim_ascii_end().last() != Some(&b'}') {
             return Vec::new();
@@ -143,12 +146,12 @@ impl Reader {
         self.format.read(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line))
     }
 
-    /// Discards what is open: its owner was told of it.
+    /// Discards open objects: their owner was told of them.
     pub fn discard_open(&mut self) {
         self.on_timeout(&mut |_| ());
     }
 
-    /// Takes a piece of a line whose end is not in it.
+    /// Takes a piece of a line without the line's end.
     fn begin(&mut self, piece: &[u8], on_line: &mut impl FnMut(ReadLine)) {
         if self.long.is_none() {
             if self.beginning.len() + piece.len() <= MAX_LINE_BYTES {
@@ -184,7 +187,7 @@ impl Reader {
     /// Reads a whole line.
     fn line(&mut self, line: &[u8], on_line: &mut impl FnMut(ReadLine)) {
         self.lines += 1;
-        // Where nothing is open any JSON stands for itself. Where something is open only an event does.
+        // If no object is open, any JSON is a line of its own. Otherwise only an event is.
         match self.read_plain(line) {
             Ok(Input::Blank) if self.open.is_none() => {}
             Err(bad) if self.open.is_none() && !bad.is_no_json() => {
@@ -192,7 +195,7 @@ impl Reader {
             }
             Ok(input) if !matches!(input, Input::Blank) => {
                 if let Some(open) = self.open.take() {
-                    on_line(open.never());
+                    on_line(open.to_error());
                 }
                 on_line(ReadLine { number: self.lines, input: Ok(input) });
             }
@@ -211,7 +214,8 @@ impl Reader {
         }
     }
 
-    /// Reads the rest of a line as if the paths in it ended with a backslash. None when that makes no whole events of it either.
+    /// Reads the rest of a line as if the paths in it ended with a backslash. `None` if it has no complete events then
+    /// either.
     fn with_paths_ended(&self, rest: &[u8]) -> Option<Vec<ReadLine>> {
         let mut line = Line { alone: Repair::ending_paths(), ..Line::new(self.lines, None) };
         let mut reads = Vec::new();
@@ -219,7 +223,7 @@ impl Reader {
         (!line.is_torn() && !reads.is_empty()).then_some(reads)
     }
 
-    /// Begins to repair a line, joined to what is open.
+    /// Begins to repair a line that is joined to the open object.
     fn begin_repair(&mut self, number: u64) -> Line {
         let mut joined = self.open.take();
         if let Some(open) = &mut joined {
@@ -243,7 +247,7 @@ impl Reader {
         }
         match alone.progress() {
             Progress::Open => self.open = Some(Open { number, bad: alone.bad(), object: alone }),
-            // Half of a newline in UTF-16.
+            // The second half of a newline in UTF-16.
             Progress::Nothing if alone.has_zero() && was_utf16 => self.is_utf16 = true,
             Progress::Nothing if alone.has_zero() => on_line(ReadLine { number, input: Err(alone.bad()) }),
             Progress::Nothing | Progress::Whole | Progress::Broken => {}
@@ -252,8 +256,8 @@ impl Reader {
 }
 
 impl Open {
-    /// The error of an object that nothing completes.
-    fn never(&self) -> ReadLine {
+    /// Returns the error of an object that nothing completes.
+    fn to_error(&self) -> ReadLine {
         ReadLine { number: self.number, input: Err(self.bad.clone()) }
     }
 }
@@ -263,7 +267,7 @@ impl Line {
         Self { number, joined, alone: Repair::default(), bad: None, follows: false, read: 0, object_at: 0 }
     }
 
-    /// Whether the last object of the line is no JSON, or not whole.
+    /// Whether the last object of the line is no JSON, or not complete.
     fn is_torn(&self) -> bool {
         self.bad.is_some() || self.alone.progress() == Progress::Open
     }
@@ -282,7 +286,7 @@ impl Line {
         }
     }
 
-    /// Takes bytes of a line that stands for itself, up to the end of its next object.
+    /// Takes bytes of a line that is not joined, up to the end of its next object.
     fn feed_alone(&mut self, bytes: &[u8], format: &InputSettings, on_line: &mut impl FnMut(ReadLine)) -> usize {
         if self.follows {
             let between =
@@ -299,14 +303,14 @@ impl Line {
                 self.alone = Repair::default();
                 self.follows = true;
             }
-            // Nobody knows where the object would end: the rest of the line is not read.
+            // The end of the object is unknown, so the rest of the line is skipped.
             Progress::Broken => self.bad = Some(self.alone.bad()),
             Progress::Nothing | Progress::Open => {}
         }
         taken
     }
 
-    /// Takes bytes of a line that may go on with the open object, or be an event by itself.
+    /// Takes bytes of a line that may continue the open object, or be an event of its own.
     fn feed_joined(&mut self, bytes: &[u8], format: &InputSettings, on_line: &mut impl FnMut(ReadLine)) -> usize {
         if self.bad.is_none() {
             let taken = self.alone.push(bytes);
@@ -341,10 +345,10 @@ impl Line {
         }
     }
 
-    /// The line does not go on with the open object, which nothing completes then.
+    /// Reports the open object as an error: the line does not continue it.
     fn leave_open(&mut self, on_line: &mut impl FnMut(ReadLine)) {
         if let Some(open) = self.joined.take() {
-            on_line(open.never());
+            on_line(open.to_error());
         }
     }
 }

@@ -1,12 +1,12 @@
-//! JSON of what was meant to be JSON.
+//! Repairs JSON that programs have damaged.
 //!
-//! What owners write goes through hands that know nothing of JSON: shells that expand `\n`, encoders that cut an emoji in
-//! half, languages whose numbers include `NaN`. A parser refuses all of the line for that. [`Repair`] stands in front of
-//! serde_json, takes bytes as they come, and gives it an object that is JSON and of bounded size. Valid JSON below the
-//! [limits](crate::limits) comes out with the same meaning.
+//! Owners' lines pass through programs that do not know JSON: shells that expand `\n`,
+//! encoders that cut an emoji in half, languages whose numbers include `NaN`. A parser refuses the whole line for that.
+//! [`Repair`] comes before serde_json, takes bytes as they arrive, and produces a valid JSON object of bounded
+//! size. Valid JSON below the [limits](crate::limits) keeps its meaning.
 //!
-//! What cannot be repaired is *lost*: an object with the one field [`LOST`] stands in its place, and says [why](Lost). An owner
-//! that sends such an object itself has lost that field, and no other.
+//! A part that cannot be repaired is *lost*: an object with the single field [`LOST`] replaces it, and gives the
+//! [reason](Lost). An owner that itself sends such an object loses that field, and no other.
 
 mod lost;
 mod text;
@@ -20,34 +20,34 @@ use crate::limits::{
 };
 use text::Text;
 
-/// How far an object has come.
+/// The progress of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Nothing but white space yet.
+    /// Only white space so far.
     Nothing,
-    /// It has begun.
+    /// The object has begun.
     Open,
-    /// It is complete.
+    /// The object is complete.
     Whole,
-    /// It will never be an object.
+    /// The bytes will never be an object.
     Broken,
 }
 
-/// Takes the bytes of one object, in any pieces, and keeps it as JSON.
+/// Takes the bytes of one object, in pieces of any size, and keeps the object as JSON.
 #[derive(Debug, Default)]
 pub struct Repair {
     json: Vec<u8>,
     /// The objects and lists that are open.
     open: Vec<Container>,
     next: Next,
-    /// A comma was read, and what comes after it was not.
+    /// Whether a comma was read, and its next value was not.
     comma: bool,
     text: Text,
-    /// A quotation mark ends a text that begins like a path, also behind a backslash.
+    /// Whether a quotation mark ends a text that begins like a path, even after a backslash.
     ends_paths: bool,
-    /// Where the text or word that is being read begins in `json`.
+    /// The offset in `json` of the current text or word.
     begin: usize,
-    /// Bytes that were read.
+    /// Bytes read.
     read: u64,
 }
 
@@ -57,14 +57,14 @@ struct Container {
     begin: usize,
 }
 
-/// What comes next.
+/// The expected syntax.
 #[derive(Clone, Copy, Debug, Default)]
 enum Next {
     #[default]
     Object,
-    /// So much of a mark was read: of UTF-8's, or of UTF-16's.
+    /// The bytes so far of a byte order mark, of UTF-8 or UTF-16.
     Mark([u8; 2]),
-    /// A zero byte was read: half a character of UTF-16.
+    /// After a zero byte: half a character of UTF-16.
     Zero,
     FirstName,
     Name,
@@ -79,12 +79,12 @@ enum Next {
     Broken(Fault),
 }
 
-/// The inside of what is passed over: only its end matters.
+/// A skipped part: only its end matters.
 #[derive(Clone, Copy, Debug)]
 struct Passing {
-    /// The rest of a container, and not one that is too deep.
+    /// Whether it is the rest of a container, rather than a container that is too deep.
     rest: bool,
-    /// Objects and lists that are open in it.
+    /// Open objects and lists in it.
     nested: u64,
     in_text: bool,
     escaped: bool,
@@ -101,14 +101,15 @@ enum Fault {
 pub(crate) const UTF16: &str = "utf16";
 
 impl Repair {
-    /// One that takes a backslash for a path's last where a quotation mark follows: `"C:\"`, of which JSON would have the mark in
-    /// the text. Only of a line that nothing can be made of otherwise is that what was meant.
+    /// A repair that takes a backslash before a quotation mark as the end of a path, as in `"C:\"`, where JSON has the
+    /// mark in the text. Only for a line that cannot be repaired otherwise.
     #[must_use]
     pub fn ending_paths() -> Self {
         Self { ends_paths: true, ..Self::default() }
     }
 
-    /// Takes bytes up to the end of the object, and says how many those were. Once it is whole or broken it takes none.
+    /// Takes bytes up to the end of the object, and returns their number. Takes none once the object is complete or
+    /// broken.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(rest @ [byte, ..]) = bytes.get(at..) {
@@ -123,7 +124,7 @@ impl Repair {
         at
     }
 
-    /// How far it has come.
+    /// Returns the object's progress.
     #[must_use]
     pub fn progress(&self) -> Progress {
         match self.next {
@@ -134,19 +135,19 @@ impl Repair {
         }
     }
 
-    /// The object, as soon as it is whole.
+    /// Returns the object, once it is complete.
     #[must_use]
     pub fn json(&self) -> &[u8] {
         &self.json
     }
 
-    /// Whether there was half a character of UTF-16, where only white space was.
+    /// Whether half a character of UTF-16 came before the object.
     #[must_use]
     pub(crate) fn has_zero(&self) -> bool {
         matches!(self.next, Next::Zero)
     }
 
-    /// What is wrong with it, as long as it is not whole.
+    /// Returns the mistake, as long as the object is not complete.
     #[must_use]
     pub fn bad(&self) -> BadLine {
         let bad = |message: String| BadLine::no_json(format!("the line is not JSON: {message}"));
@@ -165,7 +166,8 @@ impl Repair {
         }
     }
 
-    /// Takes a byte outside of texts; false if it is to be looked at again. It is number `at` of this piece, from 0.
+    /// Takes a byte outside of texts. Returns false if the byte must be looked at again. `at` is its offset in this
+    /// piece.
     fn mark(&mut self, byte: u8, at: usize) -> bool {
         let is_first = self.read == 0 && at == 0;
         self.next = match (self.next, byte) {
@@ -179,14 +181,14 @@ impl Repair {
             (Next::Mark([0xef, 0xbb]), 0xbf) => Next::Object,
             (Next::Mark([0xff, _]), 0xfe) | (Next::Mark([0xfe, _]), 0xff) => Next::Broken(Fault::Utf16),
             (Next::Object | Next::Zero | Next::Mark(_), _) => Next::Broken(Fault::NoObject),
-            // The other half of the first bracket.
+            // The second half of the first bracket.
             (Next::FirstName, 0) if self.open.len() == 1 => Next::Broken(Fault::Utf16),
             (next, _) => return self.structure(next, byte),
         };
         true
     }
 
-    /// Takes a byte within the object, outside of texts; false if it is to be looked at again.
+    /// Takes a byte within the object, outside of texts. Returns false if the byte must be looked at again.
     fn structure(&mut self, next: Next, byte: u8) -> bool {
         let in_object = self.open.last().is_some_and(|container| container.is_object);
         match (next, byte) {
@@ -209,7 +211,7 @@ impl Repair {
                 self.next = Next::Word;
                 self.word(byte);
             }
-            // A script whose variable was empty.
+            // The value is missing, as when a script's variable was empty.
             (Next::Value, b',' | b'}') => {
                 self.begin_value();
                 self.lose(Lost::Word);
@@ -228,7 +230,7 @@ impl Repair {
         true
     }
 
-    /// A name, an element or a field's value begins here.
+    /// Begins a name, an element or a field's value.
     fn begin_value(&mut self) {
         if std::mem::take(&mut self.comma) {
             self.json.push(b',');
@@ -273,7 +275,7 @@ impl Repair {
     }
 
     fn end_container(&mut self) {
-        // What comes before an end is no separator.
+        // A comma before an end is no separator.
         self.comma = false;
         if let Some(container) = self.open.pop() {
             self.json.push(if container.is_object { b'}' } else { b']' });
@@ -281,7 +283,7 @@ impl Repair {
         self.next = if self.open.is_empty() { Next::Whole } else { Next::End };
     }
 
-    /// Goes on to the next field or element, if there is room for it.
+    /// Continues with the next field or element, if there is room.
     fn comma(&mut self, in_object: bool) {
         let begin = self.open.last().map_or(0, |container| container.begin);
         let room = match self.open.len() {
@@ -301,7 +303,7 @@ impl Repair {
         self.next = Next::Passing(Passing { rest: true, nested: 0, in_text: false, escaped: false });
     }
 
-    /// Puts a mark in the place of what began at `begin`.
+    /// Replaces the value that began at `begin` with a mark.
     fn lose(&mut self, why: Lost) {
         self.json.truncate(self.begin);
         self.json.extend_from_slice(format!("{{\"\\u0000\":\"{}\"}}", why.word()).as_bytes());
@@ -325,7 +327,7 @@ impl Repair {
         false
     }
 
-    /// Passes over bytes, and says over how many.
+    /// Skips bytes, and returns their number.
     fn pass(&mut self, mut passing: Passing, bytes: &[u8]) -> usize {
         for (byte, passed) in bytes.iter().zip(1..) {
             match byte {

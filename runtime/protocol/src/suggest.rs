@@ -1,9 +1,9 @@
-//! "Did you mean": the nearest word that would have been right.
+//! "Did you mean": suggests the nearest valid word.
 
 /// Jaro-Winkler similarity from which a word is worth suggesting; clap uses the same for its own arguments.
 const MIN_SIMILARITY: f64 = 0.7;
 
-/// The candidate most like `word`, if one is like it at all.
+/// Returns the candidate most similar to `word`, if one is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
@@ -14,7 +14,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// The end of a sentence about an unknown word: the nearest candidate, or all of them.
+/// Returns the end of a sentence about an unknown word: the nearest candidate, or all of them.
 pub fn hint(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
@@ -22,7 +22,7 @@ pub fn hint(word: &str, candidates: &[&str]) -> String {
     }
 }
 
-/// `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
+/// Joins words as `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
 pub fn either(words: &[&str]) -> String {
     match words {
         [] => String::new(),

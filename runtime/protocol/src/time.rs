@@ -1,4 +1,4 @@
-//! Times, as owners write them: RFC 3339 and what people take for it, seconds and milliseconds.
+//! Parses owners' times: RFC 3339 and similar texts, seconds and milliseconds.
 
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
@@ -6,20 +6,20 @@ use jiff::tz::Offset;
 use lastword_events::Timestamp;
 use serde_json::Value;
 
-/// A number from here on that is below [`END_OF_SECONDS`] counts seconds: 2001-09-09. As milliseconds it would be in January
-/// 1970, before there were any sessions.
+/// The smallest number of seconds, 2001-09-09; the largest is below [`END_OF_SECONDS`]. As milliseconds it would be in
+/// January 1970, before any session.
 const BEGIN_OF_SECONDS: f64 = 1e9;
 
-/// A number from here on counts milliseconds: 1973-03-03. As seconds it would be in the year 5138.
+/// The smallest number of milliseconds, 1973-03-03. As seconds it would be in the year 5138.
 const END_OF_SECONDS: f64 = 1e11;
 
-/// The end of the year 9999, in milliseconds since the Unix epoch: what is beyond it is no time.
+/// The end of the year 9999, in milliseconds since the Unix epoch. A larger number is no time.
 const END_OF_TIME: f64 = 253_402_300_800_000.0;
 
-/// jiff reads so many digits of a fraction, and we keep three.
+/// The digits of a fraction that jiff reads. We keep three.
 const MAX_FRACTION_DIGITS: usize = 9;
 
-/// The time that a value means, if it means one.
+/// Returns the time of a value, if it is one.
 pub(crate) fn of(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Number(number) => since_epoch(number.as_f64()?),
@@ -34,7 +34,7 @@ fn of_text(text: &str) -> Option<Timestamp> {
     if is_number { since_epoch(text.parse().ok()?) } else { written(text) }
 }
 
-/// Seconds or milliseconds since the Unix epoch: which of them, their size tells.
+/// Converts seconds or milliseconds since the Unix epoch. Their size distinguishes them.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "it is below the end of time, and a part of a millisecond is cut off"
@@ -45,9 +45,9 @@ fn since_epoch(number: f64) -> Option<Timestamp> {
     (0.0..END_OF_TIME).contains(&ms).then(|| Timestamp::from_millisecond(ms as i64))
 }
 
-/// A date and a time of day, with an offset or in UTC.
+/// Parses a date and a time of day, with an offset or in UTC.
 fn written(text: &str) -> Option<Timestamp> {
-    // As it should be, and nearly always is.
+    // The correct form, which is nearly always used.
     if let Ok(time) = text.parse() {
         return Some(time);
     }
@@ -55,7 +55,7 @@ fn written(text: &str) -> Option<Timestamp> {
     let pieces = Pieces::parse(&text).ok()?;
     let time = DateTime::from_parts(pieces.date(), pieces.time()?);
     let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
-    // jiff ends a day before the year 9999 does, so that every offset fits: then it is the last moment that there is.
+    // jiff ends a day before the year 9999, so that every offset fits. Later times become the last possible moment.
     let last = || (time.year() == 9999).then_some(i64::MAX);
     let ms = offset.to_timestamp(time).map(jiff::Timestamp::as_millisecond).ok().or_else(last)?;
     Some(Timestamp::from_millisecond(ms))

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Access control: roles, tokens, logins and form tokens.
 
 mod form_tokens;
 mod logins;

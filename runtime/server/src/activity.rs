@@ -1,6 +1,6 @@
-//! Whether anybody needs the daemon.
+//! Whether the daemon is needed.
 
-/// What there is to do, at one moment.
+/// The daemon's work at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Activity {
@@ -8,14 +8,14 @@ pub struct Activity {
     pub sessions: u64,
     /// Open connections.
     pub connections: u64,
-    /// Deliveries that are made, or wait to be, and are not given up.
+    /// Deliveries that are running or waiting. Dead deliveries are not counted.
     pub owed: u64,
-    /// Events that were taken so far.
+    /// Events that the server has taken since its start.
     pub taken: u64,
 }
 
 impl Activity {
-    /// Whether there is nothing to do, and there was nothing since `before`.
+    /// Whether there is no work now, and there was none since `before`.
     #[must_use]
     pub fn is_quiet_since(&self, before: &Self) -> bool {
         self.sessions == 0 && self.connections == 0 && self.owed == 0 && self.taken == before.taken

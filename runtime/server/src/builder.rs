@@ -1,4 +1,4 @@
-//! Puts a server together.
+//! Builds a server.
 
 use std::sync::Arc;
 
@@ -48,69 +48,74 @@ impl ServerBuilder {
         }
     }
 
-    /// How owners are looked after. Default: [`OwnerSettings::default`].
+    /// Sets how the server watches owners. Default: [`OwnerSettings::default`].
     #[must_use]
     pub fn owners(self, owners: OwnerSettings) -> Self {
         Self { owners, ..self }
     }
 
-    /// What is kept of the payloads of one owner's hooks. Call it once for each format; the others keep what is kept by default.
+    /// Sets which parts of the hook payloads of one format are kept. Call it once for each format. The other formats
+    /// keep their defaults.
     #[must_use]
     pub fn input(mut self, input: InputSettings) -> Self {
         self.inputs.set(input);
         self
     }
 
-    /// The tokens that are valid over TCP. Keep a clone to replace them later. Without this nobody is let in over TCP.
+    /// Sets the tokens that are valid over TCP. Keep a clone to replace them later. Without this nobody is let in over
+    /// TCP.
     #[must_use]
     pub fn tokens(self, tokens: Arc<TokenStore>) -> Self {
         Self { tokens, ..self }
     }
 
-    /// Names by which browsers may ask for the page, beside `localhost` and every address. Default: none.
+    /// Sets the names by which browsers may request the page, besides `localhost` and every address. Default: none.
     #[must_use]
     pub fn hosts(self, hosts: Vec<String>) -> Self {
         Self { hosts, ..self }
     }
 
-    /// What clients may use. Default: [`ServerLimits::default`].
+    /// Sets the limits for clients. Default: [`ServerLimits::default`].
     #[must_use]
     pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// What only the program can do. Without it `/v1/reload` and `/v1/drain` answer `501`.
+    /// Sets the actions that only the program can carry out. Without this `/v1/reload` and `/v1/drain` answer `501`.
     #[must_use]
     pub fn controls(self, controls: Arc<dyn Controls>) -> Self {
         Self { controls: Some(controls), ..self }
     }
 
-    /// Who is told of the drains of single owners. Default: nobody.
+    /// Sets the observer of the drains of single owners. Default: none.
     #[must_use]
     pub fn owner_drains(self, owner_drains: Arc<dyn OwnerDrains>) -> Self {
         Self { owner_drains: Some(owner_drains), ..self }
     }
 
-    /// The sandbox of the runtime's plugins, so that `/metrics` shows its slots and its memory.
+    /// Sets the sandbox of the runtime's plugins, so that `/metrics` shows its slots and its memory.
     #[must_use]
     pub fn sandbox(self, sandbox: Sandbox) -> Self {
         Self { sandbox: Some(sandbox), ..self }
     }
 
-    /// The clock of graces, leases and silences. Give it the runtime's, if that has one of its own. Default: the machine's.
+    /// Sets the clock of graces, leases and silences. Pass the runtime's clock if that is not the machine's. Default:
+    /// the machine's.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Every answer says that the program leaves by itself when nobody needs it (the header `lastword-leaves-when-idle`). So a hook may
-    /// ask it to [hand over](Controls::hand_over) to a newer version: whoever needs one starts the next. Default: it does not.
+    /// Whether every answer announces, in the header `lastword-leaves-when-idle`, that the program exits when it is
+    /// idle. A hook of a newer version may then ask the program to [hand over](Controls::hand_over); the next hook
+    /// starts the newer version. Default: false.
     #[must_use]
     pub fn leaves_when_idle(self, leaves_when_idle: bool) -> Self {
         Self { leaves_when_idle, ..self }
     }
 
-    /// Builds it. Has to be called inside a tokio runtime with I/O and time enabled: a task of it looks after owners.
+    /// Builds the server. Call it inside a tokio runtime with I/O and time enabled: a task of the server watches
+    /// owners.
     #[must_use]
     pub fn build(self) -> Server {
         Server::new(self)

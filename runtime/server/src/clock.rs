@@ -5,7 +5,7 @@ use std::time::Instant;
 use lastword::events::Timestamp;
 use lastword::{Clock, Sleep};
 
-/// The machine's clock, with tokio's timers: owners' deaths wait for tokio in any case.
+/// The machine's clock, with tokio's timers. Owners' deaths wait for tokio in any case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineClock;
 

@@ -1,4 +1,4 @@
-//! What only the program can do.
+//! The actions that only the program can carry out.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,30 +7,30 @@ use lastword::events::{DrainReason, DrainReport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A future that is returned by a trait's method.
+/// A future that a trait's method returns.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What only the program can do, and an operator asks the server for. Given with
+/// The actions that only the program can carry out and that operators ask the server for. Pass it to
 /// [`ServerBuilder::controls`](crate::ServerBuilder::controls).
 pub trait Controls: Send + Sync + 'static {
-    /// Reads the configuration again, and applies what can be changed at run time. With an error nothing is changed, and its text says
-    /// why: it is shown to the operator who asked.
+    /// Reads the configuration again, and applies the settings that can change at run time. On an error nothing
+    /// changes; the operator who asked is shown the error's text.
     fn reload(&self) -> BoxFuture<Result<Reloaded, String>>;
 
-    /// Drains every session within the budget, as a signal does, and ends the program after it. Gives the drain's report as soon as there
-    /// is one: whoever asked is answered, and then the program leaves.
+    /// Drains every session within the budget, as a signal does, and then ends the program. The future gives the
+    /// drain's report as soon as there is one: the server answers the operator, and then the program exits.
     fn drain(&self, reason: DrainReason) -> BoxFuture<DrainReport>;
 
-    /// Leaves every session active, and every delivery owed, for the next daemon on the journal, and ends the program. It comes back at
-    /// once: the journal is free when the program has left.
+    /// Ends the program, and leaves every session active and every delivery owed for the next daemon on the journal.
+    /// Returns at once; the journal is free when the program has exited.
     fn hand_over(&self);
 }
 
-/// What a reload has done.
+/// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
-    /// What was changed, a sentence each.
+    /// The settings that changed, a sentence each.
     pub changed: Vec<String>,
-    /// What is different in the file and takes a restart, a sentence each.
+    /// The settings that differ in the file but need a restart, a sentence each.
     pub needs_restart: Vec<String>,
 }

@@ -1,4 +1,5 @@
-//! What an operator should look at, and what to do about it: for `lastword status`, the API and the page.
+//! Findings: problems that an operator should look at, each with a remedy. `lastword status`, the API and the page show
+//! them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,18 +12,18 @@ use crate::limits::MAX_SHOWN_CHARS;
 use crate::observer::Health;
 use crate::status::PluginStatus;
 
-/// Something to look at.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// Somebody has to do something.
+    /// Whether somebody has to act.
     pub(crate) is_wrong: bool,
-    /// What it is of, if it is of something that has a name. Others may have given it.
+    /// The name of the plugin, owner or file that the finding is about, if it has one. The name may come from outside.
     pub(crate) subject: String,
-    /// What there is, in words of ours.
+    /// The finding, in our own words.
     pub(crate) what: String,
-    /// What to do, in words of ours; what is to be typed is in backticks.
+    /// The remedy, in our own words. Commands and settings are in backticks.
     pub(crate) remedy: String,
-    /// The part of the page that has more of it; empty where none has.
+    /// The part of the page that shows more about it. Empty: none.
     pub(crate) place: &'static str,
 }
 
@@ -36,7 +37,7 @@ impl Finding {
         Self { is_wrong: true, subject: shown(subject), what: what.into(), remedy: remedy.into(), place }
     }
 
-    /// Something to know, about which nobody has to do anything.
+    /// A finding that needs no action.
     pub(crate) fn to_know(
         subject: &str,
         what: impl Into<String>,
@@ -46,23 +47,23 @@ impl Finding {
         Self { is_wrong: false, ..Self::wrong(subject, what, remedy, place) }
     }
 
-    /// All of it in a sentence.
+    /// Returns the finding as one sentence.
     pub(crate) fn sentence(&self) -> String {
         let Self { subject, what, remedy, .. } = self;
         if subject.is_empty() { format!("{what}; {remedy}") } else { format!("{subject}: {what}; {remedy}") }
     }
 }
 
-/// How many there are of something, as far as it was looked through.
+/// A count, as far as the rows were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) count: u64,
-    /// There may be more.
+    /// Whether there may be more.
     pub(crate) is_cut: bool,
 }
 
 impl Counted {
-    /// They are so many.
+    /// A complete count.
     pub(crate) fn all(count: u64) -> Self {
         Self { count, is_cut: false }
     }
@@ -78,7 +79,7 @@ impl fmt::Display for Counted {
     }
 }
 
-/// Others' text, as it is shown: made printable by the one function for it, and cut.
+/// Makes a text from outside printable, and cuts it.
 pub(crate) fn shown(text: &str) -> String {
     match printable(&clip_chars(text, MAX_SHOWN_CHARS)) {
         Cow::Borrowed(text) => text.to_owned(),
@@ -86,7 +87,7 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// A plugin's name, and its tenant where it is scoped.
+/// Returns a plugin's name, with its tenant if it is scoped.
 pub(crate) fn plugin_name(plugin: &str, tenant: Option<&str>) -> String {
     match tenant {
         Some(tenant) => format!("{plugin} of {tenant}"),
@@ -94,7 +95,7 @@ pub(crate) fn plugin_name(plugin: &str, tenant: Option<&str>) -> String {
     }
 }
 
-/// Of the daemon as a whole, for who sees every tenant.
+/// Returns the findings about the daemon as a whole, for callers of every tenant.
 pub(crate) fn of_daemon(
     has_failed: bool,
     durability: Durability,
@@ -126,7 +127,7 @@ pub(crate) fn of_daemon(
     found
 }
 
-/// What a plugin was not made of.
+/// Returns the findings about a plugin's dead and orphaned deliveries.
 pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Iterator<Item = Finding> {
     let given_up = (dead.count > 0).then(|| {
         let remedy = "see `lastword deliveries --state dead`, then redeliver or drop";
@@ -139,7 +140,7 @@ pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Itera
     given_up.into_iter().chain(left)
 }
 
-/// A plugin that fails again and again.
+/// Returns the finding about a plugin that fails repeatedly.
 pub(crate) fn failing(health: &Health) -> Finding {
     let name = plugin_name(health.plugin.as_str(), health.tenant.as_deref());
     let calls = health.failures_in_a_row;

@@ -1,4 +1,4 @@
-//! Hooks that do not come over HTTP, but from a spool: they are taken as those that do.
+//! Hooks that come from a spool. The server takes them as it takes hooks over HTTP.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use lastword_process::Process;
 use crate::http::{Caller, OwnerQuery, Problem, ReadHook, Said, note, put_on_record, read_hook};
 use crate::server::Server;
 
-/// A hook's payload that was read, and can be [taken](Server::take_hook).
+/// A parsed hook payload, which the server can [take](Server::take_hook).
 #[derive(Debug)]
 pub struct ReadPayload(ReadHook);
 
@@ -17,16 +17,16 @@ pub struct ReadPayload(ReadHook);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HookRefused {
-    /// A stable word for programs, the same as over HTTP.
+    /// A stable code for programs, the same as over HTTP.
     pub code: &'static str,
-    /// What is wrong and what to do, for people.
+    /// The mistake and the remedy, for people.
     pub detail: String,
-    /// Whether the very same may be taken later: the disk was full, or a quota was used up.
+    /// Whether the server may take the same hook later: the disk was full, or a quota was used up.
     pub may_pass: bool,
 }
 
 impl ReadPayload {
-    /// The session that it is about, if it names one. Hooks of one session have to be taken one after the other.
+    /// Returns the session that the hook names. The hooks of one session have to be taken one after the other.
     #[must_use]
     pub fn session(&self) -> Option<&Identity> {
         match &self.0.said {
@@ -45,8 +45,8 @@ impl From<Problem> for HookRefused {
 }
 
 impl Server {
-    /// Reads the payload of a hook of this owner: `owner` is a word for `--from`, and `event` the owner's name for it,
-    /// where the payload does not say it.
+    /// Parses the payload of an owner's hook. `owner` is a word for `--from`. `event` is the owner's name for the
+    /// event, for payloads that do not name it.
     ///
     /// # Errors
     /// When no server would take it.
@@ -54,14 +54,14 @@ impl Server {
         Ok(ReadPayload(read_hook(self.shared(), owner, event, payload)?))
     }
 
-    /// Takes a hook that was left by a process of our own user, as if it came over the socket: with the `op_id` of one
-    /// that was taken before nothing is done. The future resolves when it is on record.
+    /// Takes a hook that a process of our own user left in the spool, as if it came over the socket. A hook with an
+    /// `op_id` that was taken before does nothing. The future resolves when the hook is on record.
     ///
-    /// The process is its owner's, as its number is in this pid namespace. It is watched if it still runs; if it does not, the owner is dead at once, and its
-    /// sessions end after the grace.
+    /// `process` is the owner's process; its pid is of this pid namespace. If it still runs, the server watches it. If
+    /// not, the owner is dead at once, and its sessions end after the grace.
     ///
     /// # Errors
-    /// When it is not taken, or not now.
+    /// When the server does not take the hook, or not now.
     pub fn take_hook(
         &self,
         hook: ReadPayload,
@@ -85,10 +85,10 @@ impl Server {
     }
 }
 
-/// What a request would say of an owner that is this process.
+/// Returns the query of a request whose owner is this process.
 fn of_process(process: Option<Process>) -> OwnerQuery {
     let Some(Process { pid, start_time, boot_id }) = process else { return OwnerQuery::default() };
-    // Where a boot has no name the start time says it already.
+    // If a boot has no name, the start time identifies it already.
     let boot_id = Some(boot_id).filter(|boot_id| !boot_id.is_empty());
     OwnerQuery { pid: Some(pid), start_time: Some(start_time), boot_id, ..OwnerQuery::default() }
 }

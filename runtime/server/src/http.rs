@@ -39,7 +39,7 @@ pub(crate) use self::hosts::Hosts;
 pub(crate) use self::one_at_a_time::OneAtATime;
 pub(crate) use self::readiness::Readiness;
 
-// What comes from a spool takes the same way as what comes by itself.
+// Hooks from a spool take the same path as hooks over HTTP.
 pub(crate) use self::accept::{note, put_on_record};
 pub(crate) use self::caller::Caller;
 pub(crate) use self::owner_query::OwnerQuery;
@@ -53,7 +53,7 @@ use self::router::router;
 use crate::limits::{ACCEPT_PAUSE, TLS_HANDSHAKE_TIMEOUT};
 use crate::shared::Shared;
 
-/// What a connection is told for which there is no room.
+/// The answer to a connection for which there is no room.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\ncontent-length: 119\r\nretry-after: 1\r\nconnection: close\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too_many_connections\",\"detail\":\"try it again\"}";
@@ -71,7 +71,7 @@ pub(crate) async fn serve_unix(shared: &Arc<Shared>, listener: UnixListener) {
         match shared.connections.enter_socket() {
             Some(place) => spawn_unix(shared, stream, &router, place),
             None => {
-                // There is room at once, or the client has gone.
+                // Ready at once, or the client has gone.
                 timeout(ACCEPT_PAUSE, stream.writable()).await.ok();
                 stream.try_write(NO_ROOM).ok();
             }
@@ -103,7 +103,7 @@ pub(crate) async fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener, tls: 
                 timeout(ACCEPT_PAUSE, stream.writable()).await.ok();
                 stream.try_write(NO_ROOM).ok();
             }
-            // Nothing can be said without a handshake.
+            // Without a handshake nothing can be sent.
             (None, Some(_)) => {}
         }
     }
@@ -118,7 +118,7 @@ fn spawn_tcp(
     place: Place,
 ) {
     let (shared, router) = (shared.clone(), router.clone());
-    // Answers are short, and somebody waits for each.
+    // Answers are short, and a client waits for each.
     stream.set_nodelay(true).ok();
     tokio::spawn(async move {
         let Some(tls) = tls else {
@@ -127,7 +127,7 @@ fn spawn_tcp(
         let mut closing = shared.connections.closing();
         let shaken = tokio::select! {
             biased;
-            // Nothing is under way that would be lost.
+            // No request is under way.
             () = closing.comes() => return,
             shaken = timeout(TLS_HANDSHAKE_TIMEOUT, tls.accept(stream)) => shaken,
         };
@@ -139,7 +139,8 @@ fn spawn_tcp(
     });
 }
 
-/// The connection. After an error the listener is given a moment: with too many open files the next one fails as well.
+/// Returns the connection. After an error the listener pauses: with too many open files the next `accept` fails as
+/// well.
 async fn taken<S>(accepted: io::Result<S>) -> Option<S> {
     match accepted {
         Ok(stream) => Some(stream),
@@ -151,7 +152,7 @@ async fn taken<S>(accepted: io::Result<S>) -> Option<S> {
     }
 }
 
-/// Nobody tells when there are files again.
+/// No event tells when files can be opened again.
 async fn pause(time: Duration) {
     sleep_until(tokio::time::Instant::now() + time).await;
 }

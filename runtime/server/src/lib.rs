@@ -1,8 +1,8 @@
 //! The daemon of Lastword: one process that outlives its owners, and ends their sessions when they die.
 //!
-//! An owner says what happens to its sessions over a Unix socket, or over TCP with a token. What it says is on record
-//! before it is answered. The daemon notices when an owner dies: its process exits, its connection closes without a goodbye, or
-//! its lease lapses. After a grace the sessions that it has left end.
+//! An owner reports its sessions' events over a Unix socket, or over TCP with a token. The server answers an event when
+//! it is on record. The daemon notices when an owner dies: its process exits, its connection closes without a goodbye,
+//! or its lease lapses. The sessions of a dead owner end after a grace.
 //!
 //! ```no_run
 //! use lastword::Runtime;
@@ -22,12 +22,13 @@
 //! # }
 //! ```
 //!
-//! Whoever can open the socket is operator of all tenants: the socket's directory is the wall. Over TCP a [`Token`] says who may do what.
+//! A caller that can open the socket is operator of all tenants, so the permissions of the socket's directory protect
+//! it. Over TCP a [`Token`] sets the caller's permissions.
 //!
 //! # What it is not for
 //!
-//! It makes no socket and reads no signal and no configuration: the program does, `lastword-cli`. It knows nothing of plugins, and of
-//! sessions only what their owners say.
+//! The crate creates no socket and reads no signal and no configuration: the program, `lastword-cli`, does. It knows
+//! nothing of plugins, and of sessions only their owners' events.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,8 @@
-//! What `/metrics` shows.
+//! The metrics of `/metrics`.
 //!
-//! Label values are the runtime's own words, names of plugins, of which [`MAX_PLUGIN_LABELS`] have a value of their own, and kinds of owners, of which
-//! [`MAX_KIND_LABELS`](crate::limits::MAX_KIND_LABELS) have a value of their own. Tenants have one only where that was asked for.
+//! Label values are the runtime's own words, names of plugins and kinds of owners. [`MAX_PLUGIN_LABELS`] plugins and
+//! [`MAX_KIND_LABELS`](crate::limits::MAX_KIND_LABELS) kinds have a value of their own. Tenants have one only if the
+//! settings ask for it.
 
 mod bounded;
 mod scrape;
@@ -27,12 +28,12 @@ type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
 type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// From 100 µs, in which a small guest has done its work, to 52 s.
+/// From 100 µs, the time of a small guest, to 52 s.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 20))
 }
 
-/// From 1000 units, less than which no guest does anything with, to 10¹², ten times what a call has by default.
+/// From 1000 units, which no useful guest stays below, to 10¹², ten times a call's default.
 fn fuels() -> Histogram {
     Histogram::new(exponential_buckets(1e3, 10.0, 10))
 }
@@ -58,12 +59,12 @@ pub(crate) struct Metrics {
     stream_missed: Counter,
     tenants: Option<(BoundedLabel, Counters<2>)>,
     scraped: scrape::Gauges,
-    /// One scrape after the other: each sets what it shows.
+    /// Serializes scrapes: each sets the values that it shows.
     scrapes: Mutex<()>,
 }
 
 impl Metrics {
-    /// `with_tenants`: calls are counted by tenant as well.
+    /// Makes the metrics. `with_tenants` counts calls by tenant as well.
     pub(crate) fn new(with_tenants: bool) -> Self {
         let mut registry = Registry::with_prefix("lastword");
         let tenants = with_tenants.then(|| (BoundedLabel::new(MAX_TENANT_LABELS), Counters::default()));
@@ -122,7 +123,7 @@ impl Metrics {
         self
     }
 
-    /// `scoped`: the plugin is this tenant's own.
+    /// Counts a call. `scoped`: the plugin is this tenant's own.
     pub(crate) fn call(
         &self,
         tenant: &str,
@@ -170,7 +171,7 @@ impl Metrics {
         self.owners_lost.get_or_create(&[label("how", how.as_str())]).inc();
     }
 
-    /// `route` is one of ours, and not what the client has written.
+    /// Counts a request. `route` is one of our route patterns, not the client's text.
     pub(crate) fn request(&self, method: &str, route: &str, status: u16) {
         let status = status.to_string();
         self.requests.get_or_create(&[label("method", method), label("route", route), label("status", &status)]).inc();
@@ -189,7 +190,8 @@ impl Metrics {
     }
 }
 
-/// A scoped plugin's label is its key, as [`PluginKey`](lastword::events::PluginKey) is written, where tenants are shown.
+/// Returns a plugin's label: the key of a scoped plugin, as [`PluginKey`](lastword::events::PluginKey) is written,
+/// where tenants are shown.
 fn plugin_label(plugin: &str, tenant: Option<&str>, tenants: Option<&BoundedLabel>) -> String {
     match (tenant, tenants) {
         (Some(tenant), Some(tenants)) => format!("{}/{plugin}", tenants.value(tenant)),

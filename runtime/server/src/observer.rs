@@ -1,4 +1,4 @@
-//! What the server is told by the runtime, and tells on.
+//! Observes the runtime, and passes its reports on.
 
 mod health;
 mod recent;
@@ -30,7 +30,7 @@ use remembered::before_now;
 pub(crate) use remembered::{Drained, EndCounts, PastDeath, PastDrain};
 pub(crate) use stream::{Happening, Stream, Watching};
 
-/// Is told by the runtime how things go, for `/metrics`, `/v1/stream` and the connections that wait for outcomes. Give a clone of it to
+/// Observes the runtime for `/metrics`, `/v1/stream` and the connections that wait for outcomes. Pass one clone to
 /// [`lastword::Builder::observer`] and another to [`Server::builder`](crate::Server::builder).
 #[derive(Clone)]
 pub struct ServerObserver {
@@ -48,13 +48,14 @@ struct Told {
 }
 
 impl ServerObserver {
-    /// One whose metrics say nothing of tenants.
+    /// An observer whose metrics do not name tenants.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Metrics::new(false))
     }
 
-    /// One whose metrics count calls by tenant as well, for the first [`MAX_TENANT_LABELS`](crate::limits::MAX_TENANT_LABELS) of them.
+    /// An observer whose metrics count calls by tenant as well, for the first
+    /// [`MAX_TENANT_LABELS`](crate::limits::MAX_TENANT_LABELS) of them.
     #[must_use]
     pub fn with_tenants() -> Self {
         Self::of(Metrics::new(true))
@@ -73,9 +74,9 @@ impl ServerObserver {
         Self { told: Arc::new(told) }
     }
 
-    /// Forgets how the last calls of this plugin went, because another version has taken its place: whether that one fails is for its own
-    /// calls to say. To be called after [`Runtime::replace`](lastword::Runtime::replace), and after an installation under the name of one
-    /// that was taken out. Metrics go on.
+    /// Forgets the last calls of this plugin, because they say nothing of the version that replaces it. Call it after
+    /// [`Runtime::replace`](lastword::Runtime::replace), and after installing a plugin under the name of one that was
+    /// uninstalled. Metrics continue.
     pub fn forget_plugin(&self, plugin: &PluginKey) {
         self.told.calls.forget(plugin);
     }
@@ -84,22 +85,22 @@ impl ServerObserver {
         &self.told.metrics
     }
 
-    /// Who is told of a session's outcomes.
+    /// Returns the connections that are told of sessions' outcomes.
     pub(crate) fn recipients(&self) -> &Recipients {
         &self.told.recipients
     }
 
-    /// What happens to this tenant's sessions from now on; none: everything that happens.
+    /// Watches the events of this tenant's sessions from now on. `None`: all events.
     pub(crate) fn watch(&self, tenant: Option<Arc<str>>) -> Watching {
         self.told.stream.watch(tenant)
     }
 
-    /// What became of a delivery that was settled a moment ago, and is owed no more.
+    /// Returns the outcome of a delivery that was just settled and that the journal does not have any more.
     pub(crate) async fn settled(&self, delivery: &DeliveryId) -> Option<Settlement> {
         self.told.recent.get_behind_record(delivery).await
     }
 
-    /// How the last calls of each plugin went that were for this tenant; none: for all.
+    /// Returns each plugin's health in its calls for this tenant. `None`: in all calls.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         match tenant {
             Some(tenant) => self.told.calls.of_tenant(tenant),
@@ -107,17 +108,17 @@ impl ServerObserver {
         }
     }
 
-    /// The last drains, newest first. Those of the daemon are no tenant's.
+    /// Returns the last drains, newest first. The daemon's drains have no tenant.
     pub(crate) fn drains(&self) -> Vec<OfTenant<PastDrain>> {
         self.told.drains.newest_first()
     }
 
-    /// The owners that died last with sessions of theirs, newest first. Connections are no tenant's.
+    /// Returns the last dead owners that had sessions, newest first. Connections have no tenant.
     pub(crate) fn deaths(&self) -> Vec<OfTenant<PastDeath>> {
         self.told.deaths.newest_first()
     }
 
-    /// A request of a session was accepted; `op` is `start`, `compaction` or `end`.
+    /// Reports that a session's event was accepted. `op` is `start`, `compaction` or `end`.
     pub(crate) fn accepted(&self, op: &'static str, accepted: &Accepted) {
         let has_ended = op == "end" && accepted.how != Acceptance::DuplicateOp;
         self.recipients().accepted(&accepted.identity, &accepted.deliveries, has_ended);
@@ -128,11 +129,11 @@ impl ServerObserver {
         });
     }
 
-    /// An owner was lost.
+    /// Reports that an owner was lost.
     pub(crate) fn owner_lost(&self, lost: &LostOwner) {
         self.told.metrics.owner_lost(lost.how);
         if lost.sessions > 0 {
-            // One that had nothing left has gone as it should.
+            // An owner without sessions exited in order.
             self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
         }
         let Some(OwnerName { tenant, name }) = &lost.name else { return };
@@ -142,11 +143,11 @@ impl ServerObserver {
         });
     }
 
-    /// An owner that was taken for dead has come back, within the grace.
+    /// Reports that an owner has come back within its grace.
     pub(crate) fn owner_came_back(&self, name: &OwnerName, kind: &str, grace: Duration) {
         let OwnerName { tenant, name } = name;
         tracing::info!(%tenant, owner = %name, kind, "an owner is back: its sessions go on");
-        // One that it came back from too late has ended its sessions.
+        // The sessions of an older death have ended.
         let since = before_now(grace + WALL_CLOCK_SLACK);
         let is_it = |one: &OfTenant<PastDeath>| {
             let is_its = one.tenant.as_ref() == Some(tenant) && one.what.name.as_ref() == Some(name);
@@ -157,7 +158,7 @@ impl ServerObserver {
         self.told.stream.tell(tenant, "owner", happened);
     }
 
-    /// An owner has said goodbye, and that is the report. Of one that had nothing there is nothing to tell.
+    /// Reports an owner's goodbye. Ignores an owner without sessions.
     pub(crate) fn owner_drained(&self, name: Option<&OwnerName>, report: &OwnerDrain) {
         if report.sessions + report.refused > 0 {
             let tenant = name.map(|name| name.tenant.clone());
@@ -165,7 +166,7 @@ impl ServerObserver {
         }
     }
 
-    /// The daemon has drained.
+    /// Reports the daemon's drain.
     pub(crate) fn drained(&self, report: &DrainReport) {
         self.told.metrics.drained(report);
         self.told.drains.put(None, PastDrain::of_daemon(report));
@@ -220,8 +221,8 @@ impl Observer for ServerObserver {
     }
 }
 
-/// What a delivery is after its last attempt; none: others follow. Nobody is told of it before that is on record, since the runtime is
-/// asked first.
+/// Returns the state of a delivery after its last attempt. `None`: more attempts follow. The runtime's journal has the
+/// outcome before any client sees this one.
 fn settlement(record: &OutcomeRecord<'_>) -> Option<Settlement> {
     match record.outcome {
         Outcome::Delivered => Some(Settlement::Delivered),
@@ -233,7 +234,7 @@ fn settlement(record: &OutcomeRecord<'_>) -> Option<Settlement> {
     }
 }
 
-/// The line that tells an owner how an attempt ended, as on stdio.
+/// Returns the line that tells an owner of an attempt's outcome, as on stdio.
 #[must_use]
 pub fn outcome_line(record: &OutcomeRecord<'_>) -> Vec<u8> {
     Output::Outcome(output::Outcome {

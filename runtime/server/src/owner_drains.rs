@@ -1,4 +1,4 @@
-//! Who is told of the drains of single owners.
+//! Observers of single owners' drains.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,54 +7,54 @@ use lastword::events::Identity;
 
 use crate::owners::{Mark, OwnerDrain};
 
-/// Is told of the drain of each owner that says goodbye, for whoever shows them. Given with
+/// Observes the drain of each owner that says goodbye. Pass it to
 /// [`ServerBuilder::owner_drains`](crate::ServerBuilder::owner_drains).
 pub trait OwnerDrains: Send + Sync + 'static {
-    /// The sessions of an owner are about to end. What it gives is called with what became of them; it is dropped without that when
-    /// nobody waits for it any more. None where nobody wants to know.
+    /// Called before an owner's sessions end. The server calls the returned closure with the outcome, or drops it when
+    /// nobody waits for the drain any more. Return `None` if the outcome is of no interest.
     ///
-    /// On a task of the tokio runtime, as is the call: both must return at once.
+    /// The server makes both calls on a task of the tokio runtime, so they must return at once.
     fn begins(&self, drain: &OwnerDrainStart<'_>) -> Option<OwnerDrained>;
 }
 
-/// Is called with what became of an owner's sessions.
+/// Called with the outcome of an owner's drain.
 pub type OwnerDrained = Box<dyn FnOnce(&OwnerDrain) + Send>;
 
-/// An owner's drain that begins.
+/// The beginning of an owner's drain.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OwnerDrainStart<'a> {
-    /// What the owner calls itself; a raw connection has no name.
+    /// The owner's name. A raw connection has none.
     pub name: Option<&'a str>,
-    /// The tenant that the name is of; none for a raw connection.
+    /// The tenant of the name. `None` for a raw connection.
     pub tenant: Option<&'a str>,
-    /// Its sessions.
+    /// The owner's sessions.
     pub sessions: GoingSessions<'a>,
-    /// When it began, by the machine's clock.
+    /// When the drain began, by the machine's clock.
     pub began: Instant,
-    /// The time that it has.
+    /// The drain's budget.
     pub budget: Duration,
 }
 
-/// The sessions of an owner's drain. They may be very many, and the drain's time runs: compare their number with what is wanted before
-/// they are looked at.
+/// The sessions of an owner's drain. There may be very many, and looking at them takes the drain's time: check their
+/// number first.
 #[derive(Clone, Copy)]
 pub struct GoingSessions<'a>(pub(crate) &'a [(Identity, Mark)]);
 
 impl<'a> GoingSessions<'a> {
-    /// How many they are.
+    /// Returns the number of sessions.
     #[must_use]
     pub fn len(self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no session.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each of them.
+    /// Returns an iterator over the sessions.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a Identity> {
         self.0.iter().map(|(identity, _)| identity)
     }

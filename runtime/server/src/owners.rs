@@ -1,6 +1,7 @@
-//! Owners: who they are, that they live, and what becomes of their sessions when they die.
+//! Owners: their registration, their lives, and the end of their sessions when they die.
 //!
-//! [`registry`] knows what is to be done when; here is what does it: it waits for processes and moments, and asks the runtime.
+//! [`registry`] decides what is due and when. This module carries it out: it waits for processes and deadlines, and
+//! asks the runtime.
 
 mod deadlines;
 mod drain;
@@ -47,15 +48,16 @@ use owned_session::SessionToEnd;
 use registry::{Registry, Unregistered};
 use witness::Unbelieved;
 
-/// All owners, and the active sessions.
+/// The owners and the active sessions.
 ///
-/// The runtime may be asked while the registry is locked: it waits for nothing then, and tells nobody who would lock it again.
+/// Code that holds the registry's lock may ask the runtime: the runtime then waits for nothing, and calls nothing that
+/// would lock the registry again.
 pub(crate) struct Owners {
     registry: Mutex<Registry>,
     last_hooks: Mutex<LastHooks>,
-    /// Something is due earlier than before.
+    /// Notifies that a deadline is earlier than before.
     wake: Arc<Notify>,
-    /// Owners are not looked after any more.
+    /// Whether the server has stopped watching owners.
     stopped: watch::Sender<bool>,
     clock: Arc<dyn Clock>,
     settings: OwnerSettings,
@@ -63,24 +65,24 @@ pub(crate) struct Owners {
     drains: Option<Arc<dyn OwnerDrains>>,
 }
 
-/// Why an owner is not registered, or not as it asked for.
+/// The error of a registration.
 #[derive(Debug)]
 pub(crate) enum NotRegistered {
-    /// Its process is not believed.
+    /// The server does not believe the process.
     NotVisible(String),
-    /// There are too many.
+    /// There are too many owners.
     TooMany,
 }
 
-/// What became of an owner's word about itself.
+/// The result of a registration.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(crate) registered: Registered,
-    /// It was found dead at once.
+    /// Whether the owner was dead at once.
     pub(crate) is_dead: bool,
-    /// How its death is noticed.
+    /// How the server notices the owner's death.
     pub(crate) life: Life,
-    /// What of its word was left out, a sentence each.
+    /// The dropped parts of the owner's statement, a sentence each.
     pub(crate) dropped: Vec<String>,
 }
 
@@ -103,12 +105,12 @@ impl Owners {
         }
     }
 
-    /// Looks after owners from now on, until [`stop`](Self::stop).
+    /// Watches owners from now on, until [`stop`](Self::stop).
     pub(crate) fn begin(self: &Arc<Self>, runtime: &Runtime) {
         tokio::spawn(ending::look_after(Arc::downgrade(self), runtime.clone()));
     }
 
-    /// Owners are not looked after any more: nobody is lost, and nothing ends.
+    /// Stops watching owners: no owner is lost and no session ends from now on.
     pub(crate) fn stop(&self) {
         self.stopped.send_replace(true);
         self.registry.lock().stop_watching();
@@ -122,15 +124,15 @@ impl Owners {
         (self.clock.now(), self.clock.timestamp())
     }
 
-    /// A raw connection, which is an owner without a name.
+    /// Registers a raw connection, which is an owner without a name.
     pub(crate) fn connected(&self) -> Result<Registered, NotRegistered> {
         let mut registry = self.registry.lock();
         let registered = registry.register(None, &Arc::default(), Life::Connection, false, self.clock.now());
         registered.map_err(|_| NotRegistered::TooMany)
     }
 
-    /// An owner says who it is and how its death is to be noticed. A process is believed only if it can be seen from here, and if the
-    /// witness may say so.
+    /// Registers an owner, and how its death is to be noticed. A process is believed only if the server can see it and
+    /// the witness may name it.
     pub(crate) fn register(
         self: &Arc<Self>,
         said: &SaidOwner,
@@ -143,7 +145,7 @@ impl Owners {
             return self.registered(&name, said, life, None);
         };
         let life = Life::Process(process.clone());
-        // Of one that lives in this very way nothing has to be looked at again.
+        // An owner that lives in the same way needs no new check.
         match self.try_register(&name, &said.kind, life.clone(), None) {
             Err(Unregistered::VerifyFirst) => {}
             registered => return answer(registered, life),
@@ -170,7 +172,7 @@ impl Owners {
         answer(self.try_register(name, &said.kind, life.clone(), watched), life)
     }
 
-    /// Under one lock: whoever is registered as living by a process is watched from that moment on.
+    /// Registers an owner and watches its process under one lock, so that no registered process is unwatched.
     fn try_register(
         self: &Arc<Self>,
         name: &OwnerName,
@@ -195,7 +197,7 @@ impl Owners {
         Ok(registered)
     }
 
-    /// The process is gone already: the owner is dead at once, unless it has another life by now.
+    /// Registers an owner whose process is gone: it is dead at once, unless it has another life by now.
     fn found_dead(&self, name: OwnerName, said: &SaidOwner, process: &Process) -> Result<Registration, NotRegistered> {
         let (registered, lost, is_dead) = {
             let mut registry = self.registry.lock();
@@ -228,7 +230,7 @@ impl Owners {
         self.tell_all_lost(&lost);
     }
 
-    /// A raw connection is dead: its sessions end after the grace.
+    /// Reports that a raw connection is dead: its sessions end after the grace.
     pub(crate) fn disconnected(&self, id: OwnerId) {
         if self.is_stopped() {
             return;
@@ -252,17 +254,17 @@ impl Owners {
         self.observer.owner_lost(lost);
     }
 
-    /// How long after an owner's death its sessions end.
+    /// Returns the time between an owner's death and the end of its sessions.
     pub(crate) fn grace(&self) -> Duration {
         self.settings.grace
     }
 
-    /// The owner of this name.
+    /// Returns the owner of this name.
     pub(crate) fn find(&self, tenant: &str, name: &str) -> Option<OwnerId> {
         self.registry.lock().find(&OwnerName::new(tenant, name))
     }
 
-    /// The owner of this name, of which an event has come: its lease begins anew, also when it had lapsed.
+    /// Returns the owner of this name, which has sent an event. Its lease begins again, even after it had lapsed.
     pub(crate) fn hear_from(&self, tenant: &str, name: &str) -> Option<OwnerId> {
         let back = {
             let mut registry = self.registry.lock();
@@ -279,31 +281,31 @@ impl Owners {
         Some(back.0)
     }
 
-    /// What a journal keeps of an owner.
+    /// Returns the journal's record of an owner.
     pub(crate) fn record(&self, id: OwnerId) -> Option<SessionOwner> {
         self.registry.lock().record(id)
     }
 
-    /// A start or a compaction of a session is about to be asked for. It has to be [answered](Self::start_answered).
+    /// Called before a start or a compaction is requested. [`start_answered`](Self::start_answered) has to follow.
     pub(crate) fn start_begins(&self, identity: &Identity, owner: Option<OwnerId>, kind: &Arc<str>) {
         self.registry.lock().start_begins(identity, owner, kind, self.now());
         self.wake.notify_one();
     }
 
-    /// A start or a compaction was answered; `made` is the session that it is of, if it was accepted.
+    /// Called when a start or a compaction was answered. `made` is its session, if it was accepted.
     pub(crate) fn start_answered(&self, runtime: &Runtime, said: &Identity, made: Option<&Identity>) {
         self.registry.lock().start_answered(said, made, is_active(runtime), self.clock.now());
         self.wake.notify_one();
     }
 
-    /// An end of a session is about to be asked for. Gives what the session is known as.
+    /// Called before an end is requested. Returns the session's known identity.
     pub(crate) fn end_begins(&self, runtime: &Runtime, said: &Identity) -> Identity {
         let identity = known_as(runtime, said);
         self.registry.lock().end_begins(&identity);
         identity
     }
 
-    /// An end was answered; `made` is the session that it was of, if that is known.
+    /// Called when an end was answered. `made` is its session, if that is known.
     pub(crate) fn end_answered(&self, runtime: &Runtime, identity: &Identity, made: Option<&Identity>) {
         let mut registry = self.registry.lock();
         registry.end_answered(identity, is_active(runtime));
@@ -312,8 +314,8 @@ impl Owners {
         }
     }
 
-    /// Asks for an end that was decided here, unless the session has spoken since, or has ended. Nothing comes between the look and the
-    /// request: who starts the session now starts it after its end.
+    /// Requests an end that was decided here, unless the session has had an event since, or has ended. The check and
+    /// the request are one step, so a later start of the session comes after its end.
     fn ask_for_end(&self, runtime: &Runtime, end: &SessionToEnd) -> Option<impl Future<Output = Answer> + use<>> {
         let mut registry = self.registry.lock();
         if self.is_stopped() || !registry.is_to_end(end) {
@@ -327,9 +329,9 @@ impl Owners {
         Some(runtime.end_session(EndRequest::of(Session::of(end.identity.clone()), end.ending.event())))
     }
 
-    /// Another event of a session has come. If it has another owner than before, that is to be written down, so that the next run knows it
-    /// as well: the future is done when it is, or the session has ended first. Of one that has ended nothing is kept: the runtime ends
-    /// sessions without a word to the server.
+    /// Notes another event of a session. If the session has another owner than before, the future writes that down, so
+    /// that the next run knows it; it is done when that is on record, or when the session has ended first. Nothing is
+    /// kept of an ended session: the runtime ends sessions without telling the server.
     pub(crate) fn hear_of_turn(
         self: &Arc<Self>,
         runtime: &Runtime,
@@ -347,7 +349,8 @@ impl Owners {
         }
         let generation = runtime.session(&identity).filter(|session| session.identity == identity)?.generation;
         let owner = registry.record(owner?)?;
-        // No start: an end may be on its way that nobody here knows of, and it would begin a session that nobody has started.
+        // Not a start: an end that is unknown here may be under way, and a start would then begin a session that nobody
+        // has started.
         let with_owner = Session { owner: Some(Box::new(owner)), generation, ..Session::of(identity.clone()) };
         let answer = runtime.update_session(with_owner);
         let (owners, runtime) = (self.clone(), runtime.clone());
@@ -363,22 +366,22 @@ impl Owners {
         self.registry.lock().is_turn_open(identity)
     }
 
-    /// What there is, by kind.
+    /// Returns the numbers of owners and sessions by kind.
     pub(crate) fn counts(&self) -> BTreeMap<Arc<str>, KindCounts> {
         self.registry.lock().counts()
     }
 
-    /// A hook of this kind of owner has come.
+    /// Records a hook of this kind of owner.
     pub(crate) fn hook_came(&self, kind: InputFormat) {
         self.last_hooks.lock().note(kind, self.clock.timestamp());
     }
 
-    /// When the last hook of each kind of owner came.
+    /// Returns when the last hook of each kind of owner came.
     pub(crate) fn last_hooks(&self) -> Vec<(&'static str, Timestamp)> {
         self.last_hooks.lock().all()
     }
 
-    /// Sessions that an owner is known of, owners in their grace, and owners that were lost.
+    /// Returns the numbers of sessions with a known owner, of owners in their grace, and of lost owners.
     pub(crate) fn totals(&self) -> (u64, u64, u64) {
         let registry = self.registry.lock();
         (registry.owned_sessions(), registry.in_grace(), registry.lost())
@@ -391,17 +394,17 @@ type Answer = Result<Accepted, Refusal>;
 fn answer(registered: Result<Registered, Unregistered>, life: Life) -> Result<Registration, NotRegistered> {
     match registered {
         Ok(registered) => Ok(Registration { registered, is_dead: false, life, dropped: Vec::new() }),
-        // A process that is watched has been verified.
+        // A watched process has been verified.
         Err(Unregistered::TooMany | Unregistered::VerifyFirst) => Err(NotRegistered::TooMany),
     }
 }
 
-/// Whether the runtime has an active session of this very identity.
+/// Whether the runtime has an active session of this exact identity.
 fn is_active(runtime: &Runtime) -> impl Fn(&Identity) -> bool {
     move |identity: &Identity| runtime.session(identity).is_some_and(|session| session.identity == *identity)
 }
 
-/// What the runtime knows a session as: its owner may have left out the scope.
+/// Returns the runtime's identity of a session: the owner may have left out the scope.
 fn known_as(runtime: &Runtime, said: &Identity) -> Identity {
     runtime.session(said).map_or_else(|| said.clone(), |session| session.identity.clone())
 }

@@ -1,4 +1,4 @@
-//! What owners ask for: read, handed to the runtime, and answered.
+//! Reads owners' requests, hands them to the runtime, and answers them.
 
 mod answered;
 mod answering;

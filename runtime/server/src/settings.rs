@@ -1,4 +1,4 @@
-//! What a program can set.
+//! The settings that a program can change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crate::limits;
 
-/// How owners are looked after.
+/// How the server watches owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerSettings {
-    /// How long after an owner's death its sessions end. Its own word within that time counts, and so does its coming back. Default:
-    /// [`DEFAULT_GRACE`](limits::DEFAULT_GRACE).
+    /// The time between an owner's death and the end of its sessions. An end that the owner sends within it counts, and
+    /// the owner may come back. Default: [`DEFAULT_GRACE`](limits::DEFAULT_GRACE).
     pub grace: Duration,
-    /// By kind of owner, after how much silence a session ends as `idle`. A kind that is not named here may be silent for ever, which is
-    /// the default. The kind is the one that the owner registered with, else the session's `owner_kind`.
+    /// The silence, by kind of owner, after which a session ends as `idle`. A kind that is not named here may be silent
+    /// for ever, which is the default. The kind is the one that the owner registered with, else the session's
+    /// `owner_kind`.
     pub idle_after: BTreeMap<Arc<str>, Duration>,
-    /// How long an owner's drain (`DELETE /v1/owners/{owner}`) waits for its deliveries. What is not made by then stays owed, and goes out
-    /// later. Default: [`DEFAULT_OWNER_DRAIN`](limits::DEFAULT_OWNER_DRAIN).
+    /// The time that an owner's drain (`DELETE /v1/owners/{owner}`) waits for its deliveries. A delivery that is not
+    /// made by then stays owed, and is made later. Default: [`DEFAULT_OWNER_DRAIN`](limits::DEFAULT_OWNER_DRAIN).
     pub drain_budget: Duration,
 }
 
@@ -26,21 +27,21 @@ impl Default for OwnerSettings {
     }
 }
 
-/// What clients may use. Change some of the fields of [`ServerLimits::default`].
+/// The limits for clients. Change some of the fields of [`ServerLimits::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Connections at once to Unix sockets. One more is answered `503` and closed. Default: [`limits::MAX_CONNECTIONS`].
     pub connections: usize,
     /// Connections at once over TCP, which take no place from the Unix sockets. Default: [`limits::MAX_CONNECTIONS`].
     pub network_connections: usize,
-    /// Of those over TCP, the ones that have not shown a valid token yet. Default: [`limits::MAX_STRANGERS`].
+    /// TCP connections at once that have not shown a valid token yet. Default: [`limits::MAX_STRANGERS`].
     pub strangers: usize,
     /// Connections at once with tokens of one tenant. Default: [`limits::MAX_TENANT_CONNECTIONS`].
     pub tenant_connections: usize,
     /// Requests at once of one tenant's tokens that wait for deliveries or watch the stream. Default: [`limits::MAX_TENANT_WAITS`].
     pub tenant_waits: usize,
-    /// Requests a second with one token, where each line of `POST /v1/events` counts as one; as many may come at once after a second of silence. Default:
-    /// [`limits::MAX_REQUESTS_PER_SECOND`].
+    /// Requests a second with one token. Each line of `POST /v1/events` counts as one. After a second of silence as
+    /// many may come at once. Default: [`limits::MAX_REQUESTS_PER_SECOND`].
     pub requests_per_second: u32,
     /// Bytes of a request's body. Default: [`limits::MAX_BODY_BYTES`].
     pub body_bytes: usize,
@@ -51,14 +52,14 @@ pub struct ServerLimits {
     /// Bytes of the bodies of one tenant's tokens that are held at once; more are answered `429`. Default:
     /// [`limits::MAX_TENANT_BODIES_BYTES`].
     pub tenant_bodies_bytes: usize,
-    /// The time for a request's head, counted from the end of the request before: so it is also the time for which a
-    /// connection may be idle. Default: [`limits::HEAD_TIMEOUT`].
+    /// The time for a request's head, counted from the end of the request before. So it is also the longest idle time
+    /// of a connection. Default: [`limits::HEAD_TIMEOUT`].
     pub head_timeout: Duration,
     /// The time for a request's body. Default: [`limits::BODY_TIMEOUT`].
     pub body_timeout: Duration,
-    /// The time for which a client may take nothing of what is written to it. Default: [`limits::WRITE_TIMEOUT`].
+    /// The time in which a client has to take a byte of its answer. Default: [`limits::WRITE_TIMEOUT`].
     pub write_timeout: Duration,
-    /// The longest time for which `?wait=delivered` waits, and how long it waits by default. Default: [`limits::MAX_WAIT`].
+    /// The longest wait of `?wait=delivered`, and its default. Default: [`limits::MAX_WAIT`].
     pub wait: Duration,
 }
 
@@ -84,13 +85,13 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// The default for a process that may have so many files open: so connections leave enough of them to the journal, and to the owners
-    /// whose processes are watched.
+    /// Returns the default limits for a process that may have so many files open. Connections leave enough files to the
+    /// journal and to watched owners.
     #[must_use]
     pub fn within(open_files: u64) -> Self {
         let part = usize::try_from(open_files / limits::FILES_FOR_A_CONNECTION).unwrap_or(usize::MAX);
         let connections = part.clamp(1, limits::MAX_CONNECTIONS);
-        // At least as many places are left to those with tokens.
+        // Leaves at least as many places to connections with tokens.
         let strangers = (connections / 2).clamp(1, limits::MAX_STRANGERS);
         Self { connections, network_connections: connections, strangers, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! What all connections share.
+//! The state that all connections share.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::requests::Inputs;
 use crate::settings::ServerLimits;
 use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability};
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
     pub(crate) observer: ServerObserver,
@@ -38,21 +38,21 @@ pub(crate) struct Shared {
     pub(crate) bodies: Bodies,
     pub(crate) rates: RateLimit,
     pub(crate) readiness: Readiness,
-    /// What the page reads of the journal.
+    /// The page's reads of the journal.
     pub(crate) page_lists: OneAtATime<Unmade>,
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
-    /// Where the page is.
+    /// The addresses of the page.
     pages: Mutex<Vec<String>>,
     sandbox: Option<Sandbox>,
     began: Instant,
-    /// The kinds of owners that the configuration names.
+    /// The kinds of owners in the configuration.
     configured_kinds: Vec<String>,
 }
 
 impl Shared {
-    /// Owners are looked after from now on.
+    /// Makes the state, and watches owners from now on.
     pub(crate) fn begin(builder: ServerBuilder) -> Arc<Self> {
         let ServerBuilder {
             runtime,
@@ -96,13 +96,14 @@ impl Shared {
         })
     }
 
-    /// Calls that can be under way at once, and why they are not more. Without the sandbox that is not known: 0 and none.
+    /// Returns the number of calls that can run at once, and its reason. Without the sandbox both are unknown: 0 and
+    /// `None`.
     pub(crate) fn slots(&self) -> (u32, Option<&'static str>) {
         let allocation = self.sandbox.as_ref().map(Sandbox::allocation);
         allocation.map_or((0, None), |allocation| (allocation.slots, Some(allocation.bound.as_str())))
     }
 
-    /// This address is served from now on.
+    /// Records that this address is served from now on.
     pub(crate) fn serves(&self, address: SocketAddr, is_tls: bool) {
         let (scheme, port) = (if is_tls { "https" } else { "http" }, address.port());
         let host = match self.hosts.first() {
@@ -115,12 +116,12 @@ impl Shared {
         self.pages.lock().push(format!("{scheme}://{host}:{port}/"));
     }
 
-    /// An event has come.
+    /// Counts an event.
     pub(crate) fn takes_one(&self) {
         self.taken.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether anybody needs the server.
+    /// Returns the daemon's work at this moment.
     pub(crate) fn activity(&self) -> Activity {
         let stats = self.runtime.stats();
         let owed = stats.plugins.iter().map(|plugin| plugin.ready + plugin.running + plugin.waiting).sum();
@@ -128,12 +129,12 @@ impl Shared {
         Activity { sessions: stats.sessions, connections, owed, taken }
     }
 
-    /// What is active, owed and wrong.
+    /// Returns what is active, owed and wrong.
     pub(crate) fn status(&self) -> Status {
         self.status_with(&self.health(None))
     }
 
-    /// The same, with this health of every plugin.
+    /// Returns the status with this health of every plugin.
     pub(crate) fn status_with(&self, health: &[Health]) -> Status {
         let stats = self.runtime.stats();
         let plugins: Vec<PluginStatus> = stats.plugins.into_iter().map(PluginStatus::from).collect();
@@ -168,7 +169,8 @@ impl Shared {
         }
     }
 
-    /// How the last calls of each plugin went that is installed, for this tenant; none: for all. What was taken out fails no more.
+    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. An uninstalled
+    /// plugin fails no more.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         let stats = self.runtime.stats();
         let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
@@ -178,12 +180,12 @@ impl Shared {
         health
     }
 
-    /// What an operator should look at, with these plugins and their health.
+    /// Returns the findings, with these plugins and their health.
     pub(crate) fn findings(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
         findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health)
     }
 
-    /// What there is now, for `/metrics`.
+    /// Returns the state for `/metrics`.
     pub(crate) fn scraped(&self) -> Scraped {
         let stats = self.runtime.stats();
         let kinds = self.owners.counts().into_iter().map(|(kind, counts)| (kind.to_string(), counts));

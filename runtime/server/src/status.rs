@@ -1,97 +1,98 @@
-//! What `lastword status` shows.
+//! The status that `lastword status` shows.
 
 use lastword::{Durability, PluginStats};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is active, owed and wrong, as `GET /v1/status` and [`Server::status`](crate::Server::status) say it.
+/// The status: what is active, owed and wrong, as in `GET /v1/status` and [`Server::status`](crate::Server::status).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The version of the program that serves.
     pub version: String,
-    /// Its process.
+    /// The daemon's process id.
     pub pid: u32,
-    /// For how long it has served, in seconds.
+    /// The time since the daemon's start, in seconds.
     pub uptime_s: u64,
-    /// The name that its deliveries carry.
+    /// The journal's name, which its deliveries carry.
     pub journal: String,
     /// `disk`, or `memory`, whose deliveries are lost with the process.
     pub durability: String,
-    /// Whether it takes no new sessions, because it is about to leave.
+    /// Whether the daemon takes no new sessions, because it is about to exit.
     pub draining: bool,
     /// Active sessions.
     pub sessions: u64,
-    /// Active sessions that an owner is known of.
+    /// Active sessions with a known owner.
     pub owned_sessions: u64,
-    /// The owners that are alive, by kind.
+    /// The live owners, by kind.
     pub owners: Vec<OwnerCount>,
     /// When the last hook of each kind of owner came, since the start.
     #[serde(default)]
     pub last_hooks: Vec<LastHook>,
-    /// Owners that are dead, and whose sessions end when their grace is over.
+    /// Dead owners whose sessions end when their grace is over.
     pub owners_in_grace: u64,
     /// Owners that died, since the start.
     pub owners_lost: u64,
     /// `session-end` deliveries that are owed, or that active sessions will owe.
     pub undelivered_ends: u64,
-    /// The plugins, and others of which deliveries are left.
+    /// The installed plugins, and uninstalled ones that deliveries are left for.
     pub plugins: Vec<PluginStatus>,
-    /// Bytes that plugins have stored and that are not written yet.
+    /// Bytes that plugins have stored and that the journal has not written yet.
     pub unwritten_bytes: u64,
     /// Open connections.
     pub connections: u64,
-    /// Calls that can be under way at once.
+    /// Calls that can run at once.
     #[serde(default)]
     pub slots: u32,
-    /// Why they are not more: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space` or `least`.
+    /// The reason for their number: `configured`, `default`, `memory`, `mappings`, `descriptors`, `address-space` or
+    /// `least`.
     #[serde(default)]
     pub slots_bound: String,
-    /// Where a browser finds the daemon's page.
+    /// The addresses of the daemon's page.
     #[serde(default)]
     pub pages: Vec<String>,
-    /// What an operator should look at, a sentence each. Empty when all is well.
+    /// The findings that an operator should look at, a sentence each. Empty when all is well.
     pub wrong: Vec<String>,
 }
 
-/// How many owners of a kind there are.
+/// The number of owners of a kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OwnerCount {
-    /// The kind, e.g. `claude-code`; empty for owners that have not said theirs.
+    /// The kind, e.g. `claude-code`. Empty for owners that have not said theirs.
     pub kind: String,
-    /// Owners.
+    /// The number of owners.
     pub owners: u64,
     /// Their active sessions.
     pub sessions: u64,
 }
 
-/// When a kind of owner was heard of last.
+/// The last hook of a kind of owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastHook {
     /// The kind, e.g. `claude-code`.
     pub kind: String,
-    /// When its last hook came, in UTC.
+    /// When the kind's last hook came, in UTC.
     pub at: String,
 }
 
-/// What one plugin is owed.
+/// The deliveries that one plugin is owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PluginStatus {
-    /// Its name.
+    /// The plugin's name.
     pub plugin: String,
-    /// The tenant that it belongs to, if it is scoped.
+    /// The tenant of a scoped plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Whether it is installed.
+    /// Whether the plugin is installed.
     pub installed: bool,
     /// Deliveries that may begin.
     pub ready: u64,
-    /// Deliveries that it is being called with.
+    /// Deliveries in running calls.
     pub running: u64,
-    /// Deliveries that wait, for a retry for instance.
+    /// Deliveries that wait, for instance for a retry.
     pub waiting: u64,
-    /// Deliveries that were given up.
+    /// Dead deliveries.
     pub dead: u64,
-    /// Deliveries for tenants that it is not installed for.
+    /// Deliveries for tenants that the plugin is not installed for.
     pub orphaned: u64,
 }
 
@@ -110,7 +111,7 @@ impl From<PluginStats> for PluginStatus {
     }
 }
 
-/// The word for where the journal is.
+/// Returns the word for the journal's durability.
 pub(crate) fn durability(durability: Durability) -> &'static str {
     match durability {
         Durability::Disk => "disk",

@@ -15,21 +15,22 @@ pub enum TlsError {
     /// The certificates are no PEM.
     #[error("the certificate cannot be read: it must be PEM, with -----BEGIN CERTIFICATE-----: {0}")]
     Certificate(rustls::pki_types::pem::Error),
-    /// There is none.
+    /// There is no certificate.
     #[error("there is no certificate in the file: it must be PEM, with -----BEGIN CERTIFICATE-----")]
     NoCertificate,
     /// The key is no PEM.
     #[error("the private key cannot be read: it must be PEM, with -----BEGIN PRIVATE KEY-----: {0}")]
     Key(rustls::pki_types::pem::Error),
-    /// They do not belong together, or are not what TLS can use.
+    /// The certificates and the key do not match, or TLS cannot use them.
     #[error("the certificate and the key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
-/// What a TCP listener needs for TLS 1.2 and 1.3: a certificate with those that it is signed with, and its key, both in PEM.
+/// Makes a TCP listener's configuration for TLS 1.2 and 1.3 from a certificate with its chain and from its key, both in
+/// PEM.
 ///
 /// # Errors
-/// When they cannot be read, or do not belong together.
+/// When the PEM cannot be read, or the certificate and the key do not match.
 pub fn tls_config(certificates: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(certificates).collect();
     let chain = chain.map_err(TlsError::Certificate)?;

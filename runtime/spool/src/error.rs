@@ -13,15 +13,15 @@ use crate::private_directory::NotPrivate;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SpoolError {
-    /// Others could put events into the directory.
+    /// Other users could put events into the directory.
     #[error("the spool {} cannot be used: {why}; name another directory with --spool", printable_path(directory))]
     NotPrivate {
         /// The spool's directory.
         directory: PathBuf,
-        /// What is wrong with it.
+        /// The directory's problem.
         why: NotPrivate,
     },
-    /// There is no room for one more event. What is there is kept.
+    /// There is no room for one more event. The waiting events are kept.
     #[error(
         "the spool {} is full: {events} events of {bytes} bytes wait, and {MAX_EVENTS} of \
          {MAX_EVENTS_BYTES} bytes may; start `lastword serve`, which takes them in",
@@ -30,21 +30,21 @@ pub enum SpoolError {
     Full {
         /// The spool's directory.
         directory: PathBuf,
-        /// Events that wait.
+        /// The number of waiting events.
         events: usize,
-        /// Their bytes.
+        /// The size of the waiting events, in bytes.
         bytes: u64,
     },
-    /// There is no room for one more event that is refused.
+    /// There is no room for one more refused event.
     #[error("{} holds as many events as are kept: look at them, and remove them", printable_path(directory))]
     KeptFull {
         /// The directory.
         directory: PathBuf,
     },
-    /// No daemon would take it.
+    /// No daemon would take a payload of this size.
     #[error("the payload has {bytes} bytes, and may have {MAX_PAYLOAD_BYTES}")]
     TooLarge {
-        /// The payload's bytes.
+        /// The payload's size, in bytes.
         bytes: usize,
     },
     /// Another daemon takes the events in.
@@ -56,17 +56,17 @@ pub enum SpoolError {
     /// The operating system refused.
     #[error("cannot {during} {}: {why}", printable_path(path))]
     Io {
-        /// What was being done: "write", "remove", …
+        /// The operation: "write", "remove", …
         during: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         why: io::Error,
     },
 }
 
 impl SpoolError {
-    /// For `map_err`.
+    /// Makes a closure for `map_err`.
     pub(crate) fn io(during: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |why| Self::Io { during, path, why }

@@ -1,4 +1,4 @@
-//! An event on its way to a daemon.
+//! An event that waits for a daemon.
 
 use lastword_events::text::clip_chars;
 use lastword_process::{Process, pid_namespace};
@@ -8,38 +8,38 @@ use crate::limits::MAX_TEXT_CHARS;
 use crate::stamp::{Stamp, wall_ms};
 use crate::version;
 
-/// An event on its way to a daemon: a hook's payload as its owner wrote it, and what the hook knew beside it. Nothing
-/// of the hook's environment is among it.
+/// An event that waits for a daemon: a hook's payload as its owner wrote it, and the hook's further information. It
+/// contains nothing of the hook's environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpooledEvent {
-    /// Whose payload it is: a word for `--from`, e.g. `claude-code`.
+    /// The payload's owner: a word for `--from`, e.g. `claude-code`.
     pub owner: String,
-    /// The owner's name for the event, where the payload does not say it.
+    /// The owner's name for the event, if the payload does not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// What no other event has: the text of its [`Stamp`]. An event that was handed over before has the same one.
+    /// A unique id: the text of its [`Stamp`]. An event that was handed over before keeps its id.
     pub op_id: String,
-    /// The agent's process, as far as the hook could tell.
+    /// The agent's process, if the hook could find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
-    /// The pid namespace of the hook, in which the process has its number. None where all processes are in one.
+    /// The pid namespace of the hook, which the process's pid belongs to. `None` if all processes are in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<u64>,
-    /// The version of the program that has written it.
+    /// The version of the program that wrote the event.
     #[serde(default)]
     pub version: String,
-    /// When it came, in milliseconds since 1970.
+    /// When the event came, in milliseconds since 1970.
     pub wall_ms: u64,
-    /// Why no daemon takes it. Only what is kept for people has one.
+    /// Why no daemon takes the event. Only an event that is kept for people has a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// What the owner wrote.
+    /// The owner's payload.
     #[serde(skip)]
     pub payload: Vec<u8>,
 }
 
 impl SpooledEvent {
-    /// An event that comes now. The other fields are for who knows more of it.
+    /// Makes an event that comes now. Set the other fields if they are known.
     #[must_use]
     pub fn new(owner: &str, stamp: &Stamp, payload: Vec<u8>) -> Self {
         Self {
@@ -55,20 +55,20 @@ impl SpooledEvent {
         }
     }
 
-    /// The agent's process, if its number means the same process here. In a container it means another one, or none:
-    /// that would be taken for the agent's death.
+    /// Returns the agent's process, if its pid means the same process here. In a container the pid means another
+    /// process, or none, which would look like the agent's death.
     #[must_use]
     pub fn process_here(&self) -> Option<&Process> {
         self.process.as_ref().filter(|_| self.pid_namespace == pid_namespace())
     }
 
-    /// With the owner's name for the event.
+    /// Sets the owner's name for the event.
     #[must_use]
     pub fn named(self, event: Option<&str>) -> Self {
         Self { event: event.map(clipped), ..self }
     }
 
-    /// With the reason why no daemon takes it.
+    /// Sets the reason why no daemon takes the event.
     #[must_use]
     pub fn refused_for(self, why: &str) -> Self {
         Self { refused: Some(clipped(why)), ..self }

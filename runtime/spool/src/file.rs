@@ -1,4 +1,4 @@
-//! A file that is whole or not there, and private.
+//! Private files that are written completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -9,14 +9,14 @@ use rustix::fs::OFlags;
 
 const MODE: u32 = 0o600;
 
-/// What is not there is not made through a link, and a pipe of that name is not waited for.
+/// Creates no file through a link, and does not wait for a pipe of that name.
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
 
-/// Added to a name, before and after, while its file is written.
+/// Added before and after a file's name while the file is written.
 pub(crate) const UNFINISHED: (&str, &str) = (".", ".tmp");
 
-/// Writes it, under another name until it is whole. It is not on the disk yet: power that fails may leave a part of it,
-/// which its checksum tells.
+/// Writes a file, under another name until it is complete. The file is not synced: after a power failure a part of it
+/// may be left, which its checksum reveals.
 pub(crate) fn write(directory: &Path, name: &str, content: &[u8]) -> io::Result<File> {
     let unfinished = directory.join(format!("{}{name}{}", UNFINISHED.0, UNFINISHED.1));
     let written =
@@ -33,16 +33,16 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Puts the names in a directory on the disk.
+/// Syncs the names in a directory.
 pub(crate) fn sync(directory: &Path) -> io::Result<()> {
     match File::open(directory) {
-        // Who may make something there, and not look at it, has to leave that to the system.
+        // A user who may create files there, but not read the directory, leaves this to the system.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         opened => opened?.sync_all(),
     }
 }
 
-/// Reads a plain file, and one byte more than `most` of a longer one.
+/// Reads a plain file. Returns one byte more than `most` of a longer one.
 pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(FLAGS).open(path)?;
     if !file.metadata()?.is_file() {
@@ -53,7 +53,7 @@ pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a file that is locked, and makes it where it is missing.
+/// Opens a lock file, and creates it if it is missing.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).custom_flags(FLAGS).open(path)
 }

@@ -1,5 +1,5 @@
-//! The content of an event's file: a line that says how long the rest is and what its checksum is, a line of JSON, and
-//! the payload's bytes as they came.
+//! The format of an event's file: a line with the length and the checksum of the rest, a line of JSON, and the
+//! payload's bytes as they came.
 //!
 //! ```text
 //! lastword-spool 1 142 9f86d081884c7d65…
@@ -12,16 +12,16 @@ use sha2::{Digest as _, Sha256};
 use crate::event::SpooledEvent;
 use crate::limits::{MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
-/// What every file begins with: its magic, and the version of what follows.
+/// The beginning of every file: its magic, and the version of the format.
 const MAGIC: &str = "lastword-spool 1 ";
 
-/// Bytes of the first line at most: the magic, a length, a checksum in hexadecimal, and what is between.
+/// The longest first line, in bytes: the magic, a length, a checksum in hexadecimal, and separators.
 const MAX_FIRST_LINE_BYTES: usize = 128;
 
-/// Bytes of a whole file at most.
+/// The largest file, in bytes.
 pub(crate) const MAX_FILE_BYTES: usize = MAX_FIRST_LINE_BYTES + MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 
-/// The content of its file.
+/// Encodes an event as a file.
 pub(crate) fn encode(event: &SpooledEvent) -> serde_json::Result<Vec<u8>> {
     let mut body = serde_json::to_vec(event)?;
     body.push(b'\n');
@@ -31,10 +31,10 @@ pub(crate) fn encode(event: &SpooledEvent) -> serde_json::Result<Vec<u8>> {
     Ok(file)
 }
 
-/// What a file says.
+/// Parses a file.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The file's mistake.
 pub(crate) fn decode(file: &[u8]) -> Result<SpooledEvent, String> {
     let (first, body) = split_line(file).ok_or("it has no whole line")?;
     let first = std::str::from_utf8(first).ok().and_then(|first| first.strip_prefix(MAGIC));

@@ -1,4 +1,4 @@
-//! What is kept for people: damaged files, and events that no daemon takes.
+//! Files that are kept for people: damaged files, and events that no daemon takes.
 
 use std::fs;
 use std::io;
@@ -13,21 +13,21 @@ use crate::format::{MAX_FILE_BYTES, decode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Kept {
-    /// Where it is.
+    /// The file's path.
     pub path: PathBuf,
-    /// What it says, if it can be read.
+    /// The event, if the file can be read.
     pub event: Option<SpooledEvent>,
 }
 
-/// Whether no other file may be kept: there are so many already, or they have so many bytes.
+/// Whether the folder has reached its bound of files or of bytes.
 pub(crate) fn is_full(folder: &Path, most: usize, most_bytes: u64) -> Result<bool, SpoolError> {
     let paths = paths(folder)?;
-    // One that is gone meanwhile has none.
+    // A file that is gone meanwhile has none.
     let bytes = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
     Ok(paths.len() >= most || paths.iter().map(bytes).fold(0, u64::saturating_add) >= most_bytes)
 }
 
-/// The files, in the order of their names.
+/// Returns the files, in the order of their names.
 pub(crate) fn list(folder: &Path) -> Result<Vec<Kept>, SpoolError> {
     let mut paths = paths(folder)?;
     paths.sort();

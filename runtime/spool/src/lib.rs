@@ -1,8 +1,8 @@
 //! A durable spool of hook events.
 //!
-//! A hook is a process that lives for milliseconds. What it cannot hand over to a daemon it puts here: one file for
-//! each event, on the disk before the hook leaves if the disk is in time. The daemon takes the files in, in their order, and removes each once
-//! its event is on record.
+//! A hook is a process that lives for milliseconds. If it cannot hand its event to a daemon, it writes the event here:
+//! one file for each event, synced before the hook exits if the disk is fast enough. The daemon takes the files in, in
+//! order, and removes each once its event is on record.
 //!
 //! ```
 //! use lastword_spool::{Reader, Spool, SpooledEvent, Stamp};
@@ -32,15 +32,15 @@
 //! |---|---|
 //! | `….event` | an event that waits. Its name says when it came, so names sort in order |
 //! | `.….tmp` | an event that is being written |
-//! | `damaged/` | what could not be read; kept for people |
-//! | `refused/` | what no daemon takes, with the reason; kept for people |
+//! | `damaged/` | files that could not be read; kept for people |
+//! | `refused/` | events that no daemon takes, with the reason; kept for people |
 //! | `reader.lock` | locked by the daemon that takes the spool in |
 //!
-//! Files have mode 0600, in directories of 0700, and nothing of a process's environment is in them.
+//! Files have mode 0600, in directories of 0700, and contain nothing of a process's environment.
 //!
 //! # What it is not for
 //!
-//! It knows no sessions: what an event says, and whether it comes twice, is for who takes it in.
+//! The crate knows no sessions. Its caller interprets events, and detects duplicates.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! The names of events' files: they sort in order, and say how large each is, so that a full spool is seen without
-//! looking at every file.
+//! The names of events' files. They sort in order, and contain each file's size, so that a full spool is detected
+//! without reading every file's metadata.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::fmt;
 use crate::event::SpooledEvent;
 use crate::stamp::{NO_BOOT, Stamp, number};
 
-/// What every event's file ends with.
+/// The ending of every event's file.
 pub(crate) const ENDING: &str = ".event";
 
 /// The name of an event's file.
@@ -16,15 +16,15 @@ pub(crate) const ENDING: &str = ".event";
 pub struct EventName {
     pub(crate) stamp: String,
     pub(crate) boot: String,
-    /// Milliseconds since 1970 by the wall clock: the order of boots.
+    /// Milliseconds since 1970 by the wall clock, which orders boots.
     pub(crate) wall_ms: u64,
     /// The file's size.
     pub(crate) bytes: u64,
 }
 
 impl EventName {
-    /// That of an event's file with so many bytes. An `op_id` that is no stamp, which is somebody's own, gets one of
-    /// now.
+    /// Makes the name of an event's file of this size. An `op_id` that is no stamp, because the user set it, gets a
+    /// stamp of now.
     pub(crate) fn of(event: &SpooledEvent, bytes: usize) -> Self {
         let stamp = Stamp::parse(&event.op_id).unwrap_or_else(Stamp::now);
         Self::new(&stamp, event.wall_ms, bytes)
@@ -35,7 +35,7 @@ impl EventName {
         Self { stamp: stamp.to_string(), boot: stamp.boot.clone(), wall_ms, bytes }
     }
 
-    /// None when it is not the name of an event's file.
+    /// Parses a name. `None` if it is not an event's.
     pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let name = name.to_str()?.strip_suffix(ENDING)?;
         let (name, bytes) = name.rsplit_once('.')?;
@@ -53,9 +53,8 @@ impl fmt::Display for EventName {
     }
 }
 
-/// Puts names in the order in which their events came. What came in another boot comes before what came in this one,
-/// and boots come in the order of the wall clock. Where a boot has no name all of them look like one, and there the wall
-/// clock comes first.
+/// Sorts names in the order in which their events came. Events of other boots come before those of this one, and boots
+/// are ordered by the wall clock. If boots have no names, all of them look like one, and the wall clock comes first.
 pub(crate) fn sort(names: &mut [EventName], this_boot: &str) {
     let mut first = HashMap::<String, u64>::new();
     for name in names.iter() {
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn events_of_earlier_boots_come_first_and_boots_in_the_order_of_the_wall_clock() {
-        // The wall clock went back in the middle of this boot, and no order depends on that.
+        // The wall clock went back during this boot, which must not affect the order.
         let mut names = vec![
             name("this", 2, 10),
             name("this", 1, 5_000),
@@ -108,7 +107,7 @@ mod tests {
 
     #[test]
     fn where_a_boot_has_no_name_events_come_in_the_order_of_the_wall_clock() {
-        // Those of 2 000 ms came after a restart, which began the clock of the boot again.
+        // Those of 2 000 ms came after a restart, which reset the clock of the boot.
         let mut names = vec![name(NO_BOOT, 5, 2_000), name(NO_BOOT, 90, 1_000), name(NO_BOOT, 6, 2_000)];
         sort(&mut names, NO_BOOT);
         let walls: Vec<(u64, bool)> =

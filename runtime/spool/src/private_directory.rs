@@ -1,4 +1,4 @@
-//! A directory in which nobody but its owner can change anything.
+//! A directory that only its owner can change.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -10,21 +10,21 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use thiserror::Error;
 
-/// For its owner alone.
+/// Only the owner.
 const MODE: u32 = 0o700;
 
-/// What others of the system may do, in the bits of a mode.
+/// The permissions of other users, as bits of a mode.
 const OTHERS: u32 = 0o077;
 
-/// What lets others put files there, or take some away.
+/// The permissions that let other users add or remove files.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// What is done with a directory of ours that others may enter.
+/// The treatment of a directory of ours that other users may enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loose {
     /// Its mode becomes 0700.
     Tighten,
-    /// It is refused if others may write to it, and left as it is if they may only read.
+    /// Refuses the directory if other users may write to it. Leaves it as it is if they may only read.
     Refuse,
 }
 
@@ -32,25 +32,25 @@ pub enum Loose {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NotPrivate {
-    /// Something else has its name.
+    /// A link or a file has its name.
     #[error("it is a link, or no directory")]
     Link,
-    /// Another user has made it.
+    /// Another user owns it.
     #[error("it belongs to user {0}")]
     Foreign(u32),
-    /// Others can put files there.
+    /// Other users can put files there.
     #[error("others can write to it (mode {0:04o}): chmod go-w")]
     Writable(u32),
-    /// It cannot be made or looked at.
+    /// It cannot be made or opened.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Makes the directory with mode 0700, where it is missing, and opens it. What was opened is what is looked at and
-/// changed: whoever made it cannot put another in its place meanwhile.
+/// Makes the directory with mode 0700 if it is missing, and opens it. Checks and changes the opened directory, so that
+/// nobody can replace it meanwhile.
 ///
 /// # Errors
-/// Why it is not this user's alone, or cannot be made.
+/// Why it is not private to this user, or cannot be made.
 pub fn open_private(directory: &Path, loose: Loose) -> Result<File, NotPrivate> {
     make(directory)?;
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -72,7 +72,7 @@ pub fn open_private(directory: &Path, loose: Loose) -> Result<File, NotPrivate> 
     Ok(opened)
 }
 
-/// The directories that get a new name in them when this one is made; none when it is there.
+/// Returns the directories that get a new entry when this one is made. Empty if it exists.
 pub(crate) fn parents_of_missing(directory: &Path) -> Vec<PathBuf> {
     let missing = directory.ancestors().take_while(|directory| !directory.exists());
     let parents = missing.filter_map(Path::parent).map(|parent| match parent.as_os_str().is_empty() {
@@ -82,7 +82,7 @@ pub(crate) fn parents_of_missing(directory: &Path) -> Vec<PathBuf> {
     parents.collect()
 }
 
-/// A file of that name, and a link that leads nowhere, are what they are: opening it says so.
+/// Makes the directory. A file of that name, or a dangling link, is reported when it is opened.
 fn make(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(MODE).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(mode(&target), 0o755);
     }
 
-    /// Only who may give a directory away can try it.
+    /// Only a user who may give a directory away can run this.
     #[test]
     fn a_directory_of_another_user_is_refused() {
         let dir = tempfile::tempdir().unwrap();

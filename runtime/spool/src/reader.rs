@@ -1,4 +1,4 @@
-//! What takes the events of a spool in. There is one at a time.
+//! The reader of a spool, which takes its events in. There is one at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
@@ -21,24 +21,24 @@ use crate::name::EventName;
 use crate::spool::{Spool, make_private};
 use crate::stamp::wall_ms;
 
-/// What takes the events of a spool in: the only one, until it is dropped or [released](Self::release).
+/// The reader of a spool: the only one, until it is dropped or [released](Self::release).
 #[derive(Debug)]
 pub struct Reader {
     spool: Spool,
     lock: File,
-    /// Damaged files for which there is no room in their folder. They stay where they are.
+    /// Damaged files for which the folder has no room. They stay in place.
     left: Mutex<HashSet<String>>,
     /// Files that could not be read the last time, and since when.
     failing: Mutex<HashMap<String, Instant>>,
-    /// What is to be told to people, a sentence each.
+    /// Warnings for people, a sentence each.
     warnings: Mutex<Vec<String>>,
 }
 
 impl Reader {
-    /// Begins to take a spool in. Its directory is made where it is missing.
+    /// Begins to take a spool in. Makes its directory if it is missing.
     ///
     /// # Errors
-    /// When another daemon does so already, or the directory is not this user's alone to write to.
+    /// When another daemon does so already, or other users can write to the directory.
     pub fn begin(spool: &Spool) -> Result<Self, SpoolError> {
         spool.make()?;
         let path = spool.reader_lock();
@@ -50,13 +50,13 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The spool that it takes in.
+    /// Returns the spool.
     #[must_use]
     pub fn spool(&self) -> &Spool {
         &self.spool
     }
 
-    /// What waits, in the order in which it came.
+    /// Returns the waiting events, in the order in which they came.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -70,11 +70,11 @@ impl Reader {
         Ok(waiting.names.into_iter().filter(|name| !left.contains(&name.to_string())).collect())
     }
 
-    /// What an event's file says; none when it is not there any more, or is damaged: then it is put aside, and a
+    /// Reads an event. `None` if its file is gone, or damaged: a damaged file is set aside, and a
     /// [warning](Self::warnings) names it.
     ///
     /// # Errors
-    /// When it cannot be read now, and perhaps later. The first time a warning says so.
+    /// When it cannot be read now, but perhaps later. The first time adds a warning.
     pub fn read(&self, name: &EventName) -> Result<Option<SpooledEvent>, SpoolError> {
         let file = name.to_string();
         let path = self.spool.directory().join(&file);
@@ -103,7 +103,7 @@ impl Reader {
                 Ok(None)
             }
             Err((why, false)) => {
-                // One that is young is no news.
+                // A young file is not reported.
                 let is_news = self.fails_for(&file).is_none();
                 lock(&self.failing).entry(file).or_insert_with(Instant::now);
                 if is_news && why.kind() != io::ErrorKind::InvalidData {
@@ -118,7 +118,7 @@ impl Reader {
     /// Removes an event that is on record.
     ///
     /// # Errors
-    /// When it cannot be removed: then it comes again, under the same `op_id`.
+    /// When it cannot be removed. The event then comes again, under the same `op_id`.
     pub fn remove(&self, name: &EventName) -> Result<(), SpoolError> {
         let path = self.spool.directory().join(name.to_string());
         match fs::remove_file(&path) {
@@ -127,36 +127,36 @@ impl Reader {
         }
     }
 
-    /// Keeps an event that no daemon takes, with the reason, and removes it from those that wait. Where no more are
-    /// kept it is removed all the same, and a [warning](Self::warnings) says so.
+    /// Keeps an event that no daemon takes, with the reason, and removes it from the waiting events. If no more can be
+    /// kept, removes it all the same, and adds a [warning](Self::warnings).
     ///
     /// # Errors
-    /// When it cannot be kept now: then it waits still.
+    /// When it cannot be kept now. The event then still waits.
     pub fn refuse(&self, name: &EventName, event: SpooledEvent, why: &str) -> Result<(), SpoolError> {
         match self.spool.keep_refused(&event.refused_for(why)) {
             Err(full @ SpoolError::KeptFull { .. }) => self.warn(format!("an event is not kept: {full}")),
-            // Only then is it removed.
+            // Removed only after the sync.
             kept => kept?.sync()?,
         }
         self.remove(name)
     }
 
-    /// What people should be told since the last call, a sentence each.
+    /// Returns the warnings since the last call, a sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.warnings))
     }
 
-    /// Another may take the spool in from now on. Whoever puts an event into it and then finds that nobody does knows
-    /// that this one has not seen it, unless it is seen when the spool is [looked at](Spool::is_empty) now.
+    /// Lets another reader take the spool in from now on. A writer that puts an event into the spool and then finds no
+    /// reader knows that this one may have missed it, unless this one [looks](Spool::is_empty) now.
     ///
     /// # Errors
-    /// When the system does not let the lock go; the end of the process does.
+    /// When the system does not release the lock. The end of the process does.
     pub fn release(&self) -> Result<(), SpoolError> {
         self.lock.unlock().map_err(SpoolError::io("unlock", &self.spool.reader_lock()))
     }
 
-    /// Moves a file to those that are kept because they are damaged. It is never deleted.
+    /// Moves a damaged file to the folder of damaged files. It is never deleted.
     fn set_aside(&self, name: &str, path: &Path, why: &str) {
         let folder = self.spool.damaged_folder();
         let moved = make_private(&folder).and_then(|_| match kept::is_full(&folder, MAX_DAMAGED, MAX_KEPT_BYTES)? {
@@ -179,12 +179,12 @@ impl Reader {
         }
     }
 
-    /// For how long this file has not been readable.
+    /// Returns for how long this file has not been readable.
     fn fails_for(&self, file: &str) -> Option<Duration> {
         lock(&self.failing).get(file).map(Instant::elapsed)
     }
 
-    /// What writers have left that were killed. Nobody was told that it is kept.
+    /// Removes unfinished files of killed writers, whose hooks did not report success.
     fn remove_unfinished(&self) {
         remove_unfinished_in(self.spool.directory());
         remove_unfinished_in(&self.spool.refused_folder());
@@ -209,18 +209,18 @@ fn remove_unfinished_in(directory: &Path) {
     }
 }
 
-/// Whether a file that cannot be read for this reason never can: it is no plain file, or not for us to read.
+/// Whether a file can never be read, for this reason: it is no plain file, or this user may not read it.
 fn will_stay(error: &io::Error, path: &Path) -> bool {
     let is_foreign = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied);
     is_foreign || error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) || is_link(path)
 }
 
-/// Whether an event came a moment ago. One of the future came before the clock was set.
+/// Whether an event came a moment ago. An event in the future is old: the clock was set.
 fn is_young(name: &EventName) -> bool {
     Duration::from_millis(wall_ms().abs_diff(name.wall_ms)) < YOUNG
 }
 
-/// A hook may look at the lock at this moment, which takes it microseconds.
+/// Takes the lock. Retries, because a hook may hold it for some microseconds.
 fn take(file: &File, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
@@ -232,10 +232,10 @@ fn take(file: &File, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
     Err(SpoolError::Taken { directory: spool.directory().to_owned() })
 }
 
-/// Nobody tells when a lock is free.
+/// Pauses, because no event tells when a lock is free.
 fn pause() {
     let time = Timespec::try_from(LOCK_PAUSE).ok();
-    // A signal makes it shorter.
+    // A signal may end the pause earlier.
     poll(&mut [], time.as_ref()).ok();
 }
 

@@ -1,4 +1,4 @@
-//! Where a spool is, and what can be seen of it without taking it in.
+//! The place of a spool, and its state without taking it in.
 
 use std::fs::{self, TryLockError};
 use std::io;
@@ -15,49 +15,49 @@ use crate::stamp::this_boot;
 use crate::writer::Writer;
 use crate::written::{Written, sync_directories};
 
-/// The folder of what could not be read.
+/// The folder of files that could not be read.
 const DAMAGED: &str = "damaged";
-/// The folder of what no daemon takes.
+/// The folder of events that no daemon takes.
 const REFUSED: &str = "refused";
-/// What the daemon holds locked that takes the events in.
+/// The file that the daemon which takes the events in holds locked.
 const READER_LOCK: &str = "reader.lock";
 
-/// A spool, which may not be there yet.
+/// A spool, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spool {
     directory: PathBuf,
 }
 
-/// What waits in a spool.
+/// The waiting files of a spool.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     pub(crate) names: Vec<EventName>,
-    /// Files that end as an event's does, and whose names say nothing.
+    /// Files with an event's ending and an invalid name.
     pub(crate) strange: Vec<PathBuf>,
 }
 
 impl Spool {
-    /// The spool in this directory. Nothing is made or looked at yet.
+    /// Makes the spool of this directory. Creates and reads nothing yet.
     #[must_use]
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
 
-    /// Where it is.
+    /// Returns the directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Makes the directory where it is missing, and looks whether it is this user's alone to write to.
+    /// Makes the directory if it is missing, and checks that only this user can write to it.
     ///
     /// # Errors
-    /// When it is not, or the disk fails.
+    /// When other users can, or the disk fails.
     pub fn make(&self) -> Result<(), SpoolError> {
         sync_directories(&make_private(&self.directory)?)
     }
 
-    /// What puts events into it.
+    /// Returns a writer of events.
     ///
     /// # Errors
     /// As [`make`](Self::make), or when the directory cannot be read.
@@ -69,7 +69,7 @@ impl Spool {
     /// Whether no event waits.
     ///
     /// # Errors
-    /// When the directory cannot be read. One that is not there is empty.
+    /// When the directory cannot be read. A missing one is empty.
     pub fn is_empty(&self) -> Result<bool, SpoolError> {
         let Some(entries) = self.entries()? else { return Ok(true) };
         for entry in entries {
@@ -81,18 +81,18 @@ impl Spool {
         Ok(true)
     }
 
-    /// How many events wait.
+    /// Returns the number of waiting events.
     ///
     /// # Errors
-    /// When the directory cannot be read. One that is not there is empty.
+    /// When the directory cannot be read. A missing one is empty.
     pub fn waiting(&self) -> Result<usize, SpoolError> {
         Ok(self.look()?.names.len())
     }
 
-    /// Whether some daemon takes the events in now.
+    /// Whether a daemon takes the events in now.
     ///
     /// # Errors
-    /// When the lock cannot be looked at.
+    /// When the lock cannot be tested.
     pub fn has_reader(&self) -> Result<bool, SpoolError> {
         let path = self.reader_lock();
         let lock = match file::open_lock(&path) {
@@ -106,10 +106,10 @@ impl Spool {
         }
     }
 
-    /// Keeps an event that no daemon takes, for people. Its [`refused`](SpooledEvent::refused) says why.
+    /// Keeps an event that no daemon takes, for people. Its [`refused`](SpooledEvent::refused) has the reason.
     ///
     /// # Errors
-    /// When as many are kept as may be, or it cannot be written.
+    /// When the bound is reached, or the event cannot be written.
     pub fn keep_refused(&self, event: &SpooledEvent) -> Result<Written, SpoolError> {
         let mut unsynced = make_private(&self.directory)?;
         let folder = self.refused_folder();
@@ -122,7 +122,7 @@ impl Spool {
         Ok(written)
     }
 
-    /// Events that no daemon takes, the first first.
+    /// Returns the events that no daemon takes, the oldest first.
     ///
     /// # Errors
     /// When they cannot be listed.
@@ -130,7 +130,7 @@ impl Spool {
         kept::list(&self.refused_folder())
     }
 
-    /// Files that could not be read, the first first.
+    /// Returns the files that could not be read, the oldest first.
     ///
     /// # Errors
     /// When they cannot be listed.
@@ -150,7 +150,7 @@ impl Spool {
         self.directory.join(READER_LOCK)
     }
 
-    /// What waits, in order.
+    /// Returns the waiting files, in order.
     pub(crate) fn look(&self) -> Result<Waiting, SpoolError> {
         let mut waiting = Waiting::default();
         for entry in self.entries()?.into_iter().flatten() {
@@ -174,13 +174,13 @@ impl Spool {
     }
 }
 
-/// Ends as an event's file does. One that is being written does not.
+/// Whether the name has an event's ending. An unfinished file does not.
 fn is_strange(file: &std::ffi::OsStr) -> bool {
     let file = file.as_encoded_bytes();
     file.ends_with(ENDING.as_bytes()) && !file.starts_with(b".")
 }
 
-/// Makes the directory where it is missing. The directories that have got a new name with it: they are not synced yet.
+/// Makes the directory if it is missing. Returns the directories that got a new entry and are not synced yet.
 pub(crate) fn make_private(directory: &Path) -> Result<Vec<PathBuf>, SpoolError> {
     let parents = parents_of_missing(directory);
     match open_private(directory, Loose::Refuse) {
@@ -189,7 +189,7 @@ pub(crate) fn make_private(directory: &Path) -> Result<Vec<PathBuf>, SpoolError>
     }
 }
 
-/// Writes an event's file, under the name that its `op_id` and its time make.
+/// Writes an event's file, under a name that is made from its `op_id` and its time.
 pub(crate) fn write_event(directory: &Path, event: &SpooledEvent) -> Result<Written, SpoolError> {
     if event.payload.len() > MAX_PAYLOAD_BYTES {
         return Err(SpoolError::TooLarge { bytes: event.payload.len() });

@@ -1,4 +1,4 @@
-//! When an event came, and what no other event has.
+//! Stamps: the time of an event, and a unique id.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -8,18 +8,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lastword_process::Process;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Where nobody can tell which boot it is.
+/// The name of an unknown boot.
 pub(crate) const NO_BOOT: &str = "0";
 
-/// Characters of a boot's name at most: it is a UUID.
+/// The longest name of a boot, in characters: it is a UUID.
 const MAX_BOOT_CHARS: usize = 64;
 
-/// When an event came, in an order that a change of the wall clock does not touch. As text it is the event's `op_id`:
-/// no other event has the same.
+/// The time of an event, in an order that a change of the wall clock does not affect. Its text is the event's `op_id`,
+/// which is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stamp {
     pub(crate) boot: String,
-    /// Nanoseconds since the boot, with those in which the machine slept.
+    /// Nanoseconds since the boot, including sleep of the machine.
     pub(crate) nanos: u64,
     pub(crate) pid: u32,
     pub(crate) counter: u32,
@@ -27,17 +27,17 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// That of an event that comes now.
+    /// Makes the stamp of an event that comes now.
     #[must_use]
     pub fn now() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
-        // Without randomness the rest tells events of one machine apart.
+        // Without randomness the other parts distinguish the events of one machine.
         let random = getrandom::u32().unwrap_or(0);
         Self { boot: this_boot().to_owned(), nanos: nanos_since_boot(), pid: std::process::id(), counter, random }
     }
 
-    /// From its text.
+    /// Parses a stamp.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let boot = parts.next().filter(|boot| is_boot(boot))?.to_owned();
@@ -57,7 +57,7 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// A number with so many digits, and nothing else.
+/// Parses a number of exactly so many digits.
 pub(crate) fn number(text: &str, digits: usize) -> Option<u64> {
     let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()
@@ -68,7 +68,7 @@ fn is_boot(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_BOOT_CHARS && is_plain
 }
 
-/// What tells this boot from others.
+/// Returns the id of this boot.
 pub(crate) fn this_boot() -> &'static str {
     static THIS: OnceLock<String> = OnceLock::new();
     THIS.get_or_init(|| {
@@ -87,7 +87,7 @@ fn nanos_since_boot() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// Milliseconds since 1970, by the wall clock.
+/// Returns milliseconds since 1970, by the wall clock.
 pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,21 +1,21 @@
-//! Versions of this program: whether who has written an event is newer than who reads it.
+//! Compares the version of an event's writer with that of its reader.
 
-/// This program's.
+/// The version of this program.
 pub(crate) const THIS: &str = env!("CARGO_PKG_VERSION");
 
-/// Whether this version is newer than this program. What is no version is not.
+/// Whether this version is newer than this program. False for an invalid version.
 #[must_use]
 pub fn is_newer_than_this(version: &str) -> bool {
     numbers(version).is_some_and(|theirs| Some(theirs) > numbers(THIS))
 }
 
-/// Whether this version is older than this program. What is no version is not.
+/// Whether this version is older than this program. False for an invalid version.
 #[must_use]
 pub fn is_older_than_this(version: &str) -> bool {
     numbers(version).is_some_and(|theirs| Some(theirs) < numbers(THIS))
 }
 
-/// The three numbers of a version.
+/// Parses the three numbers of a version.
 fn numbers(text: &str) -> Option<[u64; 3]> {
     let numbers = text.split(['-', '+']).next()?.split('.').map(str::parse);
     let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;

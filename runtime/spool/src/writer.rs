@@ -1,4 +1,4 @@
-//! What puts events into a spool.
+//! The writer of a spool.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use crate::limits::{COUNT_EVERY, MAX_EVENTS, MAX_EVENTS_BYTES};
 use crate::spool::{Spool, write_event};
 use crate::written::Written;
 
-/// What puts events into a spool. Any number may do so at once.
+/// The writer of a spool. Several may write at once.
 #[derive(Debug)]
 pub struct Writer {
     spool: Spool,
-    /// Events that are written before the next count.
+    /// The number of events to write before the next count.
     uncounted: usize,
-    /// Directories above the spool that have got a new name with it, and are not on the disk yet.
+    /// Directories above the spool that got a new entry and are not synced yet.
     unsynced: Vec<PathBuf>,
 }
 
@@ -25,7 +25,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes an event. It is on the disk when this returns, with its name.
+    /// Writes an event. The event and its name are on the disk when this returns.
     ///
     /// # Errors
     /// As [`put`](Self::put) and [`Written::sync`].
@@ -33,10 +33,10 @@ impl Writer {
         self.put(event)?.sync()
     }
 
-    /// Writes an event, which has its name when this returns, and is on the disk when what is returned is synced.
+    /// Writes an event, which has its name when this returns, and is on the disk when the returned value is synced.
     ///
     /// # Errors
-    /// When there is no room, the payload is too large, or it cannot be written. The event is not in the spool then.
+    /// When there is no room, the payload is too large, or it cannot be written. The event is then not in the spool.
     pub fn put(&mut self, event: &SpooledEvent) -> Result<Written, SpoolError> {
         if self.uncounted == 0 {
             self.count()?;
@@ -47,7 +47,7 @@ impl Writer {
         Ok(written)
     }
 
-    /// Whether there is room. What is there already is kept, so it is the newest that finds none.
+    /// Checks that there is room. Waiting events are kept, so the newest event is refused.
     fn count(&mut self) -> Result<(), SpoolError> {
         let names = self.spool.look()?.names;
         let bytes = names.iter().map(|name| name.bytes).fold(0, u64::saturating_add);

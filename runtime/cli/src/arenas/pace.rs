@@ -1,4 +1,5 @@
-//! How often memory is given back: often while the process works, seldom when it idles, so that an idle process costs nothing.
+//! The pace of returning memory: often while the process works, seldom while it idles, so that an idle process costs
+//! nothing.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{GIVE_BACK_MEMORY, GIVE_BACK_MEMORY_IDLE, IDLE_CPU, IDLE_ROUNDS};
 
-/// Counts the rounds in which the process did nothing worth speaking of.
+/// Counts the rounds in which the process was idle.
 #[derive(Default)]
 pub(super) struct Pace {
     idle_rounds: u32,
@@ -15,13 +16,13 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long to wait until the next round.
+    /// Returns the wait until the next round.
     pub(super) fn next(&mut self) -> Duration {
         let now = clock_gettime(ClockId::ProcessCPUTime);
         self.after(Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0)))
     }
 
-    /// The same, when the process has used so much CPU time since it began.
+    /// Returns the wait, given the process's CPU time since its start.
     fn after(&mut self, used: Duration) -> Duration {
         let idle = used.saturating_sub(self.used) <= IDLE_CPU;
         self.idle_rounds = if idle { self.idle_rounds.saturating_add(1) } else { 0 };

@@ -1,4 +1,4 @@
-//! Catches what a guest prints, so that it can be shown with the rest.
+//! Captures a guest's output, to show it with the rest.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,16 +8,16 @@ use tracing_subscriber::layer::Context;
 
 use crate::logging::{GUEST_TARGET, Parts};
 
-/// Of a component that cannot print.
+/// Shown for a component that cannot print.
 pub(crate) const MUTE: &str = "none: it imports neither wasi:cli/stdout nor stderr. A Rust plugin that was built for \
                                wasm32-unknown-unknown prints into nothing: build it for wasm32-wasip2";
 
-/// Whether a component that imports these can print.
+/// Whether a component with these imports can print.
 pub(crate) fn prints<'a>(mut imports: impl Iterator<Item = &'a str>) -> bool {
     imports.any(|import| ["wasi:cli/stdout@", "wasi:cli/stderr@"].iter().any(|stream| import.starts_with(stream)))
 }
 
-/// One line of a guest's, and whether it was on stderr.
+/// One line of a guest's output, and whether the guest wrote it to stderr.
 pub(crate) struct Printed {
     pub(crate) line: String,
     pub(crate) stderr: bool,

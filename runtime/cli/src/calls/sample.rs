@@ -1,4 +1,4 @@
-//! An event such as an owner's day consists of.
+//! A sample event, like those of an ordinary session.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use lastword_events::{
     SessionCompaction, SessionEnd, SessionStart, Timestamp, Transcript,
 };
 
-/// 2026-11-21T07:00:00.000Z. Fixed, as everything in the sample: the same plugin then uses the same fuel every time.
+/// 2026-11-21T07:00:00.000Z. The whole sample is fixed, so that the same plugin always uses the same fuel.
 const STARTED_AT_MS: i64 = 1_795_244_400_000;
 /// Twelve and a half minutes.
 const DURATION_MS: u32 = 750_000;
 
-/// A call such as an owner's day consists of; `remaining_ms` is the plugin's deadline.
+/// Makes an ordinary call. `remaining_ms` is the plugin's deadline.
 pub(crate) fn call(hook: Hook, plugin: &PluginName, remaining_ms: u32) -> HookCall {
     let event = event(hook);
     let delivery = delivery(&event, plugin, remaining_ms);

@@ -17,7 +17,7 @@ use lastword_events::text::{clip_chars, quoted};
 pub(crate) struct Store(Mutex<BTreeMap<String, Vec<u8>>>);
 
 impl Store {
-    /// What a call has written is there for the next one.
+    /// Applies a call's writes, so that the next call sees them.
     pub(crate) fn apply(&self, changes: &[(String, Change)]) {
         let mut values = self.0.lock();
         for (key, change) in changes {
@@ -49,7 +49,7 @@ impl KeyValues for Store {
     }
 }
 
-/// A line for each key, beside the label `stored`. A guest that failed has written nothing.
+/// Prints a line for each key, next to the label `stored`. A failed call has written nothing.
 pub(crate) fn show(out: &mut impl Write, changes: &[(String, Change)]) -> io::Result<()> {
     if changes.is_empty() {
         return writeln!(out, "  stored  (nothing)");
@@ -66,7 +66,7 @@ pub(crate) fn show(out: &mut impl Write, changes: &[(String, Change)]) -> io::Re
 
 fn shown(change: &Change) -> String {
     match change {
-        // To a store that was empty.
+        // The store was empty.
         Change::Add(number) => format!(" = {number} (counted up)"),
         Change::Delete => " deleted".to_owned(),
         Change::Set(value) => match std::str::from_utf8(value) {

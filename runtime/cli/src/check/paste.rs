@@ -12,7 +12,7 @@ use super::requested_grants::requested_grants;
 use crate::config::name_of;
 use lastword_config::units::write_bytes;
 
-/// What was granted as it was granted, and for what is missing an example to be changed.
+/// Prints the entry: grants as they were given, and an example for each missing one.
 pub(super) fn show(out: &mut impl Write, path: &Path, found: &Inspection, grants: &Grants) -> io::Result<()> {
     let name = name_of(path);
     let name = name.as_ref().map_or("plugin", PluginName::as_str);
@@ -62,7 +62,7 @@ fn entry(grants: &Grants, grant: Grant) -> String {
     }
 }
 
-/// A string of TOML, in which nothing is for a terminal to obey.
+/// Returns a TOML string without control characters.
 fn text(text: &str) -> String {
     if text.chars().all(is_plain) {
         return Value::from(text).to_string();

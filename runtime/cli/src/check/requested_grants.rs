@@ -1,4 +1,4 @@
-//! What a component asks for and what it would get, in words for who has to decide.
+//! A component's requests and grants, explained for the operator who decides.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use lastword_config::units::write_bytes;
 /// The interfaces through which a plugin reads its transcript. Most toolchains import them, used or not.
 const FILES: &str = "wasi:filesystem/";
 
-/// The grants that make a difference to this component: those that it cannot be loaded without, and the transcript if it
+/// Returns the grants that matter to this component: those that it cannot be loaded without, and the transcript if it
 /// could read one.
 pub(super) fn requested_grants(found: &Inspection) -> Vec<Grant> {
     let mut requested = found.grants();
@@ -25,7 +25,7 @@ fn imports(found: &Inspection, interfaces: &str) -> bool {
     found.imports.iter().any(|import| import.name.starts_with(interfaces))
 }
 
-/// Each grant that is requested: whether it was granted, and what it means.
+/// Prints each requested grant: whether it was given, and its meaning.
 pub(super) fn show(out: &mut impl Write, found: &Inspection, grants: &Grants) -> io::Result<()> {
     let (requested, all) = (requested_grants(found), [Grant::Config, Grant::KeyValue, Grant::Http, Grant::Transcript]);
     let unused: Vec<&str> =
@@ -50,7 +50,7 @@ pub(super) fn show(out: &mut impl Write, found: &Inspection, grants: &Grants) ->
     Ok(())
 }
 
-/// What every plugin has, and what no plugin has.
+/// Prints the rights that every plugin has, and those that no plugin has.
 pub(super) fn show_for_everyone(out: &mut impl Write, found: &Inspection, grants: &Grants) -> io::Result<()> {
     let reads_transcript = imports(found, FILES) && grants.has(Grant::Transcript);
     let files = match (reads_transcript, imports(found, FILES)) {
@@ -80,7 +80,7 @@ pub(super) fn show_for_everyone(out: &mut impl Write, found: &Inspection, grants
     Ok(())
 }
 
-/// The grant's value, in short; none when it was not given.
+/// Returns the grant's value, shortened. `None`: the grant was not given.
 fn given(grants: &Grants, grant: Grant) -> Option<String> {
     match grant {
         Grant::Config => grants.config.as_ref().map(|pairs| {

@@ -1,4 +1,4 @@
-//! One request to a daemon, and its answer.
+//! Sends one request to a daemon, and reads its answer.
 
 use anyhow::anyhow;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -10,7 +10,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-/// What a daemon answers.
+/// A daemon's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -18,7 +18,7 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Why a request was not carried out, as RFC 9457 has it.
+/// Why a request was refused, as in RFC 9457.
 #[derive(Debug, Default, serde::Deserialize)]
 pub(crate) struct Problem {
     pub(crate) title: Option<String>,
@@ -26,18 +26,18 @@ pub(crate) struct Problem {
     pub(crate) code: Option<String>,
 }
 
-/// What every request begins with.
+/// Begins a request.
 pub(crate) fn request(method: Method, path: &str) -> Builder {
     Request::builder().method(method).uri(path).header(HOST, "localhost").header(CONTENT_TYPE, "application/json")
 }
 
-/// Asks, and reads no more than so many bytes of the answer. To be called in a tokio runtime.
+/// Sends the request, and reads at most `most` bytes of the answer. Call it in a tokio runtime.
 ///
 /// # Errors
-/// When there is no answer, or none that can be read.
+/// When there is no answer, or the answer cannot be read.
 pub(crate) async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>, most: usize) -> anyhow::Result<Answer> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It is done when the answer is there.
+    // The connection is done when the answer is there.
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let (parts, body) = response.into_parts();

@@ -14,10 +14,10 @@ use crate::inputs;
 use crate::socket::SocketPlace;
 use lastword_events::text::printable_path;
 
-/// Has the daemon read its configuration again, and says what has changed.
+/// Asks the daemon to read its configuration again, and prints the changes.
 ///
 /// # Errors
-/// When no daemon answers, or it does not take the configuration: it goes on as it was then.
+/// When no daemon answers, or the daemon refuses the configuration and keeps the old one.
 pub(crate) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
     let own = if args.socket.socket.is_some() { None } else { users_own() };
     let configured = configured_socket(args.config.as_deref().or(own.as_deref()))?;
@@ -33,22 +33,22 @@ pub(crate) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
     Ok(Exit::Delivered)
 }
 
-/// The socket that a configuration names, if there is one that can be read.
+/// Returns the socket in a configuration, if the file can be read.
 pub(crate) fn configured_socket(config: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    // One that is gone may have left a daemon, and one that came through a pipe cannot be read again.
+    // A daemon may outlive its configuration file. A configuration from a pipe cannot be read again.
     match config.filter(|config| config.exists() && !inputs::is_passing(config)) {
         Some(config) => Ok(Config::load_daemon(config).map_err(Failure::usage)?.and_then(|daemon| daemon.socket)),
         None => Ok(None),
     }
 }
 
-/// The daemon that is meant, which has to be there.
+/// Returns the requested daemon, which must be running.
 fn required(said: &SocketArgs, configured: Option<&Path>) -> Result<Daemon, Failure> {
     let place = SocketPlace::choose(said.socket.as_deref(), configured)?;
     Daemon::find(&place)?.ok_or_else(|| nobody(&place))
 }
 
-/// Nobody answers where a daemon was to be.
+/// The failure when no daemon answers.
 pub(crate) fn nobody(place: &SocketPlace) -> Failure {
     Failure::usage(anyhow!(
         "no daemon answers at {}: start one with `lastword serve`, or name its socket with --socket",

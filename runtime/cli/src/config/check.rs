@@ -14,7 +14,7 @@ use lastword_events::text::printable_path;
 /// Reads everything that `lastword serve` reads, and loads every plugin.
 ///
 /// # Errors
-/// Every mistake in the file; else the first thing that is wrong with what it names.
+/// Every mistake in the file, else the first problem with a file that it names.
 pub(crate) fn check(args: &ConfigCheckArgs) -> Result<Exit, Failure> {
     logging::to_stderr(None::<tracing_subscriber::layer::Identity>);
     let config = Config::load(&args.config).map_err(Failure::usage)?;

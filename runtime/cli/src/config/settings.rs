@@ -1,4 +1,4 @@
-//! What is left out of a configuration has the defaults of the sandbox.
+//! Fills in the sandbox's defaults for settings that the configuration omits.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ pub(crate) struct PluginEntry {
     pub(crate) name: PluginName,
     /// The component's file, for messages.
     pub(crate) path: PathBuf,
-    /// What was in it when its pin was checked: this is what is run.
+    /// The content of the file when its pin was checked. This content is run.
     pub(crate) component: Vec<u8>,
-    /// None serves every tenant.
+    /// `None` is every tenant.
     pub(crate) tenants: Option<Vec<Arc<str>>>,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
-    /// Where it was said, e.g. `lastword.toml:4:8`.
+    /// The entry's place in the configuration, e.g. `lastword.toml:4:8`.
     pub(crate) place: String,
 }
 

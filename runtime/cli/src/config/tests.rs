@@ -1,4 +1,4 @@
-//! What a configuration comes to, and what is said of one that is wrong.
+//! The results of configurations, and the errors of wrong ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use lastword_sandbox::{AllowList, Destination, Grants, KeyValueGrant, Limits, Tr
 
 use super::*;
 
-/// A directory with `good.wasm` and a configuration of this text.
+/// Writes a directory with `good.wasm` and a configuration of this text, and loads it.
 fn load(text: &str) -> (tempfile::TempDir, Result<Config, ConfigError>) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("good.wasm"), b"component").unwrap();
@@ -100,7 +100,7 @@ fn every_limit_can_be_set() {
         key_value_bytes: 11 << 10,
     };
     assert_eq!(plugin.limits, limits);
-    // One call may always have its own.
+    // A call may always use as much as its own limit.
     assert_eq!(plugin_with("limits = { memory = \"3GiB\" }").limits.total_memory, 3 << 30);
 }
 
@@ -331,7 +331,7 @@ fn two_plugins_of_one_name_are_both_named() {
 #[test]
 fn a_pin_is_checked_against_what_will_run() {
     let with = |pin: &str| format!("[[plugin]]\nname = \"a\"\ncomponent = \"good.wasm\"\nsha256 = \"{pin}\"\n");
-    // What `printf component | sha256sum` prints.
+    // The output of `printf component | sha256sum`.
     let right = "6985ca1f4daa5a584a28eae043a239cb96689af1337ea13afb63e00c2bf512fa";
     let wrong = "0".repeat(64);
     load(&with(right)).1.unwrap();

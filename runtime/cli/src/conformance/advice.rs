@@ -1,4 +1,4 @@
-//! Limits that fit a plugin, from what it used.
+//! Suggests limits for a plugin from its measured use.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use lastword_sandbox::limits::default_fuel;
 use super::judge::{CaseResult, Verdict};
 use lastword_config::units::{show_count, write_bytes};
 
-/// Real events differ from ours, and a new compiler makes other code. More, if the deadline leaves time for more: it is what
-/// should cut.
+/// Real events differ from the samples, and a new compiler makes different code. The headroom is larger if the deadline
+/// leaves time for more, because the deadline should be the limit that cuts.
 const LEAST_FUEL_HEADROOM: u128 = 10;
-/// Memory grows in steps, and with what a plugin reads.
+/// Memory grows in steps, and with the plugin's input.
 const MEMORY_HEADROOM: u64 = 2;
-/// Machines differ, and servers more so.
+/// Machines differ, and servers even more.
 const TIME_HEADROOM: u32 = 10;
 const LEAST_FUEL: u64 = 1_000_000;
 const LEAST_MEMORY: u64 = 1 << 20;
 const LEAST_TIME: Duration = Duration::from_millis(100);
 
-/// What was used at most, and what to write into the configuration.
+/// The largest measured use, and the limits for the configuration.
 #[derive(Debug)]
 pub(super) struct Advice {
     pub(super) fuel_used: u64,
     pub(super) peak_memory: u64,
-    /// What of that the host kept.
+    /// The part of it that the host kept.
     pub(super) host_memory: u64,
     pub(super) active: Duration,
     pub(super) fuel: u64,
@@ -32,14 +32,14 @@ pub(super) struct Advice {
     pub(super) deadline: Duration,
 }
 
-/// None of a plugin of which no call came to an answer.
+/// Returns the advice. `None` if no call of the plugin returned an answer.
 pub(super) fn of(results: &[CaseResult], limits: &Limits) -> Option<Advice> {
     let answered = results.iter().filter(|result| !matches!(result.verdict, Verdict::Failed(_)));
     let reports: Vec<_> = answered.flat_map(CaseResult::reports).collect();
     let fuel_used = reports.iter().map(|report| report.fuel_used).max()?;
     let (peak_memory, host_memory) = reports.iter().map(|report| (report.peak_memory, report.host_memory)).max()?;
     let active = reports.iter().map(|report| report.active).max()?;
-    // Not less than the default time: a machine that is busy is no fault of the plugin.
+    // At least the default time: a busy machine is no mistake of the plugin.
     let deadline = (active * TIME_HEADROOM).max(LEAST_TIME).max(limits.deadline);
     Some(Advice {
         fuel_used,
@@ -53,7 +53,7 @@ pub(super) fn of(results: &[CaseResult], limits: &Limits) -> Option<Advice> {
 }
 
 impl Advice {
-    /// For `lastword.toml`.
+    /// Returns the limits for `lastword.toml`.
     pub(super) fn toml(&self) -> String {
         format!(
             "limits = {{ fuel = {}, memory = \"{}\", deadline = \"{}ms\" }}",
@@ -64,7 +64,7 @@ impl Advice {
     }
 }
 
-/// As much as a call uses that goes on until its deadline as it does in the `active` time of ours.
+/// Returns the fuel of a call that runs until its deadline at the rate of ours, which ran for `active`.
 fn fuel(used: u64, active: Duration, deadline: Duration) -> u64 {
     let times = deadline.as_nanos() / active.as_nanos().max(1);
     let fuel = u128::from(used).saturating_mul(times.max(LEAST_FUEL_HEADROOM));
@@ -72,7 +72,7 @@ fn fuel(used: u64, active: Duration, deadline: Duration) -> u64 {
     round_up(u64::try_from(fuel).unwrap_or(u64::MAX).max(LEAST_FUEL).min(most))
 }
 
-/// The next 1, 2 or 5 with zeros.
+/// Rounds up to 1, 2 or 5 times a power of ten.
 fn round_up(number: u64) -> u64 {
     let mut power: u64 = 1;
     loop {
@@ -95,12 +95,12 @@ mod tests {
     fn the_deadline_is_what_cuts_and_not_the_fuel() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs(1));
         for (used, active, deadline, advised) in [
-            // A hundred times as long is within the deadline, and so is a hundred times the fuel.
+            // A hundred times the time is within the deadline, so the fuel is a hundred times as much.
             (1_000_000, ms(5), ms(500), 100_000_000),
             (1_000_000, ms(100), s, 10_000_000),
-            // Machines differ, whatever the deadline says.
+            // Machines differ, whatever the deadline is.
             (1_000_000, ms(400), ms(500), 10_000_000),
-            // Not more than a plugin has that nobody limits, unless it needs it.
+            // At most the default, unless the plugin needs more.
             (1_000_000_000, ms(1), ms(500), 100_000_000_000),
             (3_000_000_000_000, ms(500), ms(500), 5_000_000_000_000),
             (10, Duration::ZERO, ms(500), 5_000_000_000),

@@ -1,4 +1,4 @@
-//! What a plugin is told, and how it may take it.
+//! The test cases: the calls, and the answers that pass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use lastword_sandbox::Grant;
 
 use crate::calls::sample;
 
-/// What is left of a deadline that is nearly over.
+/// The rest of a deadline that is nearly over.
 pub(super) const HURRY: Duration = Duration::from_millis(10);
 
-/// One thing that the runtime does to a plugin.
+/// One test case.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) hook: Hook,
-    /// Cases of one group are one line for a person.
+    /// The group of the case. A group is one line of the report.
     pub(super) group: &'static str,
     pub(super) name: String,
     pub(super) kind: Kind,
@@ -27,19 +27,19 @@ pub(super) struct Case {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// An owner's day consists of it: anything but ok is worth a word.
+    /// An ordinary event. Any answer other than ok is noted.
     Ordinary,
-    /// It happens: any answer will do.
+    /// An unusual event. Any answer passes.
     Strange,
-    /// The same delivery once more, after the first attempt's outcome was lost.
+    /// The same delivery again, as after the loss of the first attempt's outcome.
     Again,
-    /// What it was granted cannot be had.
+    /// A grant is given, but the service behind it fails.
     Without(Grant),
-    /// Little time is left: being cut is no failure.
+    /// Little time is left. A cut is no failure.
     Hurried,
 }
 
-/// Every case of these hooks, for a plugin with these grants.
+/// Returns every case of these hooks, for a plugin with these grants.
 pub(super) fn all(hooks: impl Iterator<Item = Hook>, plugin: &PluginName, granted: &[Grant]) -> Vec<Case> {
     let mut cases = Vec::new();
     for hook in hooks {
@@ -63,7 +63,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn add(&mut self, group: &'static str, name: impl Into<String>, kind: Kind, session: Session, event: Event) {
-        // The time is filled in when the limits are known.
+        // The time is set when the limits are known.
         let delivery = sample::delivery(&event, self.plugin, 0);
         let call = HookCall { session: Arc::new(session), delivery, event: Arc::new(event) };
         self.cases.push(Case { hook: self.hook, group, name: name.into(), kind, call });
@@ -147,7 +147,7 @@ impl Maker<'_> {
     }
 }
 
-/// What a plugin may not be ready for.
+/// Unicode text that a plugin may not be ready for.
 const UNICODE: [(&str, &str); 6] = [
     ("emoji", "👩‍👩‍👧‍👦 🦀 🇨🇭"),
     ("right to left", "שלום ‏مرحبا"),
@@ -206,7 +206,7 @@ fn attributed(hook: Hook) -> (Session, Event) {
 
 fn told_in(hook: Hook, text: &str) -> (Session, Event) {
     let mut session = sample::session();
-    // Identities have no control characters; everything else may.
+    // Identities have no control characters. All other text may have them.
     let plain: String = text.chars().filter(|c| !c.is_control()).collect();
     session.identity = lastword_events::Identity::new(&plain, &plain);
     for field in [&mut session.key, &mut session.agent_id, &mut session.owner_kind, &mut session.cwd] {

@@ -1,4 +1,4 @@
-//! What to think of a case.
+//! Judges the calls of a case.
 
 use lastword::CallReport;
 use lastword_events::{FailureCause, Outcome};
@@ -15,12 +15,12 @@ pub(super) struct Tried {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
-    /// It answered, and its operator should know what.
+    /// The plugin answered, and its operator should know the answer.
     Noted(String),
     Failed(String),
 }
 
-/// A case, its two calls, and what to think of them.
+/// A case, its two calls and its verdict.
 #[derive(Debug)]
 pub(super) struct CaseResult {
     pub(super) case: Case,
@@ -55,7 +55,8 @@ fn judge(kind: Kind, first: &Outcome, second: &Outcome) -> Verdict {
             return Verdict::Failed(format!("{which}{broken}"));
         }
     }
-    // The second call of a redelivery finds what the first has stored; and who is in a hurry may or may not get it done.
+    // The second call of a redelivery finds the first one's stored values, and a call with little time may or may not
+    // finish.
     let may_differ = matches!(kind, Kind::Again | Kind::Hurried);
     if !may_differ && kind_of(first) != kind_of(second) {
         return Verdict::Failed(format!(
@@ -70,7 +71,7 @@ fn judge(kind: Kind, first: &Outcome, second: &Outcome) -> Verdict {
     }
 }
 
-/// The outcome without its message: which words a guest chooses may depend on the moment.
+/// Returns the outcome without its message: a guest's words may depend on the moment.
 fn kind_of(outcome: &Outcome) -> (&str, Option<&FailureCause>) {
     match outcome {
         Outcome::Failed { cause, .. } => (outcome.as_str(), Some(cause)),
@@ -78,7 +79,7 @@ fn kind_of(outcome: &Outcome) -> (&str, Option<&FailureCause>) {
     }
 }
 
-/// Why this is no answer.
+/// Returns why this outcome is no answer.
 pub(super) fn broken(kind: Kind, outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Failed { cause: FailureCause::Retry | FailureCause::Fatal, .. } | Outcome::Delivered => None,
@@ -87,7 +88,7 @@ pub(super) fn broken(kind: Kind, outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// In the words of an operator's log.
+/// Returns the outcome in the words of an operator's log.
 pub(super) fn said(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed { cause: FailureCause::Retry, message } => format!("it answered retry: {message}"),
@@ -117,7 +118,7 @@ mod tests {
         matches!(judge(kind, first, second), Verdict::Failed(_))
     }
 
-    /// The kinds that fail when the calls end so.
+    /// Returns the kinds that fail when the calls end like this.
     fn failing(first: &Outcome, second: &Outcome) -> Vec<Kind> {
         KINDS.into_iter().filter(|kind| fails(*kind, first, second)).collect()
     }
@@ -155,7 +156,7 @@ mod tests {
         let same = [Kind::Ordinary, Kind::Strange, Kind::Without(lastword_sandbox::Grant::Http)];
         assert_eq!(failing(&OK, &retry()), same);
         assert_eq!(failing(&retry(), &failed(FailureCause::Fatal)), same);
-        // Only its words differ.
+        // Only the words differ.
         let other_words = Outcome::Failed { cause: FailureCause::Retry, message: "at 12:01".to_owned() };
         assert_eq!(failing(&retry(), &other_words), []);
     }

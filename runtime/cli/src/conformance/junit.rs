@@ -1,14 +1,14 @@
-//! For CI systems: a JUnit report.
+//! The JUnit report, for CI systems.
 
 use lastword_events::PluginName;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::judge::{CaseResult, Verdict};
 
-/// A suite for each hook.
+/// Makes a report with a suite for each hook.
 ///
 /// # Errors
-/// When it cannot be written as XML.
+/// When the report cannot be written as XML.
 pub(super) fn report(plugin: &PluginName, results: &[CaseResult]) -> Result<String, quick_junit::SerializeError> {
     let mut report = Report::new(format!("lastword test {plugin}"));
     let mut suites: Vec<TestSuite> = Vec::new();
@@ -28,8 +28,8 @@ pub(super) fn report(plugin: &PluginName, results: &[CaseResult]) -> Result<Stri
     report.to_string()
 }
 
-/// XML has no escape for these two: readers refuse a report with one of them. All else that it lacks is no [plain](lastword_events::is_plain)
-/// text, and escaped before.
+/// Replaces two characters that XML cannot escape: a parser refuses a report with one of them. The other characters
+/// that XML lacks are not [plain](lastword_events::is_plain) text, and are escaped earlier.
 fn in_xml(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

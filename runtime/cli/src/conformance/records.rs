@@ -1,4 +1,4 @@
-//! For programs: one JSON object a line for each case, and a summary.
+//! The report for programs: a JSON object for each case, one a line, and a summary.
 
 use std::io::{self, Write};
 
@@ -43,7 +43,7 @@ fn call(tried: &Tried) -> Value {
     })
 }
 
-/// All of them, and the limits that fit.
+/// Writes the summary of all cases, and the suggested limits.
 pub(super) fn summary(
     out: &mut impl Write,
     plugin: &PluginName,

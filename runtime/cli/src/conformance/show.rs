@@ -1,4 +1,4 @@
-//! For people: a line for each group of cases, and what went wrong in plain words.
+//! The report for people: a line for each group of cases, and the failures in plain words.
 
 use std::io::{self, Write};
 
@@ -13,14 +13,14 @@ use crate::style::{BAD, DIM, GOOD, NOTE};
 use lastword_config::units::{show_bytes, show_count, show_duration, show_memory};
 use lastword_events::text::clip_chars;
 
-/// What is shown of a plugin's output when it failed: an exception with the innermost functions, and what comes after it.
+/// Lines of output that are shown of a failed call: an exception with its innermost functions, and the text after it.
 const FAILED_LINES: usize = 16;
-/// The same when it answered.
+/// Lines of output that are shown of an answered call.
 const NOTED_LINES: usize = 3;
-/// What is shown of a message.
+/// Characters that are shown of a message.
 const MESSAGE_CHARS: usize = 300;
 
-/// Prints all of it.
+/// Prints the report.
 pub(super) fn show(
     out: &mut impl Write,
     trial: &Trial,
@@ -56,7 +56,7 @@ fn head(out: &mut impl Write, plugin: &Plugin) -> io::Result<()> {
     writeln!(out, "{}: {}; {compiled}", plugin.name(), hooks.join(", "))
 }
 
-/// Cases that belong together, in their order.
+/// Groups the cases, in their order.
 fn groups<'a>(results: &[&'a CaseResult]) -> Vec<Vec<&'a CaseResult>> {
     let mut groups: Vec<Vec<&CaseResult>> = Vec::new();
     for result in results {
@@ -95,7 +95,7 @@ fn show_group(out: &mut impl Write, group: &[&CaseResult]) -> io::Result<()> {
     let mut shown: Vec<&str> = Vec::new();
     for result in group {
         let (Verdict::Noted(said) | Verdict::Failed(said)) = &result.verdict else { continue };
-        // Eighteen reasons that end in the same way are one thing to know.
+        // Eighteen reasons with the same end are shown once.
         if shown.contains(&said.as_str()) {
             continue;
         }
@@ -110,8 +110,8 @@ fn show_group(out: &mut impl Write, group: &[&CaseResult]) -> io::Result<()> {
     Ok(())
 }
 
-/// The last lines of the call that the verdict is about. An exception comes before what its language's runtime says of it,
-/// so that of a failure more are shown.
+/// Returns the last lines of the call that the verdict is about. An exception comes before its language runtime's
+/// message, so a failure shows more lines.
 fn last_lines(result: &CaseResult) -> &[String] {
     let failed_first = judge::broken(result.case.kind, &result.first.report.outcome).is_some();
     let (tried, most) = match &result.verdict {

@@ -1,4 +1,4 @@
-//! Making the calls.
+//! Makes the test calls.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,19 +22,19 @@ use crate::plugins;
 use crate::threads;
 use lastword_events::text::printable_path;
 
-/// A quota in which nothing fits: a key counts 64 bytes at least.
+/// A quota that fits no key: a key counts 64 bytes at least.
 const NO_ROOM: u64 = 1;
-/// An address that is nobody's (RFC 5737), and so never the one that a plugin asks for.
+/// An address that no host has (RFC 5737), so no plugin asks for it.
 const NOWHERE: &str = "http://192.0.2.1";
-/// Looked at to find a transcript.
+/// Files that are searched for a transcript.
 const MAX_FILES: usize = 10_000;
 
-/// A plugin, loaded with what it was granted and without each of it.
+/// A plugin, loaded with all of its grants and without each one.
 pub(super) struct Trial {
     sandbox: Sandbox,
     plugin: Plugin,
     without: BTreeMap<Grant, Plugin>,
-    /// Why it is not loaded without any grant; none when it is.
+    /// Why the plugin cannot be loaded without grants. `None`: it can.
     ungranted: Option<LoadError>,
     transcript: Option<PathBuf>,
     printed: GuestOutput,
@@ -46,11 +46,11 @@ impl Trial {
     /// Loads the plugin.
     ///
     /// # Errors
-    /// When it cannot be loaded.
+    /// When the plugin cannot be loaded.
     pub(super) fn begin(args: &TestArgs, printed: GuestOutput) -> Result<Self, Failure> {
         let grants = args.grants.grants()?;
         let entry = plugins::from_path(&args.plugin, args.limits.limits(), grants.clone())?;
-        // It is loaded several times, and compiled once.
+        // The plugin is loaded several times but compiled once.
         let kept = args.cache.no_cache.then(tempfile::tempdir).transpose().map_err(Failure::internal)?;
         let cache = CacheArgs {
             cache_dir: kept.as_ref().map(|dir| dir.path().to_owned()).or_else(|| args.cache.cache_dir.clone()),
@@ -87,10 +87,10 @@ impl Trial {
         self.ungranted.as_ref()
     }
 
-    /// Runs every case, and tells of each as it is done.
+    /// Runs every case, and calls `tell` after each.
     ///
     /// # Errors
-    /// Those of `tell`.
+    /// The errors of `tell`.
     pub(super) fn run(
         &self,
         mut tell: impl FnMut(&CaseResult) -> Result<(), Failure>,
@@ -106,7 +106,7 @@ impl Trial {
         Ok(results)
     }
 
-    /// Everything twice, so that it shows whether it is the same each time.
+    /// Makes each call twice, to see whether the result is the same.
     fn try_out(&self, case: Case) -> CaseResult {
         let plugin = match case.kind {
             Kind::Without(grant) => self.without.get(&grant).unwrap_or(&self.plugin),
@@ -135,7 +135,7 @@ impl Trial {
         Tried { report, printed }
     }
 
-    /// Sessions have a transcript that can be read, if there is one.
+    /// Sets a readable transcript, if there is one.
     fn fill_in(&self, call: &mut HookCall) {
         if let Some(path) = &self.transcript
             && call.session.transcript == sample::session().transcript
@@ -153,7 +153,7 @@ fn granted(grants: &Grants) -> impl Iterator<Item = Grant> {
     [Grant::Config, Grant::KeyValue, Grant::Http, Grant::Transcript].into_iter().filter(|grant| grants.has(*grant))
 }
 
-/// What is left of the grants when there is nothing behind one of them: no settings, no room, no address, no file.
+/// Returns the grants with one of them made useless: without settings, room, address or file.
 fn taken_away(grants: &Grants, grant: Grant) -> Grants {
     let mut left = grants.clone();
     match grant {
@@ -165,7 +165,7 @@ fn taken_away(grants: &Grants, grant: Grant) -> Grants {
     left
 }
 
-/// The first file below the root for the sample's tenant, by path.
+/// Returns the first file below the root for the sample's tenant, in the order of paths.
 fn transcript(grants: &Grants) -> anyhow::Result<Option<PathBuf>> {
     let Some(grant) = &grants.transcript else { return Ok(None) };
     let root = grant.root.for_tenant(&sample::session().identity.tenant).context("--grant-transcript")?.path();
@@ -189,14 +189,14 @@ fn transcript(grants: &Grants) -> anyhow::Result<Option<PathBuf>> {
 mod tests {
     use super::*;
 
-    /// Or the case would be an ordinary one once more.
+    /// Otherwise the case would be an ordinary one again.
     #[test]
     fn without_its_http_a_plugin_reaches_no_address_of_its_own_and_keeps_the_rest() {
         let own: Destination = "http://127.0.0.1:37777".parse().unwrap();
         let http = Some(std::iter::once(own.clone()).collect::<AllowList>());
         let whole = Grants { http, key_value: Some(KeyValueGrant { quota: 1 << 20 }), ..Grants::default() };
         let left = taken_away(&whole, Grant::Http);
-        // Still granted, or it would not be loaded.
+        // HTTP is still granted: otherwise the plugin could not be loaded.
         assert!(left.http.as_ref().is_some_and(|list| !list.permits(&own)));
         assert_eq!(left.key_value, whole.key_value);
     }

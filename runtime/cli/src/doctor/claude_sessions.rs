@@ -1,4 +1,5 @@
-//! Claude Code's own list of its sessions: those that began before it had our hooks are not known to the daemon.
+//! Claude Code's own list of its sessions. The daemon does not know sessions that began before our hooks were
+//! installed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -15,19 +16,19 @@ use crate::limits::{MAX_SESSION_FILE_BYTES, MAX_SESSION_FILES};
 
 const CHECK: &str = "sessions";
 
-/// A file of the list. It is left behind by a process that is killed.
+/// A file of the list. A killed process leaves its file behind.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
     pid: u32,
     session_id: String,
-    /// When the process began, as field 22 of `/proc/PID/stat` has it: a number, or its digits.
+    /// The process's start time, field 22 of `/proc/PID/stat`: a number, or its digits.
     proc_start: Value,
     /// `linux:<boot id>:pid:[…]`
     pid_domain: Option<String>,
 }
 
-/// Which sessions live of which the daemon does not know; `active` are those that it knows.
+/// Finds live sessions that the daemon does not know. `active` are those that it knows.
 pub(super) fn look(active: Option<&BTreeSet<String>>) -> Option<Finding> {
     let owner = Some(InputFormat::ClaudeCode);
     let folder = owner_folder(InputFormat::ClaudeCode).ok()?.join("sessions");
@@ -50,14 +51,14 @@ pub(super) fn look(active: Option<&BTreeSet<String>>) -> Option<Finding> {
     Some(Finding::wrong(owner, CHECK, says, hint))
 }
 
-/// The sessions in a list whose processes live.
+/// Returns the sessions of a list whose processes live.
 fn alive(folder: &Path, proc: &Path) -> BTreeSet<String> {
     let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).take(MAX_SESSION_FILES);
     let boot = fs::read_to_string(proc.join("sys/kernel/random/boot_id")).unwrap_or_default();
     let listed = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "json"));
     let listed = listed.filter_map(|file| {
         let mut text = String::new();
-        // A pipe of that name would never end, or never begin.
+        // Opening a pipe of that name could block, and reading it might not end.
         if !file.file_type().ok()?.is_file() {
             return None;
         }
@@ -73,7 +74,7 @@ fn lives(listed: &Listed, proc: &Path, boot: &str) -> bool {
         return false;
     }
     let Ok(stat) = fs::read_to_string(proc.join(listed.pid.to_string()).join("stat")) else { return false };
-    // The program's name, in brackets, may have spaces: what follows it begins with field 3.
+    // The program's name, in brackets, may contain spaces. Field 3 follows it.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
     let start = fields.split_whitespace().nth(22 - 3);
     let said = listed.proc_start.as_str().map_or_else(|| listed.proc_start.to_string(), str::to_owned);

@@ -10,7 +10,7 @@ use crate::socket::SocketPlace;
 
 const CHECK: &str = "daemon";
 
-/// The daemon at this place and what it says of itself, if one answers.
+/// Returns the daemon at this place and its status, if one answers.
 pub(super) fn find(place: &SocketPlace, findings: &mut Vec<Finding>) -> Option<(Daemon, Status)> {
     let socket = printable_path(&place.path);
     let asked = match Daemon::find(place) {
@@ -52,7 +52,7 @@ fn of_daemon(status: &Status, socket: &str) -> Finding {
 }
 
 fn of_plugins(plugins: &[PluginStatus]) -> Vec<Finding> {
-    // Hooks do not say a tenant.
+    // Hooks name no tenant.
     let serves = |plugin: &&PluginStatus| {
         plugin.installed && plugin.tenant.as_deref().is_none_or(|tenant| tenant == DEFAULT_TENANT)
     };

@@ -1,24 +1,24 @@
-//! What was found of one thing.
+//! The finding of one check.
 
 use lastword_protocol::owners::InputFormat;
 use serde::Serialize;
 
-/// How it is.
+/// The state of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum State {
     Good,
     Wrong,
-    /// It is neither: there is nothing yet, or it cannot be told.
+    /// Neither good nor bad: nothing has happened yet, or the state is unknown.
     Open,
 }
 
-/// What was found of one thing, and what to do about it.
+/// The finding of one check, with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<&'static str>,
-    /// What was looked at, in a word that stays.
+    /// The name of the check, which is stable.
     pub(super) check: &'static str,
     pub(super) state: State,
     pub(super) says: String,
@@ -48,7 +48,7 @@ impl Finding {
         Self { hint: Some(hint.into()), ..Self::new(owner, check, State::Wrong, says) }
     }
 
-    /// With something that can be done.
+    /// Adds a remedy.
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

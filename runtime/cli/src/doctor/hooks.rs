@@ -1,4 +1,5 @@
-//! An owner's hooks: they are there, it runs them, they run this program, and something came of it.
+//! Checks an owner's hooks: they exist, the owner runs them, they run this program, and the daemon got events from
+//! them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,22 +12,22 @@ use super::finding::Finding;
 use crate::install::state::Installed;
 use crate::install::{ENABLE_HERMES, Loads, ask_codex, ask_hermes, is_same_file};
 
-/// What somebody wants to know.
+/// The request for a check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
-    /// Owners are named, and so should have hooks.
+    /// Whether the user named the owners, which then should have hooks.
     pub(super) is_by_name: bool,
-    /// It is about the hooks of a project, and not the user's own.
+    /// The project whose hooks to check, instead of the user's own.
     pub(super) project: Option<&'a Path>,
 }
 
-/// The command that gives an owner its hooks.
+/// Returns the command that installs an owner's hooks.
 pub(super) fn install(owner: InputFormat, project: Option<&Path>) -> String {
     let project = project.map(|folder| format!(" --project {}", printable_path(folder))).unwrap_or_default();
     format!("`lastword install {}{project}`", owner.as_str())
 }
 
-/// What was found of an owner.
+/// Returns the findings about an owner.
 pub(super) fn look(
     owner: InputFormat,
     installed: &Installed,

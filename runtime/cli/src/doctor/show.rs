@@ -1,4 +1,4 @@
-//! Findings, for people and for programs.
+//! Prints the findings, for people and for programs.
 
 use std::io::{self, Write};
 
@@ -9,15 +9,15 @@ use super::finding::{Finding, State};
 use crate::plain_json::plain_json;
 use crate::style::{BAD, DIM, GOOD};
 
-/// All that was found.
+/// All findings.
 #[derive(Serialize)]
 struct All<'f> {
-    /// Nothing is wrong.
+    /// Whether nothing is wrong.
     ok: bool,
     findings: &'f [Finding],
 }
 
-/// A line for each finding, and what to do below it.
+/// Prints a line for each finding, with its remedy below.
 pub(super) fn show(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
     let mut owner = None;
     for finding in findings {
@@ -39,7 +39,7 @@ pub(super) fn show(out: &mut impl Write, findings: &[Finding]) -> io::Result<()>
     Ok(())
 }
 
-/// One JSON object.
+/// Prints one JSON object.
 pub(super) fn json(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
     let ok = findings.iter().all(|finding| finding.state != State::Wrong);
     let line = serde_json::to_string(&All { ok, findings })?;

@@ -1,4 +1,4 @@
-//! What hooks have said while no daemon answered, and what no daemon takes.
+//! Checks the spool: events that hooks left while no daemon answered, and events that every daemon refuses.
 
 use lastword_events::text::printable_path;
 use lastword_spool::{Kept, Spool, SpoolError};
@@ -8,7 +8,7 @@ use crate::emit::default_spool;
 
 const CHECK: &str = "spool";
 
-/// What is in the spool, and what was put aside there.
+/// Checks the spool's waiting and refused events.
 pub(super) fn look(has_daemon: bool) -> Vec<Finding> {
     let Some(spool) = default_spool() else {
         return vec![Finding::open(None, CHECK, "where the spool would be is not known")];
@@ -37,7 +37,7 @@ fn waiting(spool: &Spool, has_daemon: bool) -> Result<Finding, SpoolError> {
     Ok(Finding::open(None, CHECK, says).hint(hint))
 }
 
-/// What no daemon takes, with the reason of the last.
+/// Returns the finding about refused events, with the reason of the last one.
 fn refused(kept: &[Kept]) -> Option<Finding> {
     let last = kept.last()?;
     let why = last.event.as_ref().and_then(|event| event.refused.as_deref()).unwrap_or("the file does not say why");

@@ -1,14 +1,14 @@
-//! The process of the agent whose hook this is.
+//! Finds the process of the agent that runs the hook.
 
 use lastword_process::Process;
 use lastword_protocol::owners::InputFormat;
 
-/// What Claude Code says of itself to its hooks. Agents that it runs have it in their environment too, so it counts for
-/// its own hooks only. Qwen Code and Copilot name the process that has started them, which lives and dies apart.
+/// Claude Code's variable for its hooks. Agents that Claude Code starts inherit it, so it counts only for Claude Code's
+/// own hooks. Qwen Code and Copilot name the process that started them, which does not end with the agent.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 const CLAUDE_PID: &str = "CLAUDE_PID";
 
-/// The agent's process, as far as it can be told.
+/// Returns the agent's process, if it can be found.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn process(owner: InputFormat) -> Option<Process> {
     use lastword_process::{Proc, agent_of};
@@ -20,13 +20,13 @@ pub(super) fn process(owner: InputFormat) -> Option<Process> {
     Process::of(agent_of(&Proc, std::process::id(), claimed)?).ok()
 }
 
-/// Nobody can tell on this system.
+/// This system does not tell the process.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(super) fn process(_owner: InputFormat) -> Option<Process> {
     None
 }
 
-/// The process that somebody has named who knows it. It may be gone by now, but not since another boot.
+/// Returns the process that the user named. It may have exited since, but only in this boot.
 pub(super) fn named((pid, start_time): (u32, u64)) -> Option<Process> {
     Some(Process { pid, start_time, boot_id: Process::current().ok()?.boot_id })
 }

@@ -1,26 +1,26 @@
-//! What came of handing an event over.
+//! The result of handing an event over.
 
-/// What came of handing an event over.
+/// The result of handing an event over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// It is on record.
+    /// The event is on record.
     Taken {
-        /// The daemon is older than this program, and leaves by itself when nobody needs it.
+        /// Whether the daemon is older than this program, and exits when it is idle.
         is_outdated: bool,
     },
-    /// It will never be taken: why.
+    /// No daemon will take the event, for this reason.
     Refused(String),
-    /// It may be taken, or has been, and nobody has said so.
+    /// A daemon may have taken the event, or may take it later.
     Unanswered {
-        /// Why.
+        /// The reason.
         why: String,
-        /// As of [`Taken`](Self::Taken): what such a daemon refuses the next one may take.
+        /// As in [`Taken`](Self::Taken). A newer daemon may take an event that an older one refuses.
         is_outdated: bool,
     },
 }
 
 impl Answered {
-    /// Nobody has said anything.
+    /// A result without a daemon's answer.
     pub(super) fn unanswered(why: impl Into<String>) -> Self {
         Self::Unanswered { why: why.into(), is_outdated: false }
     }

@@ -1,4 +1,4 @@
-//! The log of a daemon that a hook has started: nobody reads its stderr.
+//! The log file of a daemon that a hook has started, since no terminal shows its stderr.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,15 +12,16 @@ use crate::directories;
 use crate::limits::MAX_DAEMON_LOG_BYTES;
 
 const NAME: &str = "daemon.log";
-/// The one before it.
+/// The previous log.
 const EARLIER: &str = "daemon.log.1";
 const MODE: u32 = 0o600;
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
 
-/// Opens it, in the user's state directory, where our own is private from here on. A long log is put aside first.
+/// Opens the log in our directory in the user's state directory, and makes that directory private. Renames a long log
+/// first.
 ///
 /// # Errors
-/// When nobody knows where that is, or the file cannot be opened there.
+/// When the state directory is unknown, or the file cannot be opened.
 pub(super) fn open() -> io::Result<File> {
     let directory = directories::state().ok_or_else(|| io::Error::other(directories::missing()))?;
     open_in(&directory.join("lastword"))
@@ -48,7 +49,7 @@ mod tests {
         let directory = dir.path().join("lastword");
         let [log, earlier] = [NAME, EARLIER].map(|name| directory.join(name));
         writeln!(open_in(&directory).unwrap(), "1").unwrap();
-        // Others made it, under another umask.
+        // Another program made the directories, with another umask.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o775)).unwrap();
         writeln!(open_in(&directory).unwrap(), "2").unwrap();
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);

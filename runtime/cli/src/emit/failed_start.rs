@@ -1,5 +1,5 @@
-//! The last start of a daemon has failed. Each hook would try again, and each time it takes a second of a processor and a
-//! dozen lines of a log.
+//! Remembers that the last start of a daemon has failed. Otherwise each hook would try again, and take a second of CPU
+//! time and a dozen log lines each time.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -13,29 +13,29 @@ use rustix::fs::OFlags;
 use crate::exit::Failure;
 use crate::limits::SPAWN_AGAIN;
 
-/// In the spool: why no daemon could be started. Its age says when.
+/// The file in the spool with the reason. Its age is the age of the failure.
 const NAME: &str = "spawn-failed";
 const MODE: u32 = 0o600;
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
 
-/// Whether one has failed so shortly ago that none is started now.
+/// Whether a start failed so recently that no daemon is started now.
 pub(super) fn is_recent(spool: &Path) -> bool {
     let written = fs::symlink_metadata(spool.join(NAME)).and_then(|metadata| metadata.modified());
-    // One of the future says nothing: the clock was set.
+    // A time in the future is ignored: the clock was set.
     let age = written.ok().and_then(|written| SystemTime::now().duration_since(written).ok());
     age.is_some_and(|age| age < SPAWN_AGAIN)
 }
 
-/// Notes what has come of a start.
+/// Records the result of a start.
 pub(super) fn note(spool: &Path, failed: Option<&Failure>) {
     let path = spool.join(NAME);
     let Some(Failure { error, .. }) = failed else {
-        // There is none as a rule.
+        // The file usually does not exist.
         fs::remove_file(path).ok();
         return;
     };
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).custom_flags(FLAGS).open(path);
-    // Without it the next hook tries again.
+    // Without the file the next hook tries again.
     opened.and_then(|mut file| writeln!(file, "{}", printable(&format!("{error:#}")))).ok();
 }
 

@@ -1,4 +1,5 @@
-//! The payload on stdin. Owners write it and close the pipe; one that does not close it is not waited for.
+//! Reads the payload from stdin. Owners write it and close the pipe. The hook does not wait for an owner that does not
+//! close it.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
@@ -14,14 +15,14 @@ use serde::de::IgnoredAny;
 use crate::exit::Failure;
 use crate::limits::{EMIT_INPUT, EMIT_INPUT_PAUSE};
 
-/// Bytes that are read at once: what a pipe holds.
+/// Bytes that are read at once: the capacity of a pipe.
 const PIECE: usize = 64 * 1024;
 
-/// Reads the payload. Of one that is longer than anybody takes what `lastword stdio` would keep of such a line is kept.
-/// It is read to its end all the same: its writer should not be told that the pipe is broken.
+/// Reads the payload. If it is longer than any daemon takes, keeps the parts that `lastword stdio` would keep of such a
+/// line. Reads it to its end in any case, so that the owner gets no broken pipe.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no payload.
 pub(super) fn read(began: Instant) -> Result<Vec<u8>, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
@@ -38,7 +39,7 @@ fn read_from(input: &impl AsFd, until: Instant) -> io::Result<Vec<u8>> {
     let (mut payload, mut piece) = (Payload::default(), vec![0; PIECE]);
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        // What is there is read at once, and it is looked at only when nothing more is there.
+        // Reads all available bytes at once, and parses them only when no more are available.
         if !is_readable(input, Duration::ZERO)? {
             let patience = if payload.is_whole() { left.min(EMIT_INPUT_PAUSE) } else { left };
             if !is_readable(input, patience)? {
@@ -57,7 +58,7 @@ fn read_from(input: &impl AsFd, until: Instant) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether there is something to read, or the end, within that time.
+/// Whether bytes or the end of the input come within that time.
 fn is_readable(input: &impl AsFd, within: Duration) -> io::Result<bool> {
     let within = Timespec::try_from(within).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut asked = [PollFd::new(input, PollFlags::IN)];
@@ -68,12 +69,12 @@ fn is_readable(input: &impl AsFd, within: Duration) -> io::Result<bool> {
     }
 }
 
-/// What was read so far.
+/// The payload so far.
 #[derive(Default)]
 struct Payload {
-    /// As it came, up to what anybody takes.
+    /// The bytes as they came, up to the daemon's limit.
     bytes: Vec<u8>,
-    /// What is kept of one that is longer.
+    /// The kept parts of a longer payload.
     shortened: Option<Repair>,
 }
 
@@ -98,7 +99,7 @@ impl Payload {
         }
     }
 
-    /// Of what is no object the beginning is kept.
+    /// Returns the payload. Of one that is no object, the beginning.
     fn finish(self) -> Vec<u8> {
         match self.shortened {
             Some(shortened) if shortened.progress() == Progress::Whole => shortened.json().to_vec(),

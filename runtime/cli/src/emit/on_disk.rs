@@ -1,4 +1,4 @@
-//! Waits for the disk, and not for long.
+//! Waits for the disk, for a limited time.
 
 use std::sync::mpsc::{self, SendError};
 use std::thread;
@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use lastword_spool::{SpoolError, Written};
 
-/// Puts it on the disk, and waits for that until then. It has its name already: whoever ends a hook that waits here loses
-/// nothing, unless power fails in that moment.
+/// Syncs the event, and waits until `by`. The event has its final name already, so if the agent kills a hook that waits
+/// here, nothing is lost unless power fails at that moment.
 ///
 /// # Errors
 /// When the disk has failed by then.
@@ -19,7 +19,7 @@ pub(super) fn sync_by(written: Written, by: Instant) -> Result<(), SpoolError> {
             tell.send(written.sync()).ok();
         }
     };
-    // Where there is no other thread, this one waits for as long as it takes.
+    // Without another thread, this one waits as long as the disk takes.
     if thread::Builder::new().name("sync".to_owned()).spawn(sync).is_err() {
         return written.sync();
     }

@@ -1,4 +1,4 @@
-//! Hands an event over to the daemon: one request over its Unix socket.
+//! Hands an event to the daemon, in one request over its Unix socket.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,10 +20,10 @@ use super::place;
 use crate::client::exchange::{Answer, Problem, exchange, request};
 use crate::limits::MAX_EMIT_ANSWER_BYTES;
 
-/// What a daemon says that leaves by itself, so that a newer one can be started in its place.
+/// The header of a daemon that exits when it is idle, so that a newer one can replace it.
 const LEAVES_WHEN_IDLE: &str = "lastword-leaves-when-idle";
 
-/// Hands it over, if somebody answers by then.
+/// Hands the event over, if a daemon answers by then.
 pub(super) fn send(socket: Option<&Path>, event: &SpooledEvent, by: Instant) -> Answered {
     let Ok(place) = place::socket(socket) else {
         return Answered::unanswered("nobody knows where a daemon would be");
@@ -56,7 +56,7 @@ fn of_event(event: &SpooledEvent) -> hyper::http::Result<Request<Full<Bytes>>> {
     request(Method::POST, &path(event)).header("idempotency-key", &event.op_id).body(body)
 }
 
-/// The owner's kind is left out: the daemon knows it by the owner.
+/// Returns the request's path. Omits the owner's kind: the daemon derives it from the owner.
 fn path(event: &SpooledEvent) -> String {
     let mut path = format!("/v1/hooks/{}", encoded(&event.owner));
     if let Some(name) = &event.event {
@@ -73,7 +73,7 @@ fn path(event: &SpooledEvent) -> String {
     path
 }
 
-/// As a part of a path or of a query.
+/// Encodes a text as part of a path or of a query.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
@@ -86,8 +86,8 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// What cannot be carried out now may be later: only of what is wrong with the request itself nothing will ever come, if
-/// no newer daemon follows.
+/// Interprets an answer. An event that is refused now may be taken later. Only a mistake in the request itself is
+/// final, and only if no newer daemon follows.
 fn understand(answer: &Answer) -> Answered {
     let Answer { status, headers, body } = answer;
     let is_outdated = is_outdated(headers);

@@ -1,5 +1,5 @@
-//! Starts a daemon that outlives who starts it: the first step, which takes no time. The rest is done by this program
-//! once more, in a process that nobody waits for (`start_daemon.rs`).
+//! Starts a daemon that outlives the hook. This is the quick first step; the same program does the rest in another
+//! process, for which the hook does not wait (`start_daemon.rs`).
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use super::place::absolute;
 use crate::args::EMIT_SPAWN;
 use crate::exit::Failure;
 
-/// What is locked, in the spool, while a daemon is being started. Many hooks find at once that there is none.
+/// The file in the spool that is locked while a daemon starts. Many hooks may find at once that none runs.
 const LOCK: &str = "spawn.lock";
 const MODE: u32 = 0o600;
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
@@ -25,8 +25,8 @@ const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed()
 /// The first descriptor that is not a standard stream.
 pub(super) const FIRST_INHERITED: i32 = 3;
 
-/// What the daemon has of the hook's environment. An agent's keys and tokens are in that, and the daemon would have
-/// them for as long as it runs.
+/// The variables of the hook's environment that the daemon gets. An agent's environment contains keys and tokens, which
+/// the daemon would keep for as long as it runs.
 const KEPT: [&str; 20] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "HOME",
@@ -50,18 +50,18 @@ const KEPT: [&str; 20] = [
     "XDG_STATE_HOME",
 ];
 
-/// Has a daemon started that takes in this spool, and serves this socket if one is said, unless that is being done
-/// already or has failed a moment ago. `hand_over`: one answers, and is to leave first.
+/// Starts a daemon that takes in this spool and serves this socket, if one is named. Does nothing if another start is
+/// under way or has just failed. With `hand_over`, a running daemon exits first.
 ///
 /// # Errors
-/// When nobody knows where this program is, or the system starts no process.
+/// When the path of this program is unknown, or the system starts no process.
 pub(crate) fn begin(spool: &Spool, socket: Option<&Path>, hand_over: bool) -> Result<(), Failure> {
     spool.make().map_err(Failure::usage)?;
     if failed_start::is_recent(spool.directory()) {
         return Ok(());
     }
     let Some(lock) = lock(&spool.directory().join(LOCK)).map_err(Failure::internal)? else { return Ok(()) };
-    // What the agent left open in us is not the daemon's: it would keep the agent's pipes open.
+    // The daemon must not inherit the agent's open descriptors: it would keep the agent's pipes open.
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
     let mut command = Command::new(this_program().map_err(Failure::internal)?);
     command.arg(EMIT_SPAWN).arg("--spool").arg(absolute(spool.directory()));
@@ -71,14 +71,14 @@ pub(crate) fn begin(spool: &Spool, socket: Option<&Path>, hand_over: bool) -> Re
     if hand_over {
         command.arg("--hand-over");
     }
-    // The lock is held as long as its stdin is open.
+    // The process holds the lock as long as its stdin is open.
     command.stdin(Stdio::from(lock)).stdout(Stdio::null()).stderr(Stdio::null());
     command.current_dir("/").env_clear().envs(kept(env::vars_os()));
-    // It outlives us, so nobody waits for it.
+    // The process outlives us, so we do not wait for it.
     command.spawn().map(drop).map_err(Failure::internal)
 }
 
-/// The lock; none when another has it.
+/// Takes the lock. `None`: another process has it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(MODE).custom_flags(FLAGS);
@@ -94,7 +94,7 @@ fn kept(environment: impl Iterator<Item = (OsString, OsString)>) -> impl Iterato
     environment.filter(|(name, _)| KEPT.iter().any(|kept| name == OsStr::new(kept)))
 }
 
-/// Where this program is. One that was replaced while it ran is where it was.
+/// Returns the path of this program. If the file was replaced while it ran, the path stays the same.
 pub(super) fn this_program() -> io::Result<PathBuf> {
     let path = env::current_exe()?;
     let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);

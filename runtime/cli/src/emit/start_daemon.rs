@@ -1,5 +1,5 @@
-//! `lastword emit-spawn`: what a hook starts in order to start a daemon. Nobody waits for it, so it takes its time: it
-//! leaves the hook's session, starts `lastword serve`, and holds the lock until that is ready.
+//! `lastword emit-spawn`: the process that a hook starts in order to start a daemon. The hook does not wait for this
+//! process. It leaves the hook's session, starts `lastword serve`, and holds the lock until the daemon is ready.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -24,13 +24,13 @@ use crate::limits::{HAND_OVER, HAND_OVER_LOOK, SPAWNED_IDLE, SPAWNED_READY};
 use crate::pause::pause;
 use crate::socket::SocketPlace;
 
-/// Starts it, unless one answers.
+/// Starts a daemon, unless one answers.
 ///
 /// # Errors
-/// When it does not become ready. Its log says why.
+/// When the daemon does not become ready. Its log says why.
 pub(crate) fn start_daemon(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
-    // Its terminal, and whoever ends the hook's group, are not ours any more. Who leads a session already stays where
-    // they are.
+    // Leaves the hook's terminal and process group, so that their end does not end us. A session leader stays in its
+    // session.
     setsid().ok();
     close_fds::set_fds_cloexec_threadsafe(FIRST_INHERITED, &[]);
     let started = start(args);
@@ -53,18 +53,18 @@ fn start(args: &EmitSpawnArgs) -> Result<Exit, Failure> {
         }
     }
     if answers(&place.path) {
-        // Somebody else has started one meanwhile.
+        // Another process has started a daemon meanwhile.
         return Ok(Exit::Delivered);
     }
     let status = failed.map_or_else(|| "with nothing".to_owned(), |status| status.to_string());
     Err(Failure::internal(anyhow!("the daemon has ended before it was ready, {status}")))
 }
 
-/// Where systemd's programs are. The PATH is an agent's, and may begin with a project's own folder.
+/// The paths of systemd's program. `PATH` comes from an agent, and may begin with a project's own folder.
 const SYSTEMD_RUN: [&str; 3] = ["/usr/bin/systemd-run", "/bin/systemd-run", "/run/current-system/sw/bin/systemd-run"];
 
-/// What starts the daemon: systemd, where it looks after the user's processes, so that the end of an agent's scope or
-/// of a login does not take the daemon along; else, or where that fails, nothing but ourselves.
+/// Returns the launchers to try. The first is systemd, if it manages the user's processes, so that the end of an
+/// agent's scope or of a login does not end the daemon. The last starts the daemon directly.
 fn launchers() -> Vec<Vec<&'static str>> {
     let has_systemd = std::env::var_os("XDG_RUNTIME_DIR")
         .is_some_and(|runtime| Path::new(&runtime).join("systemd").join("private").exists());
@@ -73,7 +73,7 @@ fn launchers() -> Vec<Vec<&'static str>> {
     scope.into_iter().chain([Vec::new()]).collect()
 }
 
-/// Starts it and waits until it is ready. What it ended with, if it ended before.
+/// Starts the daemon and waits until it is ready. Returns its exit status if it exited before.
 fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, Failure> {
     let program = this_program().map_err(Failure::internal)?;
     let mut words = launcher.iter().map(OsStr::new).chain([program.as_os_str()]);
@@ -88,7 +88,7 @@ fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, 
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
     match command.spawn() {
         Ok(child) => until_ready(child).map_err(Failure::internal),
-        // There is no such launcher.
+        // This launcher does not exist.
         Err(error) if !launcher.is_empty() => {
             writeln!(log, "lastword: {}: {error}", launcher.join(" ")).ok();
             Ok(Some(ExitStatus::default()))
@@ -97,7 +97,7 @@ fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, 
     }
 }
 
-/// The daemon prints its only line when it is ready. Its stdout ends when it ends.
+/// Waits for the daemon's only line, which says that it is ready. Its stdout ends when the daemon exits.
 fn until_ready(mut daemon: Child) -> io::Result<Option<ExitStatus>> {
     let Some(stdout) = daemon.stdout.take() else { return Ok(None) };
     let until = Instant::now() + SPAWNED_READY;
@@ -107,7 +107,7 @@ fn until_ready(mut daemon: Child) -> io::Result<Option<ExitStatus>> {
         match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&time)) {
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
-            // It takes longer than anybody waits; what it will have to say is in its log.
+            // The daemon takes longer than we wait. Its log has the rest.
             Ok(0) => return Ok(None),
             Ok(_) => break,
         }
@@ -119,8 +119,8 @@ fn until_ready(mut daemon: Child) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// Has the daemon leave that answers, and waits until it does not answer any more. One that does not want to is left
-/// alone. What it has until it is gone the next one waits for.
+/// Asks the running daemon to hand over, and waits until it answers no more. A daemon that refuses is left alone. The
+/// next daemon waits until the process has exited.
 fn hand_over(place: &SocketPlace) -> Result<(), Failure> {
     let Some(daemon) = Daemon::find(place)? else { return Ok(()) };
     daemon.post::<serde_json::Value>("/v1/hand-over", &serde_json::json!({})).map(drop)?;

@@ -1,4 +1,4 @@
-//! Codex runs a hook only when its user trusts it. Its own server lists hooks, and writes down which of them are trusted.
+//! Codex runs a hook only if its user trusts it. Codex's app server lists hooks, and records which ones are trusted.
 
 mod app_server;
 
@@ -13,7 +13,7 @@ use super::merged::{self, Found};
 use super::recipe::Recipe;
 use app_server::AppServer;
 
-/// What Codex says of one of our hooks.
+/// A hook in Codex's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Listed {
     key: String,
@@ -21,7 +21,7 @@ struct Listed {
     is_trusted: bool,
 }
 
-/// How many of our hooks Codex knows, and how many of these it runs.
+/// The number of our hooks that Codex knows, and of those that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trust {
     pub(crate) installed: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// Codex runs all of them.
+    /// Whether Codex runs all of our hooks.
     pub(crate) fn is_whole(self) -> bool {
         self.trusted == self.installed
     }
@@ -46,7 +46,7 @@ pub(crate) fn ask(file: &Path) -> anyhow::Result<Trust> {
     Ok(trust_of(&ours, &list(&mut server, file, &ours)?))
 }
 
-/// Has Codex trust the hooks in this file that run this command, and no other.
+/// Makes Codex trust the hooks in this file that run this command, and no others.
 ///
 /// # Errors
 /// When there is no `codex`, or it does not answer in time, or refuses.
@@ -83,14 +83,14 @@ fn ours(file: &Path) -> anyhow::Result<Vec<Found>> {
 }
 
 fn list(server: &mut AppServer, file: &Path, ours: &[Found]) -> anyhow::Result<Vec<Listed>> {
-    // A project's hooks are listed from within it.
+    // Codex lists a project's hooks only from within the project.
     let folder = file.parent().and_then(Path::parent).unwrap_or(file);
     let folder = std::path::absolute(folder)?;
     let answer = server.call("hooks/list", &json!({ "cwds": [folder] }))?;
     Ok(pick(&answer, file, ours))
 }
 
-/// Those that are ours: their keys name the place of one of ours, and they run what is written there.
+/// Returns our hooks of the list: the key has the place of one of ours, and the command is the one written there.
 fn pick(answer: &Value, file: &Path, ours: &[Found]) -> Vec<Listed> {
     let folders = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     let hooks = folders.iter().filter_map(|folder| folder["hooks"].as_array()).flatten();
@@ -107,7 +107,7 @@ fn pick(answer: &Value, file: &Path, ours: &[Found]) -> Vec<Listed> {
     listed
 }
 
-/// `/home/u/.codex/hooks.json:session_start:0:0`
+/// Finds the hook of a key, e.g. `/home/u/.codex/hooks.json:session_start:0:0`.
 fn found_at<'o>(key: &str, file: &Path, ours: &'o [Found]) -> Option<&'o Found> {
     let mut parts = key.rsplitn(4, ':');
     let (handler, group, event, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -122,7 +122,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
     real(a) == real(b)
 }
 
-/// `SessionStart` as Codex has it in keys.
+/// Converts `SessionStart` to the form in Codex's keys.
 fn snake(event: &str) -> String {
     let mut name = String::with_capacity(event.len() + 4);
     for (place, c) in event.chars().enumerate() {

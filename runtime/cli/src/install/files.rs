@@ -1,4 +1,4 @@
-//! Files of the user's, which are changed whole or not at all.
+//! Changes files of the user, each completely or not at all.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -11,22 +11,22 @@ use tempfile::NamedTempFile;
 
 use crate::limits::{MAX_LINKS, MAX_SETTINGS_BYTES};
 
-/// What a new file may be at most; the user's own mask takes from it.
+/// The largest mode of a new file. The user's umask restricts it.
 const PLAIN: u32 = 0o666;
 const EXECUTABLE: u32 = 0o777;
-/// What a file has until it has the mode of the one whose place it takes.
+/// The mode of a file until it gets the mode of the file that it replaces.
 const PRIVATE: u32 = 0o600;
 
-/// What is in a file; none when there is no such file.
+/// Reads a file. `None` if it does not exist.
 ///
 /// # Errors
-/// When it cannot be read, is no file, or is longer than settings are.
+/// When it cannot be read, is no file, or is too long for settings.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let cannot = || format!("{} cannot be read", printable_path(path));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(cannot),
-        // To open a pipe would be to wait for whoever writes to it.
+        // Opening a pipe would wait for its writer.
         Ok(metadata) => ensure!(metadata.is_file(), "{} is no file", printable_path(path)),
     }
     let mut bytes = Vec::new();
@@ -37,10 +37,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Puts these bytes in the place of `expected`: a link stays a link, and mode and owner stay.
+/// Replaces the content `expected` with these bytes. Keeps a link, the mode and the owner.
 ///
 /// # Errors
-/// When the file cannot be written, or has changed meanwhile. It is as it was then.
+/// When the file cannot be written, or has changed meanwhile. The file is then unchanged.
 pub(super) fn write(path: &Path, bytes: &[u8], expected: Option<&[u8]>, is_executable: bool) -> anyhow::Result<()> {
     let target = follow(path)?;
     let kept = fs::metadata(&target).ok();
@@ -48,10 +48,10 @@ pub(super) fn write(path: &Path, bytes: &[u8], expected: Option<&[u8]>, is_execu
     put(&target, bytes, expected, like)
 }
 
-/// Removes a file that is still as expected; a link to it stays.
+/// Removes a file that still has the expected content. Keeps a link to it.
 ///
 /// # Errors
-/// When it cannot be removed, or has changed meanwhile.
+/// When the file cannot be removed, or has changed meanwhile.
 pub(super) fn remove(path: &Path, expected: &[u8]) -> anyhow::Result<()> {
     let target = follow(path)?;
     match read(&target)? {
@@ -67,10 +67,10 @@ pub(super) fn remove(path: &Path, expected: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// Copies a file to where nothing else is kept, with its mode and owner.
+/// Copies a file to an unused path, with its mode and owner.
 ///
 /// # Errors
-/// When that cannot be written.
+/// When the copy cannot be written.
 pub(super) fn back_up(path: &Path, to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let cannot = || format!("{} cannot be read", printable_path(path));
     let original = fs::metadata(path).with_context(cannot)?;
@@ -79,7 +79,7 @@ pub(super) fn back_up(path: &Path, to: &Path, bytes: &[u8]) -> anyhow::Result<()
     put(&target, bytes, before.as_deref(), Like::File(&original))
 }
 
-/// Whose a file is to be, and who may read it.
+/// The owner and the mode of a file to be written.
 #[derive(Clone, Copy)]
 enum Like<'m> {
     File(&'m Metadata),
@@ -103,12 +103,12 @@ fn put(target: &Path, bytes: &[u8], expected: Option<&[u8]>, like: Like<'_>) -> 
             error => anyhow::Error::new(error).context(cannot()),
         })?,
     };
-    // A folder that cannot be synced has the new name all the same.
+    // If the folder cannot be synced, it has the new name all the same.
     File::open(folder).and_then(|folder| folder.sync_all()).ok();
     Ok(())
 }
 
-/// A file of no name yet. What will be in it may be secret, so it is given its owner and mode before that.
+/// Makes a temporary file. Its content may be secret, so its owner and mode are set first.
 fn empty(folder: &Path, like: Like<'_>) -> anyhow::Result<NamedTempFile> {
     let mode = match like {
         Like::File(_) => PRIVATE,
@@ -132,7 +132,7 @@ fn changed(path: &Path) -> anyhow::Error {
     anyhow!("{} has changed meanwhile: try again", printable_path(path))
 }
 
-/// Where a link leads to in the end, also when there is nothing yet.
+/// Resolves links, even if the last one leads to no file.
 fn follow(path: &Path) -> anyhow::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {

@@ -1,6 +1,6 @@
-//! Hermes Agent loads a plugin only when its user has enabled it. It says itself whether it does.
+//! Hermes Agent loads a plugin only if its user has enabled it, and reports whether it does.
 //!
-//! It is not enabled for its user: Hermes writes its `config.yaml` anew for that, without the comments in it.
+//! We do not enable the plugin for the user: Hermes would rewrite its `config.yaml` without the comments in it.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -14,17 +14,17 @@ use serde::Deserialize;
 use super::own_files::HERMES_PLUGIN;
 use crate::limits::{HERMES_ANSWERS, MAX_HERMES_BYTES};
 
-/// How a user enables it.
+/// The command with which the user enables the plugin.
 pub(crate) const ENABLE: &str = "run `hermes plugins enable lastword --no-allow-tool-override`, which drops the comments in \
                                  its config.yaml; or write lastword into the list `enabled` of `plugins` there";
 
-/// What Hermes says of our plugin.
+/// Hermes' report of our plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Loads {
     Yes,
-    /// It is there, and Hermes passes it over: its own word for why.
+    /// The plugin exists, and Hermes skips it for this reason, in its own word.
     No(String),
-    /// Hermes does not see it.
+    /// Hermes does not see the plugin.
     Unknown,
 }
 
@@ -36,11 +36,11 @@ pub(crate) fn ask() -> anyhow::Result<Loads> {
     let mut child = Running::start()?;
     let mut stdout = child.0.stdout.take().context("`hermes plugins list` has no output")?.take(MAX_HERMES_BYTES);
     let (said, answer) = mpsc::channel();
-    // It ends with the program's output.
+    // The thread ends with the program's output.
     thread::Builder::new().name("hermes".into()).spawn(move || {
         let mut text = String::new();
         let read = stdout.read_to_string(&mut text).map(|_| text);
-        // Nobody waits any more, if that was too late.
+        // After the timeout nobody receives it.
         said.send(read).ok();
     })?;
     let Ok(text) = answer.recv_timeout(HERMES_ANSWERS) else {
@@ -56,7 +56,7 @@ struct Listed {
     status: String,
 }
 
-/// Something may stand before the list: a word of a profile, or of an update.
+/// Parses the list. Other text may precede it, such as the name of a profile or a note about an update.
 fn understand(text: &str) -> anyhow::Result<Loads> {
     let lists = text.match_indices('[').filter_map(|(at, _)| text.get(at..));
     let mut lists = lists.filter_map(|rest| serde_json::from_str::<Vec<Listed>>(rest).ok());
@@ -68,7 +68,7 @@ fn understand(text: &str) -> anyhow::Result<Loads> {
     })
 }
 
-/// A child that is gone when this is dropped.
+/// A child process. Dropping it kills the process.
 struct Running(Child);
 
 impl Running {
@@ -82,7 +82,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have left by itself.
+        // The process may have exited by itself.
         self.0.kill().ok();
         self.0.wait().ok();
     }

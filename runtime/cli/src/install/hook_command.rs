@@ -1,4 +1,4 @@
-//! What a hook runs: `lastword emit`, for one owner. By this command our hooks are known among others.
+//! The command of a hook: `lastword emit` for one owner. The command identifies our hooks among others.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,17 +13,17 @@ use lastword_protocol::owners::InputFormat;
 use super::shell::{for_shell, words};
 use crate::exit::Failure;
 
-/// What a program has to be called whose hooks are known as ours.
+/// The name that a program must end in, so that its hooks are recognized as ours.
 const PROGRAM: &str = "lastword";
 
-/// The command that it is given, before the owner.
+/// The program's first argument, before the owner.
 const EMIT: &str = "emit";
 
-/// What our hooks are given behind the owner and the event.
+/// Our hooks' option, after the owner and the event.
 const SPAWN: &str = "--spawn";
 const SOCKET: &str = "--socket";
 
-/// What all hooks of an owner have in common.
+/// The common part of an owner's hook commands.
 #[derive(Clone, Debug)]
 pub(crate) struct HookCommand {
     program: String,
@@ -31,10 +31,10 @@ pub(crate) struct HookCommand {
 }
 
 impl HookCommand {
-    /// The hooks run this program, else the one that runs now; `socket` is where they find the daemon.
+    /// Makes the command with this program, else with the running one. The hooks find the daemon at `socket`.
     ///
     /// # Errors
-    /// When the program would not be found, or not be known as ours.
+    /// When the program would not be found, or not be recognized as ours.
     pub(crate) fn new(program: Option<&Path>, socket: Option<&Path>) -> Result<Self, Failure> {
         let program = match program {
             Some(path) => absolute(path)?,
@@ -51,22 +51,22 @@ impl HookCommand {
         Ok(Self { program: text(&program)?, socket: socket.as_deref().map(text).transpose()? })
     }
 
-    /// One for who asks only where an owner's files are: that is the same whatever they run.
+    /// A command for callers that need only the place of an owner's files, which does not depend on the program.
     pub(super) fn of_no_program() -> Self {
         Self { program: format!("/{PROGRAM}"), socket: None }
     }
 
-    /// The path of the program.
+    /// Returns the path of the program.
     pub(super) fn program(&self) -> &str {
         &self.program
     }
 
-    /// The path of the socket, if it is not the default.
+    /// Returns the path of the socket, if it is not the default.
     pub(super) fn socket(&self) -> Option<&str> {
         self.socket.as_deref()
     }
 
-    /// The command of an owner's hook, for a shell. `event` is for owners who do not say themselves which it is.
+    /// Returns the command of an owner's hook, for a shell. `event` is for owners whose payloads do not name the event.
     pub(super) fn line(&self, owner: &str, event: Option<&str>) -> String {
         let mut line = format!("{} {EMIT} {owner}", for_shell(&self.program));
         if let Some(event) = event {
@@ -85,8 +85,7 @@ impl HookCommand {
     }
 }
 
-/// Whether a hook's command is one of ours, of any version and place. One that does anything else as well is its
-/// user's.
+/// Whether a hook's command is ours, of any version and path. A command that does more belongs to the user.
 pub(crate) fn is_ours(command: &str) -> bool {
     let Some(words) = words(command) else { return false };
     let mut words = words.iter().map(String::as_str);
@@ -96,7 +95,7 @@ pub(crate) fn is_ours(command: &str) -> bool {
     is_program && is_emit && is_owner && is_rest(words)
 }
 
-/// Whether it is what our commands have behind the owner: an event, and options that we write.
+/// Whether these words are the rest of one of our commands: an event, and options that we write.
 fn is_rest<'w>(words: impl Iterator<Item = &'w str>) -> bool {
     let mut words = words.peekable();
     words.next_if(|word| word.chars().all(|c| c.is_ascii_alphanumeric()));
@@ -113,12 +112,12 @@ fn is_rest<'w>(words: impl Iterator<Item = &'w str>) -> bool {
     true
 }
 
-/// The path of the program in one of our commands.
+/// Returns the path of the program in one of our commands.
 pub(crate) fn program_of(command: &str) -> PathBuf {
     words(command).and_then(|words| words.into_iter().next()).map(PathBuf::from).unwrap_or_default()
 }
 
-/// Whether both are one file.
+/// Whether both paths lead to the same file.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     match (fs::metadata(a), fs::metadata(b)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
@@ -126,7 +125,8 @@ pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// The program that runs, by the path by which it was found: a package manager moves what that leads to at each update.
+/// Returns the path by which the running program was found, with its links: a package manager changes their target at
+/// each update.
 fn itself() -> anyhow::Result<PathBuf> {
     let executable = env::current_exe().context("where this program is cannot be told: say --command PATH")?;
     let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();

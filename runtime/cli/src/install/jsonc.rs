@@ -1,4 +1,4 @@
-//! JSON as people write it: with comments and trailing commas. It is parsed to find places in it, and edited as text.
+//! JSON with comments and trailing commas. It is parsed to find positions, and edited as text.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use jsonc_parser::ast::{Array, Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-/// What is wrong with a text, and at which byte.
+/// A mistake in a text, with its byte offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
     at: usize,
@@ -18,7 +18,7 @@ impl Mistake {
         Self { at, what: what.into() }
     }
 
-    /// `line:column: what`; both are counted from 1, and columns in characters.
+    /// Formats the mistake as `line:column: what`. Both count from 1, and columns count characters.
     pub(crate) fn show(&self, text: &str) -> String {
         let before = cut(text, 0..self.at);
         let line = before.matches('\n').count() + 1;
@@ -27,12 +27,12 @@ impl Mistake {
     }
 }
 
-/// The value of a text; none if it has nothing but comments.
+/// Parses a text. `None` if it has only comments.
 ///
 /// # Errors
-/// When it is not JSON with comments and trailing commas.
+/// When the text is not JSON with comments and trailing commas.
 pub(super) fn parse(text: &str) -> Result<Option<Value<'_>>, Mistake> {
-    // What is looser than that the owners do not read either, and commas that are missing would be in the way of edits.
+    // The owners do not parse looser text either, and missing commas would break our edits.
     let options = ParseOptions {
         allow_loose_object_property_names: false,
         allow_missing_commas: false,
@@ -50,10 +50,10 @@ pub(super) fn parse(text: &str) -> Result<Option<Value<'_>>, Mistake> {
     }
 }
 
-/// The member of this name.
+/// Returns the member of this name.
 ///
 /// # Errors
-/// When there are two: which of them an owner reads is its own affair.
+/// When there are two, because owners differ in which one they use.
 pub(super) fn member<'o, 'a>(object: &'o Object<'a>, name: &str) -> Result<Option<&'o ObjectProp<'a>>, Mistake> {
     let mut named = object.properties.iter().filter(|member| member.name.as_str() == name);
     let found = named.next();
@@ -63,12 +63,12 @@ pub(super) fn member<'o, 'a>(object: &'o Object<'a>, name: &str) -> Result<Optio
     }
 }
 
-/// Two brackets, and what is listed between them.
+/// Two brackets, and the items between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Container {
-    /// Behind the bracket that opens it.
+    /// The offset after the opening bracket.
     pub(super) open: usize,
-    /// Before the one that closes it.
+    /// The offset before the closing bracket.
     pub(super) close: usize,
     pub(super) items: Vec<Range<usize>>,
 }
@@ -87,7 +87,7 @@ impl From<&Array<'_>> for Container {
     }
 }
 
-/// A piece of what is between values.
+/// A piece of the text between values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Blank,
@@ -103,7 +103,7 @@ impl Piece {
     }
 }
 
-/// What is between values, piece by piece.
+/// Splits the text between values into pieces.
 pub(super) fn pieces(text: &str, range: Range<usize>) -> Vec<(Piece, Range<usize>)> {
     let mut pieces = Vec::new();
     let mut at = range.start;
@@ -129,7 +129,7 @@ pub(super) fn pieces(text: &str, range: Range<usize>) -> Vec<(Piece, Range<usize
     pieces
 }
 
-/// A part of a text; what is outside of it is left out.
+/// Returns a part of the text, clamped to its bounds.
 pub(super) fn cut(text: &str, range: Range<usize>) -> &str {
     text.get(range.start..range.end.min(text.len())).unwrap_or_default()
 }

@@ -1,14 +1,14 @@
-//! How a text is laid out, and values that are written in the same way.
+//! Detects the layout of a text, and writes values in the same layout.
 
 use super::jsonc::cut;
 
-/// How a text is laid out.
+/// The layout of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) newline: &'static str,
-    /// By how much a level is indented.
+    /// The indentation of one level.
     pub(super) indent: String,
-    /// Everything is on one line.
+    /// Whether everything is on one line.
     pub(super) is_one_line: bool,
 }
 
@@ -28,7 +28,7 @@ impl Layout {
     }
 }
 
-/// A value that is to be written.
+/// A value to be written.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Text(String),
@@ -38,7 +38,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// As JSON. `base` is the indentation of the line on which it begins; none for all of it on one line.
+    /// Renders the value as JSON. `base` is the indentation of its first line. `None`: all of it on one line.
     pub(super) fn render(&self, layout: &Layout, base: Option<&str>) -> String {
         let inner = base.map(|base| format!("{base}{}", layout.indent));
         let inner = inner.as_deref();
@@ -58,17 +58,17 @@ impl Node {
     }
 }
 
-/// A member of an object, as JSON.
+/// Renders a member of an object as JSON.
 pub(super) fn member(name: &str, value: &Node, layout: &Layout, base: Option<&str>) -> String {
     format!("{}: {}", quoted(name), value.render(layout, base))
 }
 
-/// A string of JSON.
+/// Renders a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// `indented` has the indentation of the brackets and that of the items; none for all of it on one line.
+/// Renders a list. `indented` has the indentations of the brackets and of the items. `None`: all of it on one line.
 fn list([open, close]: [&str; 2], items: &[String], layout: &Layout, indented: Option<(&str, &str)>) -> String {
     let newline = layout.newline;
     match indented {

@@ -1,4 +1,4 @@
-//! Our hooks in a file that is the user's as well: they are put in, mended and taken out, and nothing else is changed.
+//! Adds, repairs and removes our hooks in a file that the user shares with us. Changes nothing else.
 
 mod found;
 mod mend;
@@ -16,10 +16,10 @@ use mend::mend;
 
 const VERSION: &str = "version";
 
-/// The text with our hooks, each once, with this command and with time enough. Nothing else is changed.
+/// Returns the text with each of our hooks once, with this command and enough time. Changes nothing else.
 ///
 /// # Errors
-/// When the text is not what the owner reads.
+/// When the owner could not parse the text.
 pub(super) fn install(text: &str, recipe: &Recipe, line: &str) -> Result<String, Mistake> {
     check(text)?;
     let mut text = text.to_owned();
@@ -41,10 +41,10 @@ pub(super) fn install(text: &str, recipe: &Recipe, line: &str) -> Result<String,
     Ok(text)
 }
 
-/// The text without our hooks; lists that are empty then go too, unless `original` has them.
+/// Returns the text without our hooks, and without lists that become empty, unless `original` has them.
 ///
 /// # Errors
-/// When the text is not what the owner reads.
+/// When the owner could not parse the text.
 pub(super) fn strip(text: &str, shape: Shape, original: Option<&str>) -> Result<String, Mistake> {
     check(text)?;
     let mut text = text.to_owned();
@@ -60,20 +60,20 @@ pub(super) fn strip(text: &str, shape: Shape, original: Option<&str>) -> Result<
     Ok(text)
 }
 
-/// Whether a text has no value, or an object without members, and no comment.
+/// Whether a text has no value, or an empty object, and no comment.
 pub(super) fn is_bare(text: &str) -> bool {
     let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     bare.is_empty() || bare == "{}"
 }
 
-/// A text that has no value yet gets an object.
+/// Gives a text without a value an empty object.
 fn begin(text: &str) -> String {
     let newline = Layout::of(text).newline;
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
     format!("{text}{gap}{{}}{newline}")
 }
 
-/// Cursor reads a file only if that says its version.
+/// Adds the version, without which Cursor does not read the file.
 fn add_version(text: &str) -> Result<String, Mistake> {
     let parsed = parse(text)?;
     Ok(match root(parsed.as_ref())? {
@@ -84,7 +84,7 @@ fn add_version(text: &str) -> Result<String, Mistake> {
     })
 }
 
-/// Adds a hook, unless all that are missing came with the first of them.
+/// Adds a hook, unless the first missing one brought all of them.
 fn add(text: &str, recipe: &Recipe, missing: &[Hook], hook: Hook, line: &str) -> Result<String, Mistake> {
     let new = |hook: Hook| Node::Array(vec![recipe.entry(hook, line)]);
     let parsed = parse(text)?;
@@ -116,7 +116,7 @@ fn take_out(text: &str, shape: Shape, found: &Found, original: Option<&str>) -> 
     drop_empty(&remove(text, &list.into(), found.group), &found.event, original)
 }
 
-/// Takes out the event's list if it is empty, and then the hooks if they are.
+/// Removes the event's list if it is empty, and then the hooks if they are.
 fn drop_empty(text: &str, event: &str, original: Option<&str>) -> Result<String, Mistake> {
     let had = Had::of(original, event);
     let parsed = parse(text)?;
@@ -139,7 +139,7 @@ fn drop_hooks(text: &str, had_hooks: bool) -> Result<String, Mistake> {
     })
 }
 
-/// Which lists a text has that may be empty.
+/// The lists of a text that may be empty.
 struct Had {
     hooks: bool,
     event: bool,
@@ -156,7 +156,7 @@ impl Had {
     }
 }
 
-/// What the owner would not read is not edited either.
+/// Checks that the owner can parse the text, because only such a text is edited.
 fn check(text: &str) -> Result<(), Mistake> {
     let parsed = parse(text)?;
     let Some(root) = root(parsed.as_ref())? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Files that are ours alone: they are written whole, and deleted.
+//! Files that are ours alone. They are written and deleted as a whole.
 
 use std::path::{Path, PathBuf};
 
@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 use super::hook_command::{HookCommand, is_ours, program_of};
 use super::recipe::{CLINE, COPILOT, GOOSE};
 
-/// The plugin of opencode, in which two constants are filled in.
+/// The plugin for opencode. Two constants in it are filled in.
 const PLUGIN: &str = include_str!("opencode.js");
-/// Its first line, by which it is known.
+/// The first line of the plugin, which identifies it.
 const PLUGIN_MARK: &str = "// Lastword's plugin for opencode,";
-/// The same, of Hermes Agent's plugin, which is two files.
+/// The plugin for Hermes Agent, which consists of two files.
 const HERMES: &str = include_str!("hermes/plugin.py");
 const HERMES_MANIFEST: &str = include_str!("hermes/plugin.yaml");
 const HERMES_MARK: &str = "# Lastword's plugin for Hermes Agent,";
-/// What it is called in Hermes' configuration.
+/// The plugin's name in Hermes' configuration.
 pub(super) const HERMES_PLUGIN: &str = "lastword";
 /// The first lines of a script.
 const SCRIPT: &str = "#!/bin/sh\nexec ";
 
-/// A file of our own.
+/// A file of ours.
 pub(super) struct OwnFile {
     pub(super) path: PathBuf,
     pub(super) content: String,
     pub(super) is_executable: bool,
 }
 
-/// The files for an owner; `place` is what [`place::of`](super::place::of) says.
+/// Returns the files for an owner. `place` is the result of [`place::of`](super::place::of).
 pub(super) fn files(owner: InputFormat, place: &Path, command: &HookCommand) -> Vec<OwnFile> {
     let plain = |path: PathBuf, content: String| OwnFile { path, content, is_executable: false };
     match owner {
@@ -54,7 +54,7 @@ pub(super) fn files(owner: InputFormat, place: &Path, command: &HookCommand) -> 
     }
 }
 
-/// Whether a file that is there was written by us, of any version and for any program.
+/// Whether an existing file is ours, of any version and for any program.
 pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(content) else { return false };
     if text.starts_with(PLUGIN_MARK) || text.starts_with(HERMES_MARK) {
@@ -73,7 +73,7 @@ pub(crate) fn is_own(path: &Path, content: &[u8]) -> bool {
     }
 }
 
-/// The program that a file of ours runs.
+/// Returns the program that a file of ours runs.
 pub(crate) fn program_in(content: &str) -> Option<PathBuf> {
     let assignments = [(PLUGIN_MARK, "const PROGRAM = "), (HERMES_MARK, "PROGRAM = ")];
     if let Some((_, assignment)) = assignments.into_iter().find(|(mark, _)| content.starts_with(mark)) {
@@ -88,7 +88,7 @@ pub(crate) fn program_in(content: &str) -> Option<PathBuf> {
     commands(&value).first().map(|command| program_of(command))
 }
 
-/// Every command of a file of hooks.
+/// Returns every command of a hooks file.
 fn commands(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().flat_map(commands).collect(),
@@ -104,7 +104,7 @@ fn commands(value: &Value) -> Vec<&str> {
 }
 
 fn copilot(command: &HookCommand) -> String {
-    // Its payloads do not say which event they are.
+    // The payloads do not name their event.
     let hook = |event: &str, timeout: Option<u32>| {
         let line = command.line(InputFormat::Copilot.as_str(), Some(event));
         json!([{ "type": "command", "bash": line, "timeoutSec": timeout }])
@@ -135,7 +135,7 @@ fn opencode(command: &HookCommand) -> String {
     PLUGIN.replace("\"{{PROGRAM}}\"", &text(Some(command.program()))).replace("\"{{SOCKET}}\"", &text(command.socket()))
 }
 
-/// A text in JSON is one in Python too.
+/// Fills in the plugin. A JSON string is also a Python string.
 fn hermes(command: &HookCommand) -> String {
     let text = |value: Option<&str>| value.map_or_else(|| "None".to_owned(), |value| json!(value).to_string());
     HERMES.replace("\"{{PROGRAM}}\"", &text(Some(command.program()))).replace("\"{{SOCKET}}\"", &text(command.socket()))

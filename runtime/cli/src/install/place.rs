@@ -1,4 +1,4 @@
-//! Where each owner looks for hooks.
+//! The places of each owner's hooks.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,11 @@ use lastword_protocol::owners::InputFormat;
 use crate::directories::{self, missing};
 use crate::exit::Failure;
 
-/// The file with an owner's hooks, or for Cline, goose and Hermes Agent the folder: the user's own, or a project's.
+/// Returns the file of an owner's hooks, or the folder for Cline, goose and Hermes Agent: the user's own, or a
+/// project's.
 ///
 /// # Errors
-/// When nobody knows where the user's home is, or the owner has no hooks in projects.
+/// When the user's home is unknown, or the owner has no project hooks.
 pub(crate) fn of(owner: InputFormat, project: Option<&Path>) -> Result<PathBuf, Failure> {
     match project {
         Some(folder) => in_project(owner, folder),
@@ -21,10 +22,10 @@ pub(crate) fn of(owner: InputFormat, project: Option<&Path>) -> Result<PathBuf, 
     }
 }
 
-/// The folder of the owner's own files, by which one sees whether it is on this machine.
+/// Returns the folder of the owner's own files, which shows that the owner is on this machine.
 ///
 /// # Errors
-/// When nobody knows where the user's home is.
+/// When the user's home is unknown.
 pub(crate) fn folder(owner: InputFormat) -> Result<PathBuf, Failure> {
     Ok(match owner {
         InputFormat::ClaudeCode => said("CLAUDE_CONFIG_DIR").map_or_else(|| in_home(".claude"), Ok)?,
@@ -89,7 +90,7 @@ fn homeless() -> Failure {
     Failure::usage(anyhow!("where the owner's settings are is not known: {}", missing()))
 }
 
-/// A folder that a variable names.
+/// Returns the folder in a variable.
 fn said(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! What an installation, or its end, would write: known before anything is written.
+//! Plans the changes of an installation or its removal before anything is written.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,22 +16,22 @@ use super::own_files::{self, is_own};
 use super::recipe::Recipe;
 use crate::exit::Failure;
 
-/// What is put before a text by some editors; it is kept, and not part of the text.
+/// A mark that some editors put before a text. It is kept, and is not part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const BACKUP: &str = ".lastword-backup";
 
-/// A file that is to change.
+/// A planned change of a file.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) path: PathBuf,
     pub(super) before: Option<Vec<u8>>,
-    /// None: it is to go.
+    /// `None`: the file is to be removed.
     pub(super) after: Option<String>,
     is_executable: bool,
     backup: Backup,
 }
 
-/// What becomes of the copy of a file as it was before the first change.
+/// The plan for the backup of a file before its first change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backup {
     Leave,
@@ -40,7 +40,7 @@ enum Backup {
 }
 
 impl Change {
-    /// Carries it out.
+    /// Carries the change out.
     ///
     /// # Errors
     /// When a file cannot be written or removed.
@@ -55,23 +55,23 @@ impl Change {
             None => files::remove(&self.path, before.unwrap_or_default())?,
         }
         if let (Backup::Remove, Some(after)) = (self.backup, &self.after) {
-            // The file is again what the copy is.
+            // The file is equal to the backup again.
             files::remove(&backup, after.as_bytes())?;
         }
         Ok(())
     }
 
-    /// Where the file is kept as it was before, if it is.
+    /// Returns the path of the file's backup, if there is one.
     pub(super) fn kept_in(&self) -> Option<PathBuf> {
         let backup = backup_of(&self.path);
         (self.backup == Backup::Make || (self.backup == Backup::Leave && backup.exists())).then_some(backup)
     }
 }
 
-/// What has to change so that an owner has our hooks; nothing when it has them.
+/// Returns the changes that give an owner our hooks. Empty if it has them.
 ///
 /// # Errors
-/// When a file is not what the owner reads, or is not ours to write.
+/// When the owner could not parse a file, or a file is not ours to write.
 pub(super) fn install(owner: InputFormat, place: &Path, command: &HookCommand) -> Result<Vec<Change>, Failure> {
     match Recipe::of(owner) {
         Some(recipe) => Ok(install_merged(&recipe, place, command)?.into_iter().collect()),
@@ -79,10 +79,10 @@ pub(super) fn install(owner: InputFormat, place: &Path, command: &HookCommand) -
     }
 }
 
-/// What has to change so that an owner has none of our hooks.
+/// Returns the changes that remove our hooks from an owner.
 ///
 /// # Errors
-/// When a file is not what the owner reads.
+/// When the owner could not parse a file.
 pub(super) fn uninstall(owner: InputFormat, place: &Path) -> Result<Vec<Change>, Failure> {
     if let Some(recipe) = Recipe::of(owner) {
         return Ok(uninstall_merged(&recipe, place)?.into_iter().collect());
@@ -98,9 +98,9 @@ pub(super) fn uninstall(owner: InputFormat, place: &Path) -> Result<Vec<Change>,
     Ok(changes)
 }
 
-/// Removes folders that were there for our files alone.
+/// Removes folders that existed only for our files.
 pub(super) fn tidy(owner: InputFormat, place: &Path) {
-    // Those with something of others in them stay.
+    // Folders with other content stay.
     match owner {
         InputFormat::Goose => fs::remove_dir(place.join("hooks")).and_then(|()| fs::remove_dir(place)).ok(),
         InputFormat::Hermes => {
@@ -111,8 +111,8 @@ pub(super) fn tidy(owner: InputFormat, place: &Path) {
     };
 }
 
-/// Removes the plugin's folder, and those above it that were made for it. One that is empty has nothing of Hermes'; a home of another name is
-/// the user's choice, and stays.
+/// Removes the plugin's folder, and the folders above it that were made for it. An empty one has nothing of Hermes. A
+/// home of another name is the user's choice, and stays.
 fn remove_hermes_folders(place: &Path) -> Option<()> {
     fs::remove_dir(place).ok()?;
     let plugins = place.parent()?;
@@ -120,7 +120,7 @@ fn remove_hermes_folders(place: &Path) -> Option<()> {
     plugins.parent().filter(|home| home.ends_with(".hermes")).and_then(|home| fs::remove_dir(home).ok())
 }
 
-/// Removes what Python has made of a plugin that is gone, and the folder that it has made for it.
+/// Removes Python's compiled files of a removed plugin, and their folder.
 fn remove_compiled(folder: &Path) {
     let is_of_plugin = |path: &Path| {
         let is_init = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("__init__."));
@@ -128,7 +128,7 @@ fn remove_compiled(folder: &Path) {
     };
     let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|file| file.path());
     for file in files.filter(|path| is_of_plugin(path)) {
-        // One that cannot be removed keeps its folder, which does nothing without the plugin.
+        // If a file cannot be removed, its folder stays, which does no harm without the plugin.
         fs::remove_file(file).ok();
     }
     fs::remove_dir(folder).ok();
@@ -179,7 +179,7 @@ fn uninstall_merged(recipe: &Recipe, path: &Path) -> Result<Option<Change>, Fail
     let kept = files::read(&backup_of(path)).ok().flatten();
     let kept = kept.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let original = kept.map(|kept| kept.strip_prefix(BYTE_ORDER_MARK).unwrap_or(kept));
-    // A file with which nobody else has done anything becomes what it was, to the byte.
+    // A file that nobody else has changed gets its former content back, to the byte.
     let makes_this = |text_before: &str| {
         merged::install(text_before, recipe, &first.command).is_ok_and(|installed| installed == text)
     };
@@ -197,7 +197,7 @@ fn uninstall_merged(recipe: &Recipe, path: &Path) -> Result<Option<Change>, Fail
     Ok(Some(Change { path: path.to_owned(), before, after, is_executable: false, backup }))
 }
 
-/// The mark before a text, and the text.
+/// Splits a text from the mark before it.
 fn text_of<'b>(path: &Path, bytes: Option<&'b [u8]>) -> Result<(&'b str, &'b str), Failure> {
     let bytes = bytes.unwrap_or_default();
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -227,7 +227,7 @@ mod tests {
         HookCommand::new(Some(Path::new("/opt/lastword")), None).unwrap()
     }
 
-    /// Applies what was planned, after somebody else has written the file.
+    /// Applies a plan after another process has written the file.
     fn apply_late(changes: &[Change], path: &Path, theirs: &str) {
         assert_eq!(changes.len(), 1);
         fs::write(path, theirs).unwrap();

@@ -1,18 +1,18 @@
-//! Which hooks each owner is given, and in which words.
+//! The hooks of each owner, in the owner's words.
 
 use lastword_protocol::owners::InputFormat;
 
 use super::hook_command::HookCommand;
 use super::layout::Node;
 
-/// A hook that is installed, and the time that the owner gives it, in the owner's own unit.
+/// A hook to install, and its timeout in the owner's own unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hook {
     pub(super) event: &'static str,
     pub(super) timeout: Option<u32>,
 }
 
-/// How a file that is the user's as well lists hooks.
+/// The shape of the hooks in a shared file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `{"hooks": {EVENT: [{"hooks": [{"type": "command", "command": …}]}]}}`
@@ -20,11 +20,11 @@ pub(super) enum Shape {
         /// Whether a hook has a name, for people.
         has_name: bool,
     },
-    /// `{"version": 1, "hooks": {EVENT: [{"command": …}]}}`, with nothing else in it.
+    /// `{"version": 1, "hooks": {EVENT: [{"command": …}]}}`, without other members.
     Flat,
 }
 
-/// The hooks of an owner whose file is the user's as well.
+/// The hooks of an owner whose file the user shares with us.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recipe {
     pub(super) owner: InputFormat,
@@ -34,7 +34,7 @@ pub(super) struct Recipe {
 
 const GROUPED: Shape = Shape::Grouped { has_name: false };
 
-/// Its `SessionEnd` hooks have 1.5 s in all, unless a `timeout` says more.
+/// All `SessionEnd` hooks together have 1.5 s, unless a `timeout` is longer.
 const CLAUDE_CODE: &[Hook] = &[
     hook("SessionStart", 5),
     hook("SessionEnd", 5),
@@ -44,7 +44,7 @@ const CLAUDE_CODE: &[Hook] = &[
     hook("Stop", 5),
 ];
 
-/// 3 s is the most that Codex gives a `SessionEnd` hook.
+/// Codex gives a `SessionEnd` hook 3 s at most.
 const CODEX: &[Hook] = &[
     hook("SessionStart", 5),
     hook("SessionEnd", 3),
@@ -55,7 +55,7 @@ const CODEX: &[Hook] = &[
     hook("Interrupt", 3),
 ];
 
-/// In milliseconds.
+/// Timeouts are in milliseconds.
 const GEMINI: &[Hook] = &[
     hook("SessionStart", 5_000),
     hook("SessionEnd", 5_000),
@@ -64,10 +64,10 @@ const GEMINI: &[Hook] = &[
     hook("AfterAgent", 5_000),
 ];
 
-/// Cursor reads nothing of a file with one event that it does not know, so these are the ones that it has had longest.
+/// Cursor ignores a file with one unknown event, so these are its oldest events.
 const CURSOR: &[Hook] = &[plain("sessionStart"), plain("sessionEnd"), plain("preCompact"), plain("stop")];
 
-/// Events of Copilot, in a file of our own.
+/// Copilot's events, in a file of our own.
 pub(super) const COPILOT: &[Hook] = &[
     hook("sessionStart", 5),
     hook("sessionEnd", 5),
@@ -76,11 +76,11 @@ pub(super) const COPILOT: &[Hook] = &[
     hook("preCompact", 5),
 ];
 
-/// Events of goose, in a file of our own.
+/// goose's events, in a file of our own.
 pub(super) const GOOSE: &[Hook] =
     &[plain("SessionStart"), plain("SessionEnd"), plain("UserPromptSubmit"), plain("Stop")];
 
-/// Events of Cline, each a script of our own.
+/// Cline's events, each a script of our own.
 pub(super) const CLINE: &[&str] =
     &["TaskStart", "TaskResume", "TaskComplete", "TaskCancel", "SessionShutdown", "PreCompact", "UserPromptSubmit"];
 
@@ -93,10 +93,10 @@ const fn plain(event: &'static str) -> Hook {
 }
 
 impl Recipe {
-    /// The recipe for an owner whose file is the user's as well.
+    /// Returns the recipe of an owner with a shared file.
     pub(super) fn of(owner: InputFormat) -> Option<Self> {
         let (shape, hooks) = match owner {
-            // Qwen Code reads less than 1000 as seconds.
+            // Qwen Code reads a number below 1000 as seconds.
             InputFormat::ClaudeCode | InputFormat::Qwen => (GROUPED, CLAUDE_CODE),
             InputFormat::Codex => (GROUPED, CODEX),
             InputFormat::Gemini => (Shape::Grouped { has_name: true }, GEMINI),
@@ -106,12 +106,12 @@ impl Recipe {
         Some(Self { owner, shape, hooks })
     }
 
-    /// The command of all its hooks: these owners say themselves which event it is.
+    /// Returns the command of all hooks: these owners' payloads name the event.
     pub(super) fn line(&self, command: &HookCommand) -> String {
         command.line(self.owner.as_str(), None)
     }
 
-    /// What is listed for an event.
+    /// Returns the entry of an event.
     pub(super) fn entry(&self, hook: Hook, line: &str) -> Node {
         let mut handler = Vec::new();
         if let Shape::Grouped { has_name } = self.shape {

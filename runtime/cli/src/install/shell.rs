@@ -1,6 +1,6 @@
-//! Commands as a shell reads them.
+//! Quotes and splits commands of a POSIX shell.
 
-/// As a word of a shell.
+/// Quotes a word for a shell.
 pub(super) fn for_shell(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -9,10 +9,11 @@ pub(super) fn for_shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// The words of a command, if it is a single one: nothing is piped, redirected, or run within it or behind it.
+/// Splits a command into its words. `None` if it is not a single command: it has a pipe, a redirection, a substitution
+/// or a second command.
 pub(super) fn words(command: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
-    // The word that is being read, which quotation marks make one even if nothing is in them.
+    // The word that is being read. Quotation marks begin a word, even an empty one.
     let (mut word, mut quote) = (None::<String>, None);
     let mut characters = command.trim().chars().peekable();
     while let Some(c) = characters.next() {

@@ -1,4 +1,4 @@
-//! What a person is told of an installation.
+//! Reports an installation to the user.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::hermes::ENABLE;
 use super::plan::Change;
 use crate::style::{BAD, DIM, GOOD};
 
-/// Lines that are shown before and behind what changes, as `diff -u` does.
+/// Context lines around a change, as in `diff -u`.
 const CONTEXT: usize = 3;
 
-/// What would be written, file by file.
+/// Prints the planned changes, file by file.
 pub(super) fn print(out: &mut impl Write, changes: &[Change]) -> io::Result<()> {
     if changes.is_empty() {
         return writeln!(out, "Nothing would change.");
@@ -35,14 +35,14 @@ pub(super) fn print(out: &mut impl Write, changes: &[Change]) -> io::Result<()> 
     Ok(())
 }
 
-/// As `diff -u` says it. Both have the same ends of lines.
+/// Formats a change as `diff -u` does. Both texts have the same line endings.
 fn diff(path: &str, before: &str, after: Option<&str>) -> String {
     let [before, after] = [before, after.unwrap_or_default()].map(|text| text.replace("\r\n", "\n"));
     let diff = TextDiff::from_lines(before.as_str(), after.as_str());
     diff.unified_diff().context_radius(CONTEXT).header(path, path).to_string()
 }
 
-/// What was done.
+/// Reports the installation.
 pub(super) fn installed(out: &mut impl Write, owner: InputFormat, place: &Path, changes: &[Change]) -> io::Result<()> {
     let (name, place) = (owner.name(), printable_path(place));
     if changes.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn installed(out: &mut impl Write, owner: InputFormat, place: &Path, 
     kept(out, changes)
 }
 
-/// What is left to do.
+/// Reports the steps that are left to the user.
 pub(super) fn what_remains(
     out: &mut impl Write,
     owner: InputFormat,
@@ -87,7 +87,7 @@ pub(super) fn what_remains(
 
 const TRUST_THEM: &str = "run `codex` and trust the hooks with `/hooks`";
 
-/// What was undone.
+/// Reports the removal.
 pub(super) fn uninstalled(
     out: &mut impl Write,
     owner: InputFormat,

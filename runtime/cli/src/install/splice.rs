@@ -1,12 +1,12 @@
-//! An item is put into a list, or taken out, and no other byte of the text is touched. What is put in and then taken out leaves the
-//! text as it was; only in a list that was empty the space between the brackets may be lost.
+//! Inserts an item into a list, or removes one, and changes no other byte of the text. Removing an inserted item
+//! restores the text; only in an empty list the space between the brackets may be lost.
 
 use std::ops::Range;
 
 use super::jsonc::{Container, Piece, cut, pieces};
 use super::layout::{Layout, Node, member};
 
-/// What is put into a list.
+/// An item to be inserted.
 pub(super) enum Item<'i> {
     Member(&'i str, Node),
     Element(Node),
@@ -21,7 +21,7 @@ impl Item<'_> {
     }
 }
 
-/// Puts an item at the end of a list. Comments on the last item's line stay there.
+/// Inserts an item at the end of a list. Comments on the last item's line stay there.
 pub(super) fn insert(text: &str, list: &Container, item: &Item<'_>) -> String {
     let layout = Layout::of(text);
     match list.items.last() {
@@ -57,7 +57,7 @@ fn insert_first(text: &str, list: &Container, item: &Item<'_>, layout: &Layout) 
     format!("{before}{newline}{inner}{}{close}{after}", item.render(layout, Some(&inner)))
 }
 
-/// Takes an item out of a list, with the comma that belongs to it and the space before it. Comments stay.
+/// Removes an item from a list, with its comma and the space before it. Comments stay.
 pub(super) fn remove(text: &str, list: &Container, index: usize) -> String {
     let Some(item) = list.items.get(index) else { return text.to_owned() };
     let previous = index.checked_sub(1).and_then(|index| list.items.get(index));
@@ -78,7 +78,7 @@ pub(super) fn remove(text: &str, list: &Container, index: usize) -> String {
     let rest = cut(text, rest_from..text.len());
     let is_behind_line_comment = last.is_some_and(|(piece, _)| *piece == Piece::LineComment);
     if is_behind_line_comment && !rest.trim_start_matches([' ', '\t', '\r']).starts_with('\n') {
-        // What follows would become part of the comment.
+        // Otherwise the following text would become part of the comment.
         from += cut(text, from..item.start).find('\n').map_or(0, |newline| newline + 1);
     }
     let mut until = item.end;
@@ -104,7 +104,8 @@ fn without(text: &str, cuts: &mut [Range<usize>]) -> String {
     left
 }
 
-/// Where the comments end that follow `from` on its line, and whether the last of them takes the rest of the line.
+/// Returns the end of the comments that follow `from` on its line, and whether the last of them takes the rest of the
+/// line.
 fn comments_of_line(behind: &[(Piece, Range<usize>)], from: usize) -> (usize, bool) {
     let mut at = from;
     for (piece, range) in behind.iter().filter(|(_, range)| range.start >= from) {
@@ -118,13 +119,13 @@ fn comments_of_line(behind: &[(Piece, Range<usize>)], from: usize) -> (usize, bo
     (at, false)
 }
 
-/// The space before what is at `at`, if it begins its line.
+/// Returns the indentation of the item at `at`, if it begins its line.
 fn indentation(text: &str, at: usize) -> Option<&str> {
     let line = cut(text, 0..at).rsplit_once('\n')?.1;
     line.chars().all(|c| c == ' ' || c == '\t').then_some(line)
 }
 
-/// The space with which the line begins that has `at`.
+/// Returns the indentation of the line that contains `at`.
 fn line_indentation(text: &str, at: usize) -> &str {
     let before = cut(text, 0..at);
     let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);

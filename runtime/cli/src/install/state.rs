@@ -1,4 +1,4 @@
-//! Which of our hooks an owner has, for `lastword doctor`.
+//! Finds the hooks that an owner has, for `lastword doctor`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,25 +12,25 @@ use super::recipe::Recipe;
 use super::{files, place};
 use crate::exit::Failure;
 
-/// What there is of ours.
+/// Our hooks of an owner.
 #[derive(Debug, Default)]
 pub(crate) struct Installed {
-    /// Where it is, or would be.
+    /// The place of the hooks, whether or not they exist.
     pub(crate) place: PathBuf,
-    /// Hooks, or files, that there are; and how many there should be.
+    /// The number of existing hooks or files, and of wanted ones.
     pub(crate) there: usize,
     pub(crate) wanted: usize,
-    /// The programs that they run, each once.
+    /// The programs of the hooks, each once.
     pub(crate) programs: Vec<PathBuf>,
-    /// Why that cannot be told.
+    /// Why the hooks cannot be read.
     pub(crate) unreadable: Option<String>,
 }
 
 impl Installed {
-    /// Looks at an owner's hooks: the user's own, or a project's.
+    /// Finds an owner's hooks: the user's own, or a project's.
     ///
     /// # Errors
-    /// When nobody knows where they would be, or the owner has no hooks in projects.
+    /// When their place is unknown, or the owner has no project hooks.
     pub(crate) fn look(owner: InputFormat, project: Option<&Path>) -> Result<Self, Failure> {
         let place = place::of(owner, project)?;
         Ok(match Recipe::of(owner) {

@@ -1,12 +1,14 @@
-//! The plugins that one begins with, one for each language.
+//! The skeletons of new plugins, one for each language.
 
 use clap::ValueEnum;
 
-/// A plugin that is called [`PLACEHOLDER`], and is built and tested as it is: the path and the text of each file.
+/// The path and the text of each file of a plugin. The plugin is called [`PLACEHOLDER`], and is built and tested as it
+/// is.
 pub(super) type Skeleton = &'static [(&'static str, &'static str)];
 
-/// The files are in `skeletons/` of this package, which has links to those of the repository. A folder with a `Cargo.toml` would be
-/// another package and no part of this one, and git follows no link that is called `.gitignore`: there they have other names.
+/// The files are in `skeletons/` of this package, which links to those of the repository. Some have other names there:
+/// a folder with a `Cargo.toml` would be another package and no part of this one, and git follows no link that is
+/// called `.gitignore`.
 macro_rules! skeleton {
     ($folder:literal: $($file:literal $(from $source:literal)?,)*) => {
         &[$(($file, skeleton!(@text $folder, $file $(, $source)?)),)*]
@@ -76,7 +78,7 @@ const C: Skeleton = skeleton!(
     "wit/plugin.wit",
 );
 
-/// What the skeletons are called, in the two ways in which a name is written.
+/// The skeletons' name, in both spellings.
 pub(super) const PLACEHOLDER: (&str, &str) = ("my-plugin", "my_plugin");
 
 /// A language with a skeleton.
@@ -115,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// What building one in its place leaves behind.
+    /// Names that a build in place leaves behind.
     const BUILT: [&str; 4] = ["build", "node_modules", "target", "__pycache__"];
 
     fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -128,7 +130,7 @@ mod tests {
         }
     }
 
-    /// A file that was added to a skeleton and not to its list would be missing in every new plugin.
+    /// A file that is missing in a skeleton's list would be missing in every new plugin.
     #[test]
     fn every_file_of_a_skeleton_is_in_its_list() {
         let skeletons = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples/skeletons");

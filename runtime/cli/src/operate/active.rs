@@ -1,9 +1,9 @@
-//! An active session, as a table shows it.
+//! An active session, as a row of a table.
 
 use lastword_events::{Session, Timestamp};
 use serde::Deserialize;
 
-/// What a table shows of a session, from the journal's file or a daemon's answer.
+/// A session's columns, from the journal's file or a daemon's answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct ActiveSession {
     pub(super) tenant: String,

@@ -27,7 +27,7 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Failure> {
             let mut out = anstream::stdout().lock();
             printed(writeln!(out, "{name}: {}", summary(&erased, whose.session.is_some())))?;
             for copy in aside {
-                // A path may have anything in it.
+                // A path may contain any characters.
                 printed(writeln!(
                     out,
                     "{copy:?} was kept aside when the journal was damaged, and may have more of it"

@@ -7,7 +7,7 @@ use lastword_events::printable;
 
 const HEAD: Style = Style::new().bold();
 
-/// Columns that are as wide as what is in them.
+/// A table whose columns are as wide as their cells.
 pub(crate) struct Table<const N: usize> {
     head: [&'static str; N],
     rows: Vec<[String; N]>,
@@ -18,12 +18,12 @@ impl<const N: usize> Table<N> {
         Self { head, rows: Vec::new() }
     }
 
-    /// Owners choose ids and guests messages: one line, and nothing that a terminal obeys.
+    /// Adds a row. Owners choose ids and guests messages, so each cell becomes one line without control characters.
     pub(crate) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| printable(&cell).replace('\t', "\\t")));
     }
 
-    /// Prints the table, or `nothing` when it has no row.
+    /// Prints the table, or `nothing` if it has no row.
     pub(crate) fn print(&self, out: &mut impl Write, nothing: &str) -> io::Result<()> {
         if self.rows.is_empty() {
             return writeln!(out, "{nothing}");

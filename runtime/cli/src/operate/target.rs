@@ -1,4 +1,4 @@
-//! Whom a command asks: a running daemon, or the journal's file.
+//! The target of a command: a running daemon, or the journal's file.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ use crate::exit::Failure;
 use crate::socket::SocketPlace;
 
 impl OperatorArgs {
-    /// The daemon that has the journal that is meant; none when no daemon runs that has it, and the file is to be looked into.
+    /// Returns the daemon that has the requested journal. `None`: no running daemon has it, so the command opens the
+    /// file.
     ///
     /// # Errors
     /// When a daemon was named and does not answer, or one cannot be asked.
@@ -30,34 +31,34 @@ impl OperatorArgs {
         if is_named || is_its_own {
             return Ok(Some(daemon));
         }
-        // It may have another journal.
+        // The daemon may have another journal.
         let Ok(file) = JournalFile::look(&self.journal.path()?) else { return Ok(None) };
         let status: Status = daemon.get("/v1/status")?;
         Ok((status.journal == file.name().as_str()).then_some(daemon))
     }
 
-    /// The daemon, whatever journal it has.
+    /// Returns the daemon, whatever its journal.
     ///
     /// # Errors
-    /// When it does not answer, or cannot be asked.
+    /// When the daemon does not answer, or cannot be asked.
     pub(crate) fn required(&self) -> Result<Daemon, Failure> {
         let place = SocketPlace::choose(self.socket.socket.as_deref(), self.configured()?.as_deref())?;
         Daemon::find(&place)?.ok_or_else(|| nobody(&place))
     }
 
-    /// The socket that the configuration names: the one that is given, or the user's own.
+    /// Returns the socket of the given configuration, or of the user's own.
     fn configured(&self) -> Result<Option<PathBuf>, Failure> {
         let own = if self.socket.socket.is_some() { None } else { users_own() };
         configured_socket(self.journal.config.as_deref().or(own.as_deref()))
     }
 
-    /// Where the daemon would be. Where nobody knows of a default, no daemon has one.
+    /// Returns the place of the daemon's socket. If no default is known, no daemon has one.
     fn place(&self, configured: Option<&Path>) -> Option<SocketPlace> {
         SocketPlace::choose(self.socket.socket.as_deref(), configured).ok()
     }
 
-    /// Why the journal cannot be looked into, which is done where no daemon was found: where there is none, whoever asks may have meant a
-    /// daemon.
+    /// Explains the failure to open the journal's file after no daemon was found. If there is no file, the user may
+    /// have meant a daemon.
     pub(crate) fn neither(&self, failure: Failure) -> Failure {
         let Failure { exit, error } = failure;
         let is_missing = matches!(error.downcast_ref(), Some(OpenError::Missing { .. }));

@@ -1,4 +1,4 @@
-//! Changes of deliveries that a running daemon makes.
+//! Changes deliveries through a running daemon.
 
 use lastword_events::DeliveryId;
 use lastword_server::limits::MAX_CHANGED_AT_ONCE;
@@ -8,23 +8,23 @@ use serde::Deserialize;
 use crate::client::Daemon;
 use crate::exit::Failure;
 
-/// What became of them, in their order.
+/// The results for all deliveries, in order.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
     deliveries: Vec<ChangedDelivery>,
 }
 
-/// What became of one delivery.
+/// The result for one delivery.
 #[derive(Deserialize)]
 struct ChangedDelivery {
     how: String,
 }
 
-/// Has the daemon change all of them, and says what became of each, in their order.
+/// Makes the daemon change these deliveries, and returns the results in order.
 ///
 /// # Errors
-/// When it refuses, or does not answer. What was changed by then stays so.
+/// When the daemon refuses, or does not answer. Deliveries that were changed by then stay changed.
 pub(super) fn change_through(daemon: &Daemon, path: &str, ids: &[DeliveryId]) -> Result<Vec<Changed>, Failure> {
     let mut changed = Vec::with_capacity(ids.len());
     for some in ids.chunks(MAX_CHANGED_AT_ONCE) {
@@ -35,7 +35,7 @@ pub(super) fn change_through(daemon: &Daemon, path: &str, ids: &[DeliveryId]) ->
     Ok(changed)
 }
 
-/// What the word in an answer means.
+/// Converts an answer's word.
 fn of_word(word: &str) -> Changed {
     let known = [Changed::Done, Changed::AlreadyOwed, Changed::Unknown, Changed::UnderWay];
     let is_it = |changed: &Changed| serde_json::to_value(changed).is_ok_and(|said| said == word);

@@ -1,14 +1,14 @@
-//! A delivery that was not made, as a table shows it.
+//! A delivery that was not made, as a row of a table.
 
 use lastword_events::Timestamp;
 use lastword_events::text::clip_chars;
 use lastword_sqlite::DeliveryRow;
 use serde::Deserialize;
 
-/// What is kept of a failure's message in a table. `--json` has all of it.
+/// Characters of a failure's message in a table. `--json` prints all of it.
 const MESSAGE_CHARS: usize = 60;
 
-/// What a table shows of a delivery, from the journal's file or a daemon's answer.
+/// A delivery's columns, from the journal's file or a daemon's answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct UnmadeDelivery {
     pub(super) delivery: String,
@@ -24,7 +24,7 @@ pub(super) struct UnmadeDelivery {
 }
 
 impl UnmadeDelivery {
-    /// The last failure: its cause, and the beginning of what was said of it.
+    /// Returns the last failure: its cause, and the beginning of its message.
     pub(super) fn failure(&self) -> String {
         let Some(cause) = &self.cause else { return String::new() };
         match self.message.as_deref().filter(|message| !message.is_empty()) {

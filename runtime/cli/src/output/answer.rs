@@ -1,24 +1,24 @@
-//! An answer to one line of the owner's.
+//! An answer to one of the owner's lines.
 //!
-//! Apart from [`stdout_queue`](super::stdout_queue), which needs the ranges that answers are gathered in: those name their kind.
+//! Separate from [`stdout_queue`](super::stdout_queue), because its ranges need these kinds as well.
 
-/// The answer to one line of the owner's.
+/// The answer to one of the owner's lines.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The owner's line, from 1.
+    /// The number of the owner's line, from 1.
     pub(crate) line: u64,
     pub(crate) kind: AnswerKind,
     /// Our line, with its newline.
     pub(crate) text: Vec<u8>,
 }
 
-/// What an answer says, in short.
+/// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AnswerKind {
-    /// It is accepted, and that is all.
+    /// Accepted, without a remark.
     Accepted,
-    /// It is accepted, and something is to be said of that: what was left out, or why it does nothing.
+    /// Accepted with a remark: dropped fields, or why the event has no effect.
     AcceptedWithRemark,
-    /// It is refused.
+    /// Refused.
     Refused,
 }

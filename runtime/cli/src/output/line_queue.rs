@@ -1,31 +1,31 @@
-//! Lines that wait for their reader, one after the other.
+//! A queue of lines for a reader.
 
 use std::collections::VecDeque;
 
 use super::writer::{Enqueued, Queue, Writer};
 
-/// A buffer that is larger than this is not kept when it is empty.
+/// A larger buffer is freed when it is empty.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// Lines, one after the other.
+/// A queue of lines.
 #[derive(Default)]
 pub(crate) struct LineQueue {
     bytes: VecDeque<u8>,
 }
 
-/// Carries lines that are dropped when they do not fit.
+/// Writes lines, and drops those that do not fit.
 pub(crate) type LineWriter = Writer<LineQueue>;
 
 impl LineWriter {
-    /// Puts a line, which ends with its newline, into the queue. If more than `limit` bytes would wait then, it is
-    /// dropped and counted. Lines that matter less than others leave them room.
+    /// Queues a line, which ends with its newline. If more than `limit` bytes would then wait, drops and counts it.
+    /// Less important lines have a lower limit.
     pub(crate) fn push_up_to(&self, limit: usize, line: &[u8]) {
         self.enqueue(|queue| queue.push(limit, line));
     }
 }
 
 impl LineQueue {
-    /// Takes a line if no more than `limit` bytes wait then.
+    /// Queues a line if at most `limit` bytes wait then.
     pub(super) fn push(&mut self, limit: usize, line: &[u8]) -> Enqueued {
         if self.bytes.len().saturating_add(line.len()) > limit {
             return Enqueued::Dropped;
@@ -34,12 +34,12 @@ impl LineQueue {
         Enqueued::Whole
     }
 
-    /// Bytes that wait.
+    /// Returns the number of waiting bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Drops the last lines, so that no more than `limit` bytes wait. Gives their number.
+    /// Drops the last lines until at most `limit` bytes wait. Returns the number of dropped lines.
     pub(super) fn cut(&mut self, limit: usize) -> u64 {
         if self.bytes.len() <= limit {
             return 0;
@@ -55,7 +55,7 @@ impl LineQueue {
         u64::try_from(newlines).unwrap_or(u64::MAX)
     }
 
-    /// Moves whole lines to the end of `batch`, `bytes` of them or a few more to the next end of a line.
+    /// Moves whole lines to the end of `batch`: `bytes` of them, or a few more up to the next end of a line.
     pub(super) fn take_lines(&mut self, batch: &mut Vec<u8>, bytes: usize) {
         let least = bytes.saturating_sub(1).min(self.bytes.len());
         let more = self.bytes.range(least..).position(|byte| *byte == b'\n');

@@ -1,8 +1,8 @@
-//! What waits for the owner to read it: answers to its lines, which are never lost, and outcome lines, which may be.
+//! The queue for the owner: answers to its lines, which are never lost, and outcome lines, which may be dropped.
 //!
-//! An owner that reads gets each answer as a line of its own. When it is far behind, what its answers have in common is
-//! written as [ranges](Range) of its line numbers, so that memory is bounded whatever it does, and it can still account
-//! for each line. The limits are in [`limits`](crate::limits).
+//! An owner that keeps up gets each answer as its own line. For an owner that is far behind, answers of the same kind
+//! are written as [ranges](Range) of its line numbers. So memory is bounded, and the owner can still account for each
+//! line. The limits are in [`limits`](crate::limits).
 
 mod range;
 
@@ -22,12 +22,12 @@ use crate::limits::{
 pub(crate) type OwnerWriter = Writer<StdoutQueue>;
 
 impl OwnerWriter {
-    /// Puts an answer into the queue. Answers are never dropped while there is a reader.
+    /// Queues an answer. Answers are never dropped while there is a reader.
     pub(crate) fn answer(&self, answer: Answer) {
         self.enqueue(|queue| queue.answer(answer));
     }
 
-    /// Puts an outcome line into the queue, which ends with its newline. If it does not fit it is dropped and counted.
+    /// Queues an outcome line, which ends with its newline. Drops and counts it if it does not fit.
     pub(crate) fn outcome(&self, line: &[u8]) {
         self.enqueue(|queue| {
             if queue.is_closed {
@@ -38,7 +38,7 @@ impl OwnerWriter {
         });
     }
 
-    /// Puts `ready` into the queue, which is written before everything else: an owner reads nothing before it.
+    /// Queues `ready`, which is written before all other lines: an owner reads nothing before it.
     pub(crate) fn first(&self, line: Vec<u8>) {
         self.enqueue(|queue| {
             queue.first = First::Waits(line);
@@ -46,14 +46,14 @@ impl OwnerWriter {
         });
     }
 
-    /// Waits until little is before the last line, or a reader that is behind is not waited for any longer, as
-    /// [`flush`](Writer::flush). Then drops and counts the outcome lines that are too many: the last line is worth more.
+    /// Waits until few lines precede the last line, or until the reader is too slow, as [`flush`](Writer::flush) does.
+    /// Then drops and counts surplus outcome lines: the last line is more important.
     pub(crate) fn make_room_for_last(&self, until: Instant, patience: Duration) {
         self.wait(until, patience, |queue, _| queue.lines.len() <= MAX_BYTES_BEFORE_DRAIN_LINE);
         self.drop_lines(|queue| queue.cut(MAX_BYTES_BEFORE_DRAIN_LINE));
     }
 
-    /// Puts the last line into the queue, which must not be lost to a queue full of others. No outcome line comes after it.
+    /// Queues the last line, even if the queue is full. No outcome line follows it.
     pub(crate) fn last(&self, line: &[u8]) {
         self.enqueue(|queue| {
             queue.is_closed = true;
@@ -66,25 +66,25 @@ impl OwnerWriter {
 #[derive(Default)]
 pub(crate) struct StdoutQueue {
     first: First,
-    /// What is no answer.
+    /// The lines that are no answers.
     lines: LineQueue,
-    /// The last line is among them.
+    /// Whether the last line is among them.
     is_closed: bool,
-    /// Bytes of `lines` that were taken so far.
+    /// Bytes of `lines` taken so far.
     taken: u64,
-    /// Each answer with its place among the lines: it follows so many bytes of them.
+    /// Each answer, with the number of bytes of `lines` that precede it.
     answers: VecDeque<(u64, Waiting)>,
-    /// Answers that wait, those that are in ranges included.
+    /// Waiting answers, including those in ranges.
     waiting: u64,
-    /// Answers that were taken and are not written.
+    /// Answers that were taken and not yet written.
     unwritten: u64,
-    /// Bytes of answers that have something to say.
+    /// Bytes of answers with a remark or an error.
     kept_bytes: usize,
     ranges: usize,
 }
 
-/// The first line. What a dead run left is delivered while it is still being recorded, so there may be outcomes before it is
-/// known; they wait for it.
+/// The first line. Recovered deliveries are made while they are still being recorded, so outcomes may come before the
+/// first line is known. They wait for it.
 #[derive(Default)]
 enum First {
     #[default]
@@ -95,7 +95,7 @@ enum First {
 
 /// One or several answers that wait.
 enum Waiting {
-    /// The line, and how much of `kept_bytes` it is.
+    /// The line, and its share of `kept_bytes`.
     Whole(Vec<u8>, usize),
     Range(Range),
 }
@@ -109,7 +109,7 @@ impl StdoutQueue {
         self.waiting += 1;
         let whole = match answer.kind {
             AnswerKind::Accepted => self.waiting + self.unwritten <= MAX_SINGLE_ANSWERS,
-            // A single one may be as long as it likes.
+            // A single answer may have any length.
             AnswerKind::AcceptedWithRemark | AnswerKind::Refused => {
                 self.kept_bytes == 0 || self.kept_bytes + size <= MAX_KEPT_ANSWER_BYTES
             }
@@ -119,7 +119,7 @@ impl StdoutQueue {
             self.push(Waiting::Whole(answer.text, size));
             return Enqueued::Whole;
         }
-        // The last one takes in what no range of its own is left for.
+        // If no more ranges are allowed, the last one takes in this answer.
         let anything = self.ranges > MAX_ANSWER_RANGES;
         if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
             && last.take_in(answer.line, answer.kind, anything)
@@ -136,11 +136,12 @@ impl StdoutQueue {
         self.answers.push_back((place, waiting));
     }
 
-    /// Drops the last of the lines that are no answers, so that no more than `limit` bytes of them wait. Gives their number.
+    /// Drops the last lines that are no answers until at most `limit` bytes of them wait. Returns the number of dropped
+    /// lines.
     fn cut(&mut self, limit: usize) -> u64 {
         let dropped = self.lines.cut(limit);
         let end = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
-        // Answers that came after what was dropped follow what was not.
+        // Answers after dropped lines follow the lines that stay.
         for (place, _) in self.answers.iter_mut().rev().take_while(|(place, _)| *place > end) {
             *place = end;
         }
@@ -181,7 +182,7 @@ impl Queue for StdoutQueue {
             self.first = First::Taken;
         }
         while batch.len() < bytes && !self.is_empty() {
-            // Lines that came before the next answer.
+            // The lines before the next answer.
             let before = match self.answers.front() {
                 Some((place, _)) => usize::try_from(place.saturating_sub(self.taken)).unwrap_or(usize::MAX),
                 None => usize::MAX,

@@ -1,4 +1,4 @@
-//! A thread that writes lines to a reader that nothing ever waits for, and the queue in front of it.
+//! A thread that writes lines to a reader, and the queue before it. No other thread waits for the reader.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,57 +10,56 @@ use rustix::io::Errno;
 
 use crate::limits::FULL_DISK_PAUSE;
 
-/// The most that is taken from the queue at once: what a pipe holds.
+/// The most bytes that are taken from the queue at once: the capacity of a pipe.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// The most that is written at once, in whole lines if they are not longer: `PIPE_BUF` of Linux. So much a pipe takes as a
-/// whole or not yet, so a process that leaves while its reader stalls leaves no half line behind. And a larger write
-/// would make a reader that reads, but slowly, look like one that has stalled.
+/// The most bytes that are written at once, in whole lines if they are not longer: Linux's `PIPE_BUF`. A pipe takes so
+/// much completely or not yet, so a process that exits while its reader stalls leaves no partial line. Besides, with
+/// larger writes a slow reader would look like one that has stalled.
 const MAX_WRITE_BYTES: usize = 4096;
 
-/// A problem of an output. Each is told once.
+/// A problem of an output. Each is reported once.
 #[derive(Debug)]
 pub(crate) enum OutputProblem {
-    /// Its reader is so far behind that lines are told in short.
+    /// The reader is so far behind that answers are written as ranges.
     Behind,
-    /// Its reader reads too slowly, or not at all: a line did not fit.
+    /// The reader is slow, or does not read: a line did not fit.
     Slow,
-    /// It is a file, and there is no room for more of it. The writer goes on trying.
+    /// The output is a file on a full disk. The writer keeps trying.
     Full(io::Error),
-    /// Its reader went away, or it is broken.
+    /// The reader went away, or the output is broken.
     Gone(io::Error),
 }
 
-/// What became of something that was put into a queue.
+/// The result of queueing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enqueued {
-    /// It will be written as it is.
+    /// The item will be written as it is.
     Whole,
-    /// It will be told together with others.
+    /// The item became part of a range.
     InRange,
-    /// There is no room for it.
+    /// The item was dropped, because there is no room.
     Dropped,
 }
 
-/// Lines that wait for their reader.
+/// Lines that wait for a reader.
 pub(crate) trait Queue: Default + Send + 'static {
     /// Whether everything was taken.
     fn is_empty(&self) -> bool;
 
-    /// Moves the lines that come next to the end of `batch`, about `bytes` of them; at least one, if there is one.
+    /// Moves the next lines to the end of `batch`, about `bytes` of them; at least one line, if there is one.
     fn take(&mut self, batch: &mut Vec<u8>, bytes: usize);
 
-    /// What was taken is written.
+    /// Called when the taken lines are written.
     fn written(&mut self) {}
 
-    /// How many lines it would still give.
+    /// Returns the number of lines left.
     fn lines(&self) -> u64;
 }
 
-/// Carries lines to a reader that nothing ever waits for.
+/// Writes lines to a reader that no other thread waits for.
 ///
-/// A thread of its own writes; everyone else puts lines into a queue that has its limits. A line that does not fit is
-/// dropped and counted.
+/// One thread writes; all others put lines into a bounded queue. A line that does not fit is dropped and counted.
 pub(crate) struct Writer<Q> {
     shared: Arc<Shared<Q>>,
 }
@@ -77,14 +76,14 @@ struct Shared<Q> {
     filled: Condvar,
     emptied: Condvar,
     began: Instant,
-    /// When the reader last took something, in microseconds since `began`.
+    /// When the reader last took bytes, in microseconds since `began`.
     progress_us: AtomicU64,
 }
 
 #[derive(Default)]
 struct State<Q> {
     queue: Q,
-    /// The thread has taken a batch that is not written yet.
+    /// Whether the thread has taken a batch that is not written yet.
     writing: bool,
     gone: bool,
     dropped: u64,
@@ -115,7 +114,7 @@ impl<Q: Queue> Writer<Q> {
         Ok(writer)
     }
 
-    /// Has `enqueue` put something into the queue.
+    /// Puts an item into the queue with `enqueue`.
     pub(super) fn enqueue(&self, enqueue: impl FnOnce(&mut Q) -> Enqueued) {
         let mut state = self.shared.lock();
         if state.gone {
@@ -137,24 +136,25 @@ impl<Q: Queue> Writer<Q> {
         }
     }
 
-    /// Has `cut` drop lines of the queue, and counts them.
+    /// Drops lines of the queue with `cut`, and counts them.
     pub(super) fn drop_lines(&self, cut: impl FnOnce(&mut Q) -> u64) {
         let mut state = self.shared.lock();
         state.dropped += cut(&mut state.queue);
     }
 
-    /// Lines that were dropped so far.
+    /// Returns the number of dropped lines.
     pub(crate) fn dropped(&self) -> u64 {
         self.shared.lock().dropped
     }
 
-    /// Waits until everything is written, or cannot be, or the time is up, or the reader takes nothing for as long as
-    /// `patience`. Says whether everything is written.
+    /// Waits until everything is written, or cannot be, or `until` has passed, or the reader has taken nothing for
+    /// `patience`. Returns whether everything is written.
     pub(crate) fn flush(&self, until: Instant, patience: Duration) -> bool {
         self.wait(until, patience, |queue, writing| queue.is_empty() && !writing)
     }
 
-    /// Waits as [`flush`](Self::flush) does until it is `enough`, which is told the queue, and whether a batch of it is being written.
+    /// Waits as [`flush`](Self::flush) does, until `enough` returns true. Its arguments are the queue, and whether a
+    /// batch is being written.
     pub(super) fn wait(&self, until: Instant, patience: Duration, enough: impl Fn(&Q, bool) -> bool) -> bool {
         let began = Instant::now();
         let mut state = self.shared.lock();
@@ -177,7 +177,7 @@ impl<Q: Queue> Writer<Q> {
 
 impl<Q: Queue> Shared<Q> {
     fn lock(&self) -> MutexGuard<'_, State<Q>> {
-        // The queue is whole at every moment, so a panic elsewhere does not spoil it.
+        // The queue is consistent at every moment, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,7 +190,7 @@ impl<Q: Queue> Shared<Q> {
         self.progress_us.store(since, Ordering::Relaxed);
     }
 
-    /// Writes everything, or says from which byte on it could not. `full` remembers that a full disk was told of.
+    /// Writes everything, or returns the offset at which it failed. `full` remembers that a full disk was reported.
     fn write_all(&self, output: &mut impl Write, bytes: &[u8], full: &mut bool) -> Result<(), (usize, io::Error)> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -226,7 +226,7 @@ impl<Q: Queue> Shared<Q> {
             drop(state);
 
             let written = self.write_all(&mut output, &batch, &mut full);
-            // A long line is not kept for the sake of its buffer.
+            // The buffer of a long line is freed.
             batch.shrink_to(2 * BATCH_BYTES);
 
             let mut state = self.lock();
@@ -247,16 +247,16 @@ impl<Q: Queue> Shared<Q> {
     }
 }
 
-/// As many lines as may be written at once, or of a longer one its beginning.
+/// Returns as many whole lines as may be written at once, or the beginning of a longer one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let most = bytes.get(..MAX_WRITE_BYTES).unwrap_or(bytes);
     let end = most.iter().rposition(|byte| *byte == b'\n');
     end.and_then(|end| most.get(..=end)).unwrap_or(most)
 }
 
-/// A file that may not grow any more, for now.
+/// Whether a file cannot grow for now.
 fn is_full(error: &io::Error) -> bool {
-    // EFBIG: the limit of a file's size. It may be raised for a process that runs, and a log may be truncated.
+    // EFBIG is the limit of the file size. It may be raised for a running process, and a log may be truncated.
     [Errno::NOSPC, Errno::DQUOT, Errno::FBIG].iter().any(|full| error.raw_os_error() == Some(full.raw_os_error()))
 }
 

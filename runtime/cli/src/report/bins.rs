@@ -1,18 +1,18 @@
-//! When calls were under way, in a bounded number of bins of time.
+//! Counts running calls in a bounded number of bins of time.
 //!
-//! A drain is over after a millisecond or after its whole budget, and it is not known before. So the bins begin narrow, and two become
-//! one whenever a call is over behind the last of them.
+//! A drain's duration is not known before its end: a millisecond, or the whole budget. So the bins begin narrow, and
+//! two bins become one whenever a call ends after the last bin.
 
 use std::time::Duration;
 
 /// Bins of one row: each is four pixels of a picture.
 pub(super) const BINS: usize = 128;
-/// The same, to count with.
+/// The same number, for calculations.
 const BINS_WIDE: u64 = 128;
-/// How often bins can be joined: at first all of them are a 1024th of the budget, at last the whole of it.
+/// How often bins can be joined: at first all bins together are a 1024th of the budget, at last all of it.
 pub(super) const LEVELS: u32 = 10;
 
-/// How a budget is divided.
+/// The division of a budget into bins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     /// In nanoseconds.
@@ -27,47 +27,47 @@ impl Scale {
         Self { budget, unit: budget.div_ceil(BINS_WIDE << LEVELS).max(1) }
     }
 
-    /// In nanoseconds, and not 0.
+    /// Returns the budget in nanoseconds, which is not 0.
     pub(super) fn budget(self) -> u64 {
         self.budget.max(1)
     }
 
-    /// The time of all bins together when they were joined so often, in nanoseconds, and not 0.
+    /// Returns the time of all bins together after so many joins, in nanoseconds, which is not 0.
     pub(super) fn span(self, level: u32) -> u64 {
         if level >= LEVELS { self.budget() } else { (self.unit * BINS_WIDE) << level }
     }
 
-    /// The time of one of them.
+    /// Returns the time of one bin.
     pub(super) fn bin(self, level: u32) -> u64 {
         (self.span(level) / BINS_WIDE).max(1)
     }
 }
 
-/// A time in nanoseconds; 584 years at most.
+/// Returns a time in nanoseconds; 584 years at most.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How a call ended, as far as it has a colour of its own.
+/// How a call ended, as far as the picture has a colour for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Delivered,
     Failed,
-    /// It was under way when the time was over.
+    /// The call was running when the time was over.
     Cut,
 }
 
 /// The calls of one row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bins {
-    /// How often they were joined.
+    /// How often the bins were joined.
     level: u32,
     delivered: Spans,
     failed: Spans,
     cut: Spans,
 }
 
-/// Calls that were under way in one bin.
+/// Calls that were running in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) delivered: u64,
@@ -86,7 +86,7 @@ impl Bins {
         self.level
     }
 
-    /// A call that was under way from then until then, in nanoseconds since the beginning.
+    /// Adds a call that was running in this interval, in nanoseconds since the beginning.
     pub(super) fn add(&mut self, scale: Scale, ended: Ended, (from, until): (u64, u64)) {
         let (first, last) = (from / scale.unit, until.max(from) / scale.unit);
         while self.level < LEVELS && last >> self.level >= BINS_WIDE {
@@ -102,7 +102,7 @@ impl Bins {
         spans.add(bin(first), bin(last));
     }
 
-    /// Takes in the calls of another row.
+    /// Adds the calls of another row.
     pub(super) fn merge(&mut self, mut other: Self) {
         self.join_to(other.level);
         other.join_to(self.level);
@@ -113,7 +113,7 @@ impl Bins {
         }
     }
 
-    /// What was under way in each bin, when they are joined so often; where they are already more, that counts.
+    /// Returns the running calls of each bin after so many joins, or after more if the bins are already wider.
     pub(super) fn slices(&self, level: u32) -> Vec<Slice> {
         let mut bins = self.clone();
         bins.join_to(level);
@@ -144,7 +144,8 @@ fn join(bins: &mut Vec<u32>) {
     }
 }
 
-/// In which bins calls began, and in which they were over; so a call costs two counts, however long it takes. Empty until there is one.
+/// The bins in which calls began, and those in which they ended. So a call costs two counts, whatever its duration.
+/// Empty until there is a call.
 #[derive(Clone, Debug, Default)]
 struct Spans {
     begun: Vec<u32>,

@@ -1,4 +1,4 @@
-//! Gathers for a picture what a drain's calls come to: it is told by the runtime as any other observer.
+//! Gathers the outcomes of a drain's calls for a picture, as an observer of the runtime.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use tracing::Span;
 use super::tally::{Tallies, Told};
 use crate::limits::{MAX_PICTURED_CALLS, MAX_PICTURED_GOODBYES, MAX_TENANT_PICTURED_GOODBYES};
 
-/// Cheap to clone. It keeps the ends that are under way, and counts while a drain goes on; outside of one it keeps nothing else.
+/// Cheap to clone. Remembers running ends, and counts during a drain. Outside of a drain it remembers nothing else.
 #[derive(Clone, Default)]
 pub(crate) struct Gatherer(Arc<Mutex<Gathering>>);
 
 #[derive(Default)]
 struct Gathering {
-    /// Those that began before a drain as well: what hangs hung before it.
+    /// Includes calls that began before the drain: a call that hangs did so before it.
     under_way: HashMap<DeliveryId, UnderWay>,
     drain: Option<Tallies>,
     goodbyes: Vec<Goodbye>,
@@ -30,22 +30,22 @@ struct UnderWay {
     session: Identity,
 }
 
-/// An owner that is going.
+/// An owner's goodbye.
 struct Goodbye {
     id: u64,
-    /// Whose it is; none: a connection's.
+    /// The owner's tenant. `None` for a connection.
     tenant: Option<Arc<str>>,
     sessions: HashSet<Identity>,
     tallies: Tallies,
 }
 
 impl Gatherer {
-    /// What drains is counted from now on, with times since `began`.
+    /// Counts all drained calls from now on, with times since `began`.
     pub(super) fn drain_begins(&self, began: Instant, budget: Duration) {
         self.0.lock().drain = Some(Tallies::begin(began, budget));
     }
 
-    /// What the drain has come to. What is under way still was cut.
+    /// Returns the drain's counts. Calls that are still running count as cut.
     pub(super) fn drain_is_over(&self) -> Option<Tallies> {
         let (mut tallies, under_way) = {
             let mut gathering = self.0.lock();
@@ -58,8 +58,8 @@ impl Gatherer {
         Some(tallies)
     }
 
-    /// What is done about these sessions is counted from now on. None when that many owners are going already, or that many of the
-    /// tenant's.
+    /// Counts the calls of these sessions from now on. `None` if too many goodbyes are under way, in all or of the
+    /// tenant.
     pub(super) fn goodbye_begins(
         &self,
         tenant: Option<Arc<str>>,
@@ -78,7 +78,7 @@ impl Gatherer {
         Some(id)
     }
 
-    /// What that has come to. What is under way still goes on.
+    /// Returns the goodbye's counts. Calls that are still running continue.
     pub(super) fn goodbye_is_over(&self, id: u64) -> Option<Tallies> {
         let now = Instant::now();
         let mut gathering = self.0.lock();
@@ -103,7 +103,7 @@ impl Observer for Gatherer {
         if matches!(call.event, Event::End(_)) {
             let under_way = UnderWay { since: Instant::now(), session: call.session.identity.clone() };
             let mut gathering = self.0.lock();
-            // A call that is put back begins again under its id.
+            // A requeued call begins again under its id.
             if gathering.under_way.len() < MAX_PICTURED_CALLS || gathering.under_way.contains_key(call.id) {
                 gathering.under_way.insert(call.id.clone(), under_way);
             }
@@ -113,7 +113,7 @@ impl Observer for Gatherer {
 
     fn outcome(&self, record: &OutcomeRecord<'_>) {
         if record.reason.is_none() {
-            // No end.
+            // Not an end.
             return;
         }
         let now = Instant::now();
@@ -121,7 +121,7 @@ impl Observer for Gatherer {
         let mut gathering = self.0.lock();
         let Gathering { under_way, drain, goodbyes, .. } = &mut *gathering;
         let since = under_way.remove(record.id).map(|call| call.since);
-        // A call is told of behind others of its slice.
+        // A call is reported after others of its slice.
         let until = match (since, record.report) {
             (Some(since), Some(report)) => (since + report.wall).min(now),
             _ => now,
@@ -130,7 +130,7 @@ impl Observer for Gatherer {
         if let Some(tallies) = drain.as_mut().filter(|_| record.draining) {
             tallies.add(told, record.outcome);
         }
-        // Outside of a drain what is deferred goes on by itself, and its outcome comes.
+        // Outside of a drain a deferred delivery continues by itself, and its outcome follows.
         let is_told = record.draining || !matches!(record.outcome, Outcome::Deferred(_));
         for goodbye in goodbyes.iter_mut().filter(|goodbye| is_told && goodbye.sessions.contains(session)) {
             goodbye.tallies.add(told, record.outcome);

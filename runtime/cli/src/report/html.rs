@@ -1,10 +1,10 @@
-//! The picture on a page, with a table for whoever cannot see it. The page has no script, and asks for nothing.
+//! The picture on an HTML page, with a table for people who cannot see it. The page has no script and loads nothing.
 
 use super::picture::Picture;
 use super::svg::svg;
 use super::text::{count, escaped, reasons, shown};
 
-/// Characters of a name, or of why something was not delivered, in the table.
+/// Characters of a name or of a reason in the table.
 const MAX_CELL_CHARS: usize = 128;
 
 const STYLE: &str = "<style>
@@ -16,7 +16,7 @@ caption{text-align:left;font-weight:600;padding-bottom:.5rem}
 th,td{border-bottom:1px solid #8888;padding:.3rem .9rem .3rem 0;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}
 </style>";
 
-/// The whole page.
+/// Returns the whole page.
 pub(super) fn html(picture: &Picture) -> String {
     let words = picture.drained.words();
     let title = shown(&picture.drained.heading(), MAX_CELL_CHARS);

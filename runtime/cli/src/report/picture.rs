@@ -1,4 +1,4 @@
-//! What a picture shows: a drain in numbers, and a row for each pair of tenant and plugin, the worst first.
+//! The content of a picture: a drain in numbers, and a row for each pair of tenant and plugin, the worst first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,42 +12,42 @@ use super::bins::{Bins, Scale, nanos};
 use super::tally::{Pair, Tallies, Tally};
 use super::text::{count, reasons, time};
 
-/// Rows that a picture names at most. They are 20 pixels high then: all of them fit on a screen, and on a page.
+/// Most rows that a picture names. They are 20 pixels high then, so all of them fit on a screen and on a page.
 pub(super) const MAX_NAMED: usize = 40;
-/// Where there are more, so many of those are named that have delivered everything.
+/// If there are more, the number of fully delivered rows that are named.
 const MAX_NAMED_GOOD: usize = 16;
 
-/// One drain, as it is drawn.
+/// One drain, as the picture shows it.
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) drained: Drained,
-    /// When it began.
+    /// When the drain began.
     pub(super) at: Timestamp,
     pub(super) scale: Scale,
-    /// What it took, in nanoseconds.
+    /// The duration, in nanoseconds.
     pub(super) elapsed: u64,
     /// When calls were cut, in nanoseconds after the beginning.
     pub(super) cut: Option<u64>,
-    /// The last thing that is known of it, and when that was, in nanoseconds after the beginning.
+    /// The last known step of the drain, and its time in nanoseconds after the beginning.
     pub(super) end: (&'static str, u64),
     pub(super) sessions: u64,
     pub(super) total: Counts,
     pub(super) rows: Vec<Row>,
     pub(super) others: Option<Others>,
-    /// Whether rows have to say of which tenant they are.
+    /// Whether rows have to name their tenant.
     pub(super) several_tenants: bool,
 }
 
-/// What was drained.
+/// The subject of a drain.
 #[derive(Clone, Debug)]
 pub(super) enum Drained {
     /// Every session, for this reason.
     All { reason: String },
-    /// Those of an owner that has said goodbye; a connection is no tenant's.
+    /// The sessions of an owner that has said goodbye. A connection has no tenant.
     Owner { tenant: Option<Arc<str>>, name: String, reason: String },
 }
 
-/// The words for what there was no time for.
+/// The words for ends that the time did not suffice for.
 pub(super) struct Words {
     pub(super) cut: &'static str,
     pub(super) cut_in_full: &'static str,
@@ -55,7 +55,7 @@ pub(super) struct Words {
 }
 
 impl Drained {
-    /// What the picture is called; it has text of others.
+    /// Returns the picture's title, which contains text from outside.
     pub(super) fn heading(&self) -> String {
         match self {
             Self::All { reason } => format!("Lastword drain ({reason})"),
@@ -63,7 +63,7 @@ impl Drained {
         }
     }
 
-    /// Whose owner it was of.
+    /// Returns the owner's tenant.
     pub(super) fn tenant(&self) -> Option<&Arc<str>> {
         match self {
             Self::All { .. } => None,
@@ -71,7 +71,7 @@ impl Drained {
         }
     }
 
-    /// An owner's goodbye cuts nothing: what it has no time for goes on.
+    /// Returns the words. An owner's goodbye cuts nothing: the remaining ends continue.
     pub(super) fn words(&self) -> Words {
         match self {
             Self::All { .. } => {
@@ -84,22 +84,23 @@ impl Drained {
     }
 }
 
-/// What became of ends.
+/// The outcomes of ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) delivered: u64,
     pub(super) failed: u64,
-    /// By their causes, as far as these are known.
+    /// The causes of failures, as far as they are known.
     pub(super) causes: BTreeMap<&'static str, u64>,
-    /// Under way when the time was over.
+    /// Ends that were running when the time was over.
     pub(super) cut: u64,
     pub(super) not_begun: u64,
-    /// Why, as far as that is known.
+    /// The reasons, as far as they are known.
     pub(super) reasons: BTreeMap<&'static str, u64>,
 }
 
 impl Counts {
-    /// `numbers`: delivered, failed and deferred, which are right; a tally knows more of each, and perhaps not of all.
+    /// Makes the counts. `numbers` are delivered, failed and deferred, which are exact. The tally has more detail, but
+    /// perhaps not of all ends.
     fn new([delivered, failed, deferred]: [u64; 3], tally: &Tally) -> Self {
         let cut = tally.cut.min(deferred);
         let (causes, reasons) = (tally.failed.clone(), tally.not_begun.clone());
@@ -126,8 +127,8 @@ impl Counts {
         self.delivered + self.undelivered()
     }
 
-    /// What was not delivered, and why: nothing if everything was. Without the reasons where all of it would have more characters
-    /// than that.
+    /// Returns the undelivered ends and their reasons; empty if everything was delivered. Omits the reasons if the text
+    /// would exceed `max_chars` characters.
     pub(super) fn troubles(&self, words: &Words, max_chars: usize) -> Vec<String> {
         let troubles = [
             (self.failed, "failed", reasons(self.failed, &self.causes)),
@@ -137,7 +138,7 @@ impl Counts {
         let there_are = troubles.into_iter().filter(|(number, _, _)| *number > 0);
         let mut said: Vec<(String, String)> =
             there_are.map(|(number, what, why)| (format!("{} {what}", count(number)), why)).collect();
-        // A comma and a space after each.
+        // A comma and a space follow each.
         let chars: usize = said.iter().map(|(what, why)| what.chars().count() + why.chars().count() + 2).sum();
         if chars > max_chars.saturating_add(2) {
             said.iter_mut().for_each(|(_, why)| why.clear());
@@ -163,7 +164,7 @@ pub(super) struct Row {
     pub(super) bins: Bins,
 }
 
-/// Those that have no row of their own.
+/// The pairs without a row of their own.
 #[derive(Debug)]
 pub(super) struct Others {
     pub(super) pairs: u64,
@@ -171,7 +172,7 @@ pub(super) struct Others {
     pub(super) bins: Bins,
 }
 
-/// One row as it is shown: a pair, or all others.
+/// One row as it is shown: a pair, or all other pairs.
 pub(super) struct Lane<'a> {
     pub(super) name: String,
     pub(super) tenant: Option<&'a str>,
@@ -181,7 +182,7 @@ pub(super) struct Lane<'a> {
 }
 
 impl Picture {
-    /// A drain of every session. `end`: the last thing that is known of it, and how long after its beginning that was.
+    /// Makes the picture of a drain of every session. `end` is the last known step, and its time after the beginning.
     pub(super) fn of_drain(
         report: &DrainReport,
         tallies: Tallies,
@@ -232,7 +233,7 @@ impl Picture {
         }
     }
 
-    /// An owner's goodbye.
+    /// Makes the picture of an owner's goodbye.
     pub(super) fn of_goodbye(
         (tenant, name): (Option<Arc<str>>, String),
         drain: &OwnerDrain,
@@ -256,7 +257,7 @@ impl Picture {
             cut: None,
             end: ("over", elapsed),
             sessions: drain.sessions,
-            // Of deliveries; the rows are of calls, and one that has failed may be made again.
+            // Counts deliveries. The rows count calls, and a failed delivery may have several.
             total: Counts::new([drain.delivered, drain.failed, drain.deferred], &all),
             rows,
             others,
@@ -264,7 +265,7 @@ impl Picture {
         }
     }
 
-    /// All rows, in their order.
+    /// Returns all rows, in order.
     pub(super) fn lanes(&self) -> Vec<Lane<'_>> {
         let named = self.rows.iter().map(|row| Lane {
             name: row.plugin.clone(),
@@ -283,7 +284,7 @@ impl Picture {
         named.chain(others).collect()
     }
 
-    /// What it came to, in a sentence or two.
+    /// Returns a summary in a sentence or two.
     pub(super) fn sentence(&self) -> String {
         let sessions = if self.sessions == 1 { "session" } else { "sessions" };
         let all = self.total.all();
@@ -298,7 +299,7 @@ impl Picture {
     }
 }
 
-/// Of an owner's goodbye the pairs are known only as far as something was told of them, in no order.
+/// Returns an owner's pairs, as far as they are known, in no order.
 fn rows_of(pairs: HashMap<Pair, Tally>) -> Vec<Row> {
     let mut pairs: Vec<(Pair, Tally)> = pairs.into_iter().collect();
     pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -312,7 +313,7 @@ fn rows_of(pairs: HashMap<Pair, Tally>) -> Vec<Row> {
     pairs.into_iter().map(row).collect()
 }
 
-/// What a tally has seen itself.
+/// Returns the counts of a tally.
 fn counted(tally: &Tally) -> Counts {
     let not_begun: u64 = tally.not_begun.values().sum();
     Counts::new([tally.delivered, tally.failed.values().sum(), tally.cut + not_begun], tally)
@@ -326,8 +327,8 @@ fn has_several_tenants(rows: &[Row]) -> bool {
     rows.first().is_some_and(|first| rows.iter().any(|row| row.tenant != first.tenant))
 }
 
-/// The worst first, and then what took longest. Where there are too many, those are named of which something was not delivered, and a
-/// few of the others; the rest is one row with what never had one.
+/// Sorts the worst rows first, then the longest. If there are too many, names those with undelivered ends and a few
+/// more; one row has the rest, including pairs that never had a row.
 fn fold(mut rows: Vec<Row>, without_line: Others) -> (Vec<Row>, Option<Others>) {
     rows.sort_by_key(|row| (Reverse(row.counts.undelivered()), Reverse(row.time)));
     let mut named = rows.len();

@@ -1,4 +1,4 @@
-//! Where pictures go: one file that has the last drain, or a file for each.
+//! The place of pictures: one file for the last drain, or a file for each drain.
 
 use std::fs::Permissions;
 use std::io::{self, Write as _};
@@ -12,21 +12,21 @@ use tempfile::NamedTempFile;
 
 /// Stands for the time of the drain in a file's name.
 const TIME: &str = "{time}";
-/// What a file in a directory is called that was named without one.
+/// The name of a file in a directory that was given without one.
 const IN_DIRECTORY: &str = "drain-{time}.svg";
-/// What a new file may be at most; the user's own mask takes from it.
+/// The largest mode of a new file. The user's umask restricts it.
 const PLAIN: u32 = 0o666;
 /// Drains that begin within one millisecond and have files of their own.
 const MAX_OF_ONE_TIME: u32 = 100;
 
-/// What is drawn.
+/// The format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Svg,
     Html,
 }
 
-/// Where pictures go.
+/// The place of pictures.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     folder: PathBuf,
@@ -36,9 +36,9 @@ pub(super) struct Place {
 
 #[derive(Clone, Debug)]
 enum Name {
-    /// Each drain takes the place of the one before.
+    /// Each drain replaces the previous one.
     Same(PathBuf),
-    /// What comes before the time, and what after it.
+    /// The name before the time, and after it.
     WithTime(String, String),
 }
 
@@ -46,15 +46,15 @@ enum Name {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) path: PathBuf,
-    /// The next drain has another.
+    /// Whether the next drain has another file.
     pub(super) has_time: bool,
 }
 
 impl Place {
-    /// What somebody means by this path.
+    /// Parses a path.
     ///
     /// # Errors
-    /// When its name says of no format that it is.
+    /// When the file's name has no extension of a known format.
     pub(super) fn of(path: &Path) -> anyhow::Result<Self> {
         let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let (folder, file) = match path.file_name() {
@@ -82,16 +82,16 @@ impl Place {
         self.format
     }
 
-    /// Whether a file can be made there, as things are now.
+    /// Checks whether a file can be made there now.
     ///
     /// # Errors
-    /// When it cannot; the message names the path.
+    /// When it cannot. The message names the path.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let made = self.temporary().map(drop);
         made.map_err(|error| anyhow!("{} cannot be written: {error}", printable_path(&self.shown())))
     }
 
-    /// How the files are called.
+    /// Returns the name of the files, for messages.
     pub(super) fn shown(&self) -> PathBuf {
         match &self.name {
             Name::Same(name) => self.folder.join(name),
@@ -99,10 +99,10 @@ impl Place {
         }
     }
 
-    /// Writes a file whole or not at all. Not to the disk: a picture is not worth waiting for one.
+    /// Writes a file completely or not at all. Does not sync it: a picture is not worth waiting for a disk.
     ///
     /// # Errors
-    /// When it cannot be written. Nothing is left of it then.
+    /// When it cannot be written. Nothing of it is left then.
     pub(super) fn write(&self, content: &str, at: Timestamp) -> io::Result<Written> {
         let mut file = self.temporary()?;
         file.write_all(content.as_bytes())?;
@@ -113,7 +113,7 @@ impl Place {
                 Ok(Written { path, has_time: false })
             }
             Name::WithTime(before, after) => {
-                // Without what some file systems have no place for.
+                // Omits characters that some file systems do not allow.
                 let time: String = at.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
                 for number in 1..=MAX_OF_ONE_TIME {
                     let more = if number == 1 { String::new() } else { format!("-{number}") };

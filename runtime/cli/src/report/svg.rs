@@ -1,7 +1,7 @@
 //! Draws a picture as SVG.
 //!
-//! Integers only, so the same drain is the same bytes everywhere. A bar is one path however many calls it has, and there are so many
-//! rows at most: so the file has some ten KiB, whatever was drained.
+//! Uses integers only, so the same drain gives the same bytes everywhere. A bar is one path, however many calls it has,
+//! and the number of rows is bounded. So a file has some ten KiB, whatever was drained.
 
 use std::fmt::{Arguments, Write as _};
 
@@ -14,7 +14,7 @@ use super::text::{count, escaped, reasons, shown, time};
 // All lengths are in pixels.
 const WIDTH: u64 = 1200;
 const NAMES_X: u64 = 32;
-/// Names are cut off here, whatever letters they have.
+/// Names are clipped here, whatever their letters.
 const NAMES_WIDTH: u64 = 224;
 const PLOT_X: u64 = 256;
 const PLOT_WIDTH: u64 = 512;
@@ -24,19 +24,20 @@ const SHARE_X: u64 = 792;
 const SHARE_WIDTH: u64 = 80;
 const NUMBERS_X: u64 = 892;
 const NUMBERS_END: u64 = 1168;
-/// What is left of the height below the rows.
+/// The height below the rows.
 const FOOT: u64 = 74;
 
-/// So many rows have two lines of text each; of more each has one.
+/// Up to so many rows have two lines of text each. With more, each has one.
 const MAX_TALL: usize = 16;
-/// Characters that fit, and those of a title that is shown when somebody points at a row.
+/// Characters that fit, and characters of the tooltip of a row.
 const NAME_CHARS: usize = 24;
 const TENANT_CHARS: usize = 30;
 const NUMBERS_CHARS: usize = 44;
 const LEGEND_CHARS: usize = 60;
-/// Those of all entries of the legend, which share the width: each has its filling and a space behind it besides.
+/// Characters of all entries of the legend together, which share the width. Each entry also has its pattern and a
+/// space.
 const LEGEND_TOGETHER: usize = 119;
-/// What a letter of the legend is given.
+/// The width of a letter in the legend.
 const LETTER: u64 = 8;
 const FILLING: u64 = 24;
 const BEHIND_ENTRY: u64 = 28;
@@ -52,12 +53,12 @@ text{font:13px system-ui,-apple-system,"Segoe UI","Helvetica Neue","Noto Sans","
 .b{stroke:#1b1f24;stroke-width:2.5;fill:none}.k{stroke:#1b1f24;stroke-width:1.5;stroke-dasharray:5 3;fill:none}.x{stroke:#1b1f24;stroke-width:1.25;fill:none}
 </style>"##;
 
-/// Delivered is plain, failed has stripes, cut has dots, and what was not begun is empty: so they differ on paper as well. The colours
-/// are those of Okabe and Ito, which people tell apart who see red and green alike.
+/// Delivered is plain, failed has stripes, cut has dots, and not begun is empty, so that they differ on paper as well.
+/// The colours are those of Okabe and Ito, which people with red-green colour blindness can distinguish.
 const PATTERNS: &str = r##"<pattern id="lw-failed" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#d55e00"/><rect width="2" height="6" fill="#fff"/></pattern>
 <pattern id="lw-cut" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" fill="#f0b429"/><circle cx="2.5" cy="2.5" r="1.1" fill="#1b1f24"/></pattern>"##;
 
-/// The picture, without what stands before it in a file.
+/// Returns the picture as an `svg` element, without the XML declaration of a file.
 pub(super) fn svg(picture: &Picture) -> String {
     let rows = picture.lanes();
     let frame = Frame::of(picture, &rows);
@@ -83,7 +84,7 @@ pub(super) fn svg(picture: &Picture) -> String {
     out.0
 }
 
-/// Text that grows.
+/// A text that grows.
 #[derive(Default)]
 struct Out(String);
 
@@ -99,17 +100,17 @@ impl Out {
     }
 }
 
-/// Where things are.
+/// The layout of the picture.
 struct Frame {
-    /// How wide bins are.
+    /// The level of the bins, which sets their width.
     level: u32,
-    /// The time that the plot shows, in nanoseconds: all of the budget, or what was used of it where that was little.
+    /// The time that the plot shows, in nanoseconds: the whole budget, or the used part of it if that is small.
     axis: u64,
     is_tall: bool,
-    /// From one row to the next, and how high its bar is.
+    /// The distance between rows, and the height of a bar.
     pitch: u64,
     bar: u64,
-    /// The plot's.
+    /// The top of the plot.
     top: u64,
     bottom: u64,
     height: u64,
@@ -136,7 +137,7 @@ impl Frame {
         self.level < LEVELS
     }
 
-    /// Where a time is.
+    /// Returns the horizontal position of a time.
     fn x(&self, nanos: u64) -> u64 {
         x_on(self.axis, nanos)
     }
@@ -170,7 +171,7 @@ fn head(out: &mut Out, picture: &Picture, frame: &Frame) {
     out.line(format_args!(r#"<text x="{NAMES_X}" y="76">{sentence}</text>"#));
 }
 
-/// What the fillings mean, with what there is of each.
+/// Draws the legend: each pattern's meaning and count.
 fn legend(out: &mut Out, picture: &Picture) {
     let (total, words) = (&picture.total, picture.drained.words());
     let entries = [
@@ -195,12 +196,12 @@ fn legend(out: &mut Out, picture: &Picture) {
     }
 }
 
-/// How many characters are seen of a text that is cut to so many.
+/// Returns the number of visible characters of a text that is clipped to `most`.
 fn clipped_chars(text: &str, most: usize) -> usize {
     clip_chars(text, most).chars().count()
 }
 
-/// The whole budget on a line, and which part of it is shown below.
+/// Draws the whole budget as a line, and the part of it that the plot shows.
 fn whole_budget(out: &mut Out, picture: &Picture, frame: &Frame) {
     let budget = picture.scale.budget();
     let used = x_on(budget, frame.axis).max(PLOT_X + 2);
@@ -241,14 +242,14 @@ fn plot(out: &mut Out, picture: &Picture, frame: &Frame) {
     out.line(format_args!(r#"<text class="s" x="{SHARE_X}" y="{y}">its ends</text>"#));
 }
 
-/// A round time of which there are five or less on the axis.
+/// Returns a round time that fits the axis five times or less.
 fn step_of(axis: u64) -> u64 {
     let powers = (0..19).map(|power| 10_u64.pow(power));
     let mut steps = powers.flat_map(|power| [power, power * 2, power * 5]);
     steps.find(|step| axis / step <= 5).unwrap_or(u64::MAX)
 }
 
-/// A time on an axis, in the axis's unit.
+/// Formats a time in the axis's unit.
 fn tick(nanos: u64, axis: u64) -> String {
     if nanos == 0 {
         return "0".to_owned();
@@ -322,7 +323,8 @@ fn name(out: &mut Out, frame: &Frame, lane: &Lane<'_>, middle: u64) {
     out.put(format_args!("</g>"));
 }
 
-/// How high a bar is in each bin: delivered at the bottom, then failed, then cut. Each filling lies on the one of all above it.
+/// Draws the bars of each bin: delivered at the bottom, then failed, then cut. Each pattern covers that of all above
+/// it.
 fn bars(out: &mut Out, slices: &[Slice], most: u64, bar: u64, base: u64) {
     let tops: Vec<[u64; 3]> = slices.iter().map(|slice| tops(*slice, most, bar)).collect();
     let is_there = |of: fn(&Slice) -> u64| slices.iter().any(|slice| of(slice) > 0);
@@ -340,7 +342,8 @@ fn bars(out: &mut Out, slices: &[Slice], most: u64, bar: u64, base: u64) {
     }
 }
 
-/// The heights up to which delivered, failed and cut calls reach. What went wrong is never too little to be seen.
+/// Returns the heights up to which delivered, failed and cut calls reach. Failures are always high enough to be
+/// visible.
 fn tops(slice: Slice, most: u64, bar: u64) -> [u64; 3] {
     let part = |calls: u64, least: u64| if calls == 0 { 0 } else { (calls * bar / most.max(1)).max(least) };
     let [delivered, failed, cut] = [part(slice.delivered, 1), part(slice.failed, 2), part(slice.cut, 2)];
@@ -351,7 +354,7 @@ fn tops(slice: Slice, most: u64, bar: u64) -> [u64; 3] {
     [delivered, delivered + failed, delivered + failed + cut]
 }
 
-/// The path around bins of these heights. From one to the next: that is the shortest, and there are a hundred in a row.
+/// Returns the path around bins of these heights. Uses relative steps, which are the shortest: a row has a hundred.
 fn area(out: &mut Out, heights: &[u64], base: u64) {
     let (mut x, mut drawn_to, mut before) = (PLOT_X, PLOT_X, 0);
     for height in heights.iter().take(BINS).copied().chain([0]) {
@@ -375,7 +378,7 @@ fn area(out: &mut Out, heights: &[u64], base: u64) {
     }
 }
 
-/// Which part of a row's ends came to what. What there is of something can be seen.
+/// Draws the shares of a row's outcomes. Each outcome is wide enough to be visible.
 fn share(out: &mut Out, counts: &Counts, middle: u64, height: u64) {
     let all = counts.all();
     if all == 0 {
@@ -388,7 +391,7 @@ fn share(out: &mut Out, counts: &Counts, middle: u64, height: u64) {
     };
     let mut widths = parts.map(|(_, number)| if number == 0 { 0 } else { part(number) });
     let together: u64 = widths.iter().sum();
-    // The widest makes up for what the others were given or lost; the first of them, if there are two.
+    // The widest part absorbs the rounding of the rest. Of two equal ones the first does.
     if let Some(widest) = widths.iter_mut().rev().max_by_key(|width| **width) {
         *widest = (*widest + SHARE_WIDTH).saturating_sub(together);
     }
@@ -422,7 +425,7 @@ fn numbers(out: &mut Out, frame: &Frame, lane: &Lane<'_>, words: &Words, middle:
     out.put(format_args!(r#"<text{class} x="{NUMBERS_X}" y="{y}">{text}</text>"#));
 }
 
-/// The end of the budget, when calls were cut, and the end of it all.
+/// Marks the end of the budget, the cut, and the end of the drain.
 fn marks(out: &mut Out, picture: &Picture, frame: &Frame) {
     let (top, bottom) = (frame.top, frame.bottom);
     if !frame.is_zoomed() {

@@ -1,4 +1,4 @@
-//! What came of the calls of each pair of tenant and plugin, while it goes on.
+//! Counts the outcomes of the calls of each pair of tenant and plugin during a drain.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -13,15 +13,15 @@ use crate::limits::MAX_PICTURED_PAIRS;
 /// A tenant and one of its plugins.
 pub(super) type Pair = (Arc<str>, PluginName);
 
-/// What came of one pair's calls.
+/// The outcomes of one pair's calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) delivered: u64,
-    /// By their causes.
+    /// Failures by cause.
     pub(super) failed: BTreeMap<&'static str, u64>,
-    /// Under way when the time was over.
+    /// Calls that were running when the time was over.
     pub(super) cut: u64,
-    /// Deferred without a call, as far as that was told, by the reasons.
+    /// Deliveries that were deferred without a call, as far as they were reported, by reason.
     pub(super) not_begun: BTreeMap<&'static str, u64>,
     /// The time of all calls together, in nanoseconds.
     pub(super) time: u64,
@@ -29,7 +29,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes in another pair's.
+    /// Adds another pair's counts.
     pub(super) fn merge(&mut self, other: Self) {
         self.delivered += other.delivered;
         self.cut += other.cut;
@@ -49,18 +49,18 @@ pub(crate) struct Tallies {
     pub(super) began: Instant,
     pub(super) scale: Scale,
     pub(super) pairs: HashMap<Pair, Tally>,
-    /// Of the pairs that there was no room for.
+    /// The counts of the pairs that there was no room for.
     pub(super) rest: Tally,
-    /// After which time the first delivery was told of for which there was no time.
+    /// The time after which the first delivery was reported that the time did not suffice for.
     pub(super) cut: Option<Duration>,
 }
 
-/// What was told of one delivery.
+/// The report of one delivery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
     pub(super) tenant: &'a Arc<str>,
     pub(super) plugin: &'a PluginName,
-    /// When its call began. None of a delivery that was not begun.
+    /// When its call began. `None` if it was not begun.
     pub(super) since: Option<Instant>,
     pub(super) until: Instant,
 }
@@ -75,7 +75,7 @@ impl Tallies {
         if no_time && self.cut.is_none() {
             self.cut = Some(told.until.saturating_duration_since(self.began));
         }
-        // Of an outcome without a call it is not known when it began.
+        // The beginning of an outcome without a call is unknown.
         let since = told.since.unwrap_or(told.until);
         match outcome {
             Outcome::Delivered => self.call(told, since, Ended::Delivered).delivered += 1,
@@ -87,7 +87,7 @@ impl Tallies {
         }
     }
 
-    /// A call that was under way when the time was over.
+    /// Adds a call that was running when the time was over.
     pub(super) fn add_cut(&mut self, told: Told<'_>, since: Instant) {
         self.call(told, since, Ended::Cut).cut += 1;
     }

@@ -1,5 +1,5 @@
-//! Whole pictures, beside those in `tests/data/drain-pictures`. To write these anew, after a look at what has changed:
-//! `LASTWORD_UPDATE_PICTURES=1 cargo xtask test report::`.
+//! Whole pictures, which are compared with those in `tests/data/drain-pictures`. To write these again, after a look at
+//! the changes: `LASTWORD_UPDATE_PICTURES=1 cargo xtask test report::`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::picture::{MAX_NAMED, Picture};
 use super::svg::svg;
 use super::tally::{Tallies, Told};
 
-/// What a file has at most, whatever was drained.
+/// The largest file, whatever was drained.
 const MAX_BYTES: usize = 200 * 1024;
 
-/// A drain that is made up, in microseconds.
+/// An invented drain, in microseconds.
 struct Drain {
     began: Instant,
     tallies: Tallies,
@@ -82,7 +82,7 @@ pub(super) fn one() -> Picture {
     drain.picture()
 }
 
-/// A plugin whose calls are cut at their deadline, and one that hangs until the budget is over, beside one that is well.
+/// A plugin whose calls are cut at their deadline, one that hangs until the budget is over, and a good one.
 fn hanging() -> Picture {
     let mut drain = Drain::of(15, 1_853_000);
     let [log, spin, sleep] = ["rust-session-log", "spin", "sleep"].map(|plugin| ("default", plugin));
@@ -101,7 +101,7 @@ fn hanging() -> Picture {
     drain.picture()
 }
 
-/// 100 000 deliveries of 400 plugins, a few of which fail now and then, and one of which hangs.
+/// 100 000 deliveries of 400 plugins: a few fail now and then, and one hangs.
 fn many() -> Picture {
     let mut drain = Drain::of(125, 1_854_000);
     for plugin in 0..400_u64 {
@@ -143,7 +143,7 @@ fn assert_drawn(name: &str, drawn: &str) {
     assert!(drawn == wanted, "{name} is drawn in another way, first in (is, was): {different:?}");
 }
 
-/// All text and all attributes of a document, which has to be well-formed.
+/// Reads all text and all attributes of a document, which has to be well-formed.
 #[track_caller]
 fn read(document: &str) -> Vec<String> {
     let mut reader = Reader::from_str(document);
@@ -243,7 +243,7 @@ fn names_of_others_are_text_and_are_cut() {
 #[test]
 fn a_file_is_small_whatever_is_drawn() {
     let mut drain = Drain::of(100_000, 1_990_000);
-    // Everything is different in every bin, of more pairs than are named, and all of them have something wrong and a long name.
+    // Every bin is different, there are more pairs than are named, and all of them have failures and a long name.
     for pair in 0..2 * MAX_NAMED {
         let (tenant, plugin) = (format!("{pair:02}{}", "<".repeat(126)), format!("{pair:02}{}", "x".repeat(62)));
         for bin in 0..128 {
@@ -274,7 +274,7 @@ fn the_worst_are_named_and_nothing_is_left_out_of_the_numbers() {
         let outcome = if pair >= 50 { failed(FailureCause::Fatal) } else { Outcome::Delivered };
         drain.call((&tenant, "memory"), &outcome, 0, pair * 10);
     }
-    // What a report has no line for.
+    // Counts that have no line in the report.
     let mut rest = PluginRest::new(PluginName::new("memory").unwrap());
     (rest.tenants, rest.delivered, rest.deferred) = (1_000, 900, 100);
     drain.report.rest.push(rest);

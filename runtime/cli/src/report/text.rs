@@ -1,4 +1,4 @@
-//! What is written in a picture: numbers and times for people, and text of others.
+//! Formats a picture's text: numbers and times, and text from outside.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use lastword_events::printable;
 use lastword_events::text::clip_chars;
 
-/// Text of others in SVG or HTML: printable, cut to so many characters, and nothing in it is markup.
+/// Prepares text from outside for SVG or HTML: printable, cut to so many characters, and without markup.
 pub(super) fn shown(text: &str, max_chars: usize) -> String {
     escaped(&clip_chars(&printable(text), max_chars))
 }
 
-/// Text that is no markup, in an element or in an attribute.
+/// Escapes text for an element or an attribute.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -21,7 +21,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // XML has no way to write these two, and no use for control characters.
+            // XML cannot contain these two, and needs no control characters.
             '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
             c if c.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
             c => escaped.push(c),
@@ -30,7 +30,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A count as people read it: `100 000`.
+/// Formats a count: `100 000`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 2);
@@ -43,8 +43,8 @@ pub(super) fn count(number: u64) -> String {
     grouped
 }
 
-/// Nanoseconds as people read them: `412 µs`, `3.1 ms`, `31 ms`, `1.85 s`. To the hundredth of a second, because the end of a drain
-/// is that near to the end of its budget; and cut, not rounded, so that nothing seems to be over the budget.
+/// Formats nanoseconds: `412 µs`, `3.1 ms`, `31 ms`, `1.85 s`. Seconds have two decimals, because the end of a drain is
+/// that close to the end of its budget. Times are cut, not rounded, so that no time seems to exceed the budget.
 pub(super) fn time(nanos: u64) -> String {
     let micros = nanos / 1_000;
     match micros {
@@ -56,7 +56,8 @@ pub(super) fn time(nanos: u64) -> String {
     }
 }
 
-/// Why so many: ` (deadline)`, ` (4 deadline, 2 trap)`, the most frequent first; nothing when there are none, or it is not known of any.
+/// Formats reasons: ` (deadline)`, ` (4 deadline, 2 trap)`, the most frequent first. Empty if there are none, or none
+/// is known.
 pub(super) fn reasons(total: u64, reasons: &BTreeMap<&'static str, u64>) -> String {
     if total == 0 {
         return String::new();

@@ -1,4 +1,4 @@
-//! Writes pictures on a thread of its own: a file system that hangs holds up neither a drain nor the exit.
+//! Writes pictures on a thread of its own, so that a file system that hangs blocks neither a drain nor the exit.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -18,58 +18,58 @@ use super::place::{Format, Place, Written};
 use super::svg::svg;
 use crate::limits::{MAX_KEPT_PICTURES, MAX_WAITING_PICTURES};
 
-/// Hands pictures over to the thread that writes them.
+/// Sends pictures to the thread that writes them.
 pub(super) struct Writer {
     pictures: SyncSender<Waiting>,
-    /// Those that are not written yet.
+    /// The number of unwritten pictures.
     waiting: Arc<AtomicUsize>,
 }
 
-/// A picture that is to be drawn and written.
+/// A picture to be drawn and written.
 struct Waiting {
     draw: Draw,
     done: SyncSender<()>,
 }
 
-/// Makes a picture, on the thread that writes it.
+/// Makes a picture, on the writing thread.
 pub(super) type Draw = Box<dyn FnOnce() -> Picture + Send>;
 
-/// What tells that a picture is written, or cannot be.
+/// Tells that a picture is written, or cannot be.
 pub(super) struct Writing(Receiver<()>);
 
-/// What has come of a picture.
+/// The result of waiting for a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {
-    /// It is written, or the log says why not.
+    /// The picture is written, or the log has the error.
     Done,
-    /// Time was over before.
+    /// The time was over first.
     TooLate,
-    /// The thread that draws and writes has panicked.
+    /// The writing thread has panicked.
     Failed,
 }
 
-/// The files that this run keeps, oldest first, and of whose drains they are.
+/// The files of this run, oldest first, and the tenants of their drains.
 type Kept = VecDeque<(Option<Arc<str>>, PathBuf)>;
 
 impl Writing {
-    /// Waits for it until then.
+    /// Waits for the picture until then.
     pub(super) fn wait(&self, until: Instant) -> Waited {
         match self.0.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(()) => Waited::Done,
             Err(RecvTimeoutError::Timeout) => Waited::TooLate,
-            // Nobody is there any more who could say so.
+            // The thread that would report it is gone.
             Err(RecvTimeoutError::Disconnected) => Waited::Failed,
         }
     }
 }
 
 impl Writer {
-    /// Starts the thread, so that nothing has to be started when there is no time for it.
+    /// Starts the thread in advance, so that it need not be started when time is short.
     ///
     /// # Errors
     /// When it cannot be started.
     pub(super) fn spawn(place: Place) -> io::Result<Self> {
-        // One more is the last of all, which always has room.
+        // One place more, so that the last picture always has room.
         let (pictures, taken) = sync_channel::<Waiting>(MAX_WAITING_PICTURES + 1);
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&waiting);
@@ -78,14 +78,14 @@ impl Writer {
             for Waiting { draw, done } in taken {
                 write(&place, &draw(), &mut kept);
                 left.fetch_sub(1, Ordering::Relaxed);
-                // Nobody may wait.
+                // Nobody may be waiting.
                 done.try_send(()).ok();
             }
         })?;
         Ok(Self { pictures, waiting })
     }
 
-    /// Has a picture drawn and written, if no more than so many wait for that.
+    /// Draws and writes a picture, if not too many wait.
     pub(super) fn write(&self, draw: Draw) {
         if self.waiting.load(Ordering::Relaxed) >= MAX_WAITING_PICTURES {
             tracing::warn!("the picture of an owner's drain is left out: those before it are not written yet");
@@ -94,7 +94,7 @@ impl Writer {
         self.hand_over(draw);
     }
 
-    /// Has the last picture of all drawn and written.
+    /// Draws and writes the last picture of all.
     pub(super) fn write_last(&self, draw: Draw) -> Writing {
         self.hand_over(draw)
     }
@@ -111,7 +111,7 @@ impl Writer {
 
 fn write(place: &Place, picture: &Picture, kept: &mut Kept) {
     let content = match place.format() {
-        // What reads files rather than pages wants to be told what this is.
+        // Programs that read files rather than pages need the declaration.
         Format::Svg => format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", svg(picture)),
         Format::Html => html(picture),
     };
@@ -130,12 +130,12 @@ fn write(place: &Place, picture: &Picture, kept: &mut Kept) {
     if kept.len() > MAX_KEPT_PICTURES
         && let Some((_, oldest)) = oldest_of_most(kept).and_then(|at| kept.remove(at))
     {
-        // Somebody may have removed it.
+        // Another program may have removed it.
         fs::remove_file(oldest).ok();
     }
 }
 
-/// The oldest of whoever has most: one tenant's owners push out no other's.
+/// Returns the oldest file of the tenant with most files, so that one tenant's owners push out no other's.
 fn oldest_of_most(kept: &Kept) -> Option<usize> {
     let mut counts: HashMap<Option<&str>, usize> = HashMap::new();
     for (tenant, _) in kept {
@@ -162,7 +162,7 @@ mod tests {
         Writer::spawn(Place::of(path).unwrap()).unwrap()
     }
 
-    /// A picture that is drawn when it may be.
+    /// Makes a picture that is drawn when the sender is dropped.
     fn held_up() -> (Sender<()>, Draw) {
         let (go_on, held_up) = channel();
         let draw = move || {

@@ -1,7 +1,8 @@
-//! An event that a plugin's author wrote down: `{"session":{…},"delivery":{…},"reason":"reset",…}`.
+//! Parses an event that a plugin's author wrote: `{"session":{…},"delivery":{…},"reason":"reset",…}`.
 //!
-//! The words are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` may be left out. What an owner's
-//! line is taken without, because a session must not lose its end to it, is an error here: its author is there to mend it.
+//! The field names are the protocol's, so a line of `lastword stdio` can be used as it is. `delivery` is optional. A
+//! mistake that the protocol's reader drops, because a session must not lose its end to it, is an error here: the
+//! author can fix it.
 
 use std::sync::Arc;
 
@@ -13,14 +14,14 @@ use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::fields::Fields;
 use lastword_protocol::input;
 
-/// Reads the event of a call of `hook`.
+/// Parses the event for a call of `hook`.
 ///
 /// # Errors
-/// Names the field that is wrong.
+/// Names the wrong field.
 pub(super) fn read(json: &[u8], hook: Hook, plugin: &PluginName, remaining_ms: u32) -> Result<HookCall, BadLine> {
     let mut fields = Fields::of_line(json)?;
     let dropped_fields = fields.dropped();
-    // What a protocol line has besides its event.
+    // The protocol's field besides the event.
     fields.string_if("op");
     fields.string_if("op_id");
     let session = session(fields.required_object("session")?)?;

@@ -1,4 +1,4 @@
-//! What `lastword run` prints of a call.
+//! Prints the report of `lastword run`.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use crate::calls::stored;
 use crate::style::{BAD, DIM, GOOD};
 use lastword_config::units::{show_bytes, show_count, show_duration, show_memory};
 
-/// Says what happened to a person. `stores`: the plugin was granted key-value storage.
+/// Prints the report for a person. `stores`: the plugin was granted key-value storage.
 pub(super) fn show(
     out: &mut impl Write,
     plugin: &Plugin,
@@ -42,7 +42,7 @@ pub(super) fn show(
         stored::show(out, &report.changes)?;
     }
     let limits = plugin.limits();
-    // The engine counts in a register and writes it down at calls: of a guest that was cut it knows only so much.
+    // The engine counts fuel in a register and stores it at calls, so the count of a cut guest is a lower bound.
     let cut = matches!(&report.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. });
     let least = if cut { "at least " } else { "" };
     writeln!(out, "  fuel    {least}{} of {}", show_count(report.fuel_used), show_count(limits.fuel))?;

@@ -1,4 +1,4 @@
-//! The same call for the plain `wasmtime` CLI, as a line for a POSIX shell.
+//! Prints the same call for the plain `wasmtime` CLI, as a line for a POSIX shell.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use lastword_sandbox::Grants;
 
 use super::wave;
 
-/// `wasmtime run … --invoke 'session-end({…})' plugin.wasm`, with the limits and what was granted.
+/// Returns `wasmtime run … --invoke 'session-end({…})' plugin.wasm`, with the limits and the grants.
 pub(super) fn command(plugin: &Path, call: &HookCall, limits: &Limits, granted: &Grants) -> String {
     format!(
         "wasmtime run {}{} --invoke {} {}",
@@ -20,12 +20,13 @@ pub(super) fn command(plugin: &Path, call: &HookCall, limits: &Limits, granted: 
     )
 }
 
-/// wasmtime counts a memory at a time, and from the start of the program: what it says is close, and not the same.
+/// Returns the limits. wasmtime counts each memory by itself, and from the start of the program, so its counts are
+/// close to ours but not equal.
 fn bounds(limits: &Limits) -> String {
     format!("-W fuel={},timeout={}ms,max-memory-size={}", limits.fuel, limits.deadline.as_millis(), limits.memory)
 }
 
-/// The options that give a guest what it was granted, but for the transcript: ours is a copy in a directory of its own.
+/// Returns the options for the grants, except the transcript: ours is a copy in its own directory.
 fn grants(grants: &Grants) -> String {
     let mut options = Vec::new();
     for (name, value) in grants.config.iter().flatten() {
@@ -40,8 +41,8 @@ fn grants(grants: &Grants) -> String {
     options.iter().map(|option| format!(" -S {}", shell_word(option))).collect()
 }
 
-/// One word for a POSIX shell, whatever is in it; nothing of it is for a terminal to obey. (A word that has such
-/// characters and ends in newlines loses those at the end: no shell has a way to write them that all have.)
+/// Quotes one word for a POSIX shell, without control characters. (A word that has control characters and ends in
+/// newlines loses those newlines: no notation for them works in all shells.)
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

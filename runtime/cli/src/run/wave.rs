@@ -1,4 +1,4 @@
-//! A call in WAVE, the component model's text for values.
+//! Writes a call in WAVE, the component model's text format for values.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use lastword_events::{
     is_plain,
 };
 
-/// `session-end({session: {…}, …})`. What is none is left out, as WAVE allows.
+/// Returns `session-end({session: {…}, …})`. Omits absent options, as WAVE allows.
 pub(super) fn call(call: &HookCall) -> String {
     let mut event = Record::default();
     event.put("session", session(&call.session));
@@ -86,7 +86,7 @@ fn attributes(attributes: &Attributes) -> String {
     format!("[{}]", pairs.join(", "))
 }
 
-/// A string: WAVE takes every character but these as it is, control characters would spoil a command line.
+/// Writes a string. WAVE accepts every character but these; control characters would spoil a command line.
 fn text(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::calls::sample;
 
-    /// Reads a call as wasmtime does, against the contract, and writes the values out again.
+    /// Parses a call against the contract as wasmtime does, and writes the values again.
     fn read(hook: Hook, call: &str) -> String {
         let mut resolve = wit_parser::Resolve::new();
         let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
@@ -188,7 +188,7 @@ mod tests {
             let text = call(&hook_call);
             assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
             let read = read(Hook::SessionEnd, &text);
-            // What is read is written by wasm-wave itself, which escapes in its own way: read that again.
+            // wasm-wave escapes in its own way, so the text is parsed a second time.
             let again = self::read(Hook::SessionEnd, &format!("session-end({read})"));
             assert_eq!(read, again);
             if !matches!(reason, EndReason::Other(_)) {

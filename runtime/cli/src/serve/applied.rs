@@ -1,4 +1,4 @@
-//! What a run serves with, as the configuration said it: what another reading of it changes is told by that.
+//! The settings that a run serves with. A reload is compared with them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ pub(super) struct Definition {
     tenants: Option<Vec<Arc<str>>>,
 }
 
-/// What a run serves with.
+/// The settings that a run serves with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Applied {
     pub(super) plugins: BTreeMap<PluginName, Definition>,
     pub(super) quotas: BTreeMap<Arc<str>, TenantQuota>,
     pub(super) tokens: Vec<TokenSettings>,
-    /// What takes a restart, by its name in the file, written down.
+    /// The settings that need a restart, as text, by their name in the file.
     fixed: Vec<(&'static str, String)>,
 }
 
@@ -37,7 +37,8 @@ impl Definition {
         Self { sha256, limits: *limits, grants: grants.clone(), tenants: tenants.clone() }
     }
 
-    /// Whether both serve the same tenants: those of an installed plugin cannot be changed without an end that is not told to it.
+    /// Whether both serve the same tenants. A tenant cannot be removed from an installed plugin without an end that the
+    /// plugin is not told.
     pub(super) fn serves_as(&self, other: &Self) -> bool {
         self.tenants == other.tenants
     }
@@ -61,14 +62,14 @@ impl Applied {
         }
     }
 
-    /// What is different in `next` and takes a restart, a sentence each.
+    /// Returns the settings that differ in `next` and need a restart, a sentence each.
     pub(super) fn needs_restart(&self, next: &Self) -> Vec<String> {
         let pairs = self.fixed.iter().zip(&next.fixed);
         let changed = pairs.filter(|((_, before), (_, after))| before != after);
         changed.map(|((name, _), _)| format!("{name} has changed: restart the daemon to apply it")).collect()
     }
 
-    /// What was served before goes on being so, as far as it takes a restart to change it.
+    /// Keeps the earlier settings that need a restart.
     pub(super) fn keeping_fixed_of(mut self, before: &Self) -> Self {
         self.fixed.clone_from(&before.fixed);
         self

@@ -1,4 +1,4 @@
-//! What an operator can ask the program for through the daemon's API.
+//! The program's side of the daemon's API: the actions that an operator can ask for.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,19 +10,19 @@ use tokio::sync::watch;
 
 use super::reload::Reloader;
 
-/// A stop that an operator has asked for, and when.
+/// A stop that an operator has asked for, and its time.
 pub(super) type Asked = Option<(Stop, Instant)>;
 
-/// How the daemon is to stop.
+/// The kind of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Every session ends.
+    /// Ends every session.
     Drain(DrainReason),
-    /// Every session stays, for the next daemon.
+    /// Keeps every session for the next daemon.
     HandOver,
 }
 
-/// What the server hands on to the program.
+/// Carries out the actions that the server cannot.
 pub(super) struct ProgramControls {
     reloader: Arc<Reloader>,
     runtime: Runtime,
@@ -30,7 +30,7 @@ pub(super) struct ProgramControls {
 }
 
 impl ProgramControls {
-    /// With it, what hears of a stop.
+    /// Makes the controls, and the receiver of a stop.
     pub(super) fn new(reloader: Arc<Reloader>, runtime: Runtime) -> (Self, watch::Receiver<Asked>) {
         let (asked, heard) = watch::channel(None);
         (Self { reloader, runtime, asked }, heard)
@@ -38,7 +38,7 @@ impl ProgramControls {
 }
 
 impl ProgramControls {
-    /// The first one counts.
+    /// Asks for a stop. The first one counts.
     fn ask(&self, stop: Stop) {
         self.asked.send_if_modified(|asked| {
             let is_first = asked.is_none();
@@ -53,9 +53,9 @@ impl Controls for ProgramControls {
         Box::pin(Arc::clone(&self.reloader).reload())
     }
 
-    /// The drain begins here, and the program joins it: it has the same report.
+    /// Begins the drain here. The program joins it, and gets the same report.
     fn drain(&self, reason: DrainReason) -> BoxFuture<DrainReport> {
-        // First, so that the end of the process is watched from here on.
+        // Comes first, so that the watchdog watches from here on.
         self.ask(Stop::Drain(reason));
         Box::pin(self.runtime.drain(reason))
     }

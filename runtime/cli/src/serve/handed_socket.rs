@@ -1,4 +1,4 @@
-//! A Unix socket that systemd has handed over: served only if it is as private as our own would be.
+//! A Unix socket from systemd. It is served only if it is as private as our own would be.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -10,14 +10,14 @@ use lastword_events::text::printable_path;
 
 use crate::exit::Failure;
 
-/// Those who could connect beside the owner of the file: a group, and everybody. Connecting takes the right to write.
+/// Write permission, which connecting needs, of the group and of everybody.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Where it is. The socket of a unit that says nothing of its mode can be opened by everybody (0666), and one without a path has no mode:
-/// whoever comes is operator of all tenants.
+/// Returns the socket's path. A unit without a mode makes a socket that everybody can open (0666), and an abstract
+/// socket has no mode. A client of the socket is operator of all tenants.
 ///
 /// # Errors
-/// When others than its owner can open it, or nobody can tell.
+/// When other users can open it, or its permissions are unknown.
 pub(super) fn private_path(socket: &UnixListener) -> Result<PathBuf, Failure> {
     let address = socket.local_addr().map_err(Failure::internal)?;
     let Some(path) = address.as_pathname() else {

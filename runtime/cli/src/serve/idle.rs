@@ -1,4 +1,4 @@
-//! Whether anybody needs a daemon that leaves when nobody does.
+//! Detects that a daemon is idle.
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::spool::Intake;
 use crate::limits::IDLE_LOOKS;
 
-/// The shortest time between two looks.
+/// The shortest time between two checks.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Resolves when there was nothing to do for that long: no session, no connection, nothing owed and nothing in the
-/// spool. Without a time it never does.
+/// Resolves when the daemon was idle for that long: no session, no connection, nothing owed and nothing in the spool.
+/// Never resolves without a time.
 pub(super) async fn nobody_needs(server: &Server, intake: Option<&Intake>, time: Option<Duration>) {
     let Some(time) = time else { return pending().await };
     let between = (time / IDLE_LOOKS).max(SHORTEST);

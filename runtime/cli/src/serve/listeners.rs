@@ -1,4 +1,4 @@
-//! What the daemon listens on: the Unix socket, an address, and what systemd hands over.
+//! The daemon's listeners: the Unix socket, a TCP address, and sockets from systemd.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,28 +15,29 @@ use super::settings::Settings;
 use super::socket_file::{self, SocketFile};
 use crate::exit::Failure;
 
-/// Listeners that are open, and not served yet: whoever connects now is answered when the daemon is ready.
+/// Open listeners that are not served yet. A client that connects now is answered when the daemon is ready.
 #[derive(Default)]
 pub(super) struct Listeners {
     unix: Vec<UnixListener>,
     tcp: Vec<TcpListener>,
-    /// Where the sockets are.
+    /// The paths of the sockets.
     sockets: Vec<PathBuf>,
     addresses: Vec<SocketAddr>,
-    /// Of the one that is ours.
+    /// The file of our own socket.
     file: Option<SocketFile>,
 }
 
-/// What keeps the socket that is ours, and takes it away when it is dropped.
+/// Keeps our own socket. Dropping it removes the socket.
 pub(super) struct Serving {
     _file: Option<SocketFile>,
 }
 
 impl Listeners {
-    /// Takes over what systemd has opened, and opens the rest. A socket that was handed over stands for the one that would be made.
+    /// Takes the sockets that systemd has opened, and opens the rest. A socket from systemd replaces our own of the
+    /// same kind.
     ///
     /// # Errors
-    /// When a socket is served already, cannot be made, or may not be served so.
+    /// When a socket is served already, cannot be made, or may not be served like this.
     pub(super) fn open(settings: &Settings) -> Result<Self, Failure> {
         let mut listeners = Self::default();
         listeners.take_over(&mut ListenFd::from_env())?;
@@ -67,7 +68,7 @@ impl Listeners {
             Failure::usage(anyhow!(error).context("a socket that systemd has handed over cannot be served"))
         };
         for number in 0..handed.len() {
-            // What is no Unix socket stays where it is.
+            // A descriptor that is no Unix socket stays in its place.
             if let Ok(Some(unix)) = handed.take_unix_listener(number) {
                 self.sockets.push(handed_socket::private_path(&unix)?);
                 self.unix.push(unix);
@@ -86,10 +87,10 @@ impl Listeners {
         &self.addresses
     }
 
-    /// Serves all of them, on `engine`.
+    /// Serves all listeners on `engine`.
     ///
     /// # Errors
-    /// When the system does not let tokio have one.
+    /// When tokio cannot register one.
     pub(super) fn serve(self, engine: &Handle, server: &Server, settings: &Settings) -> io::Result<Serving> {
         let _context = engine.enter();
         for unix in self.unix {

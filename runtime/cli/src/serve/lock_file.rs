@@ -1,4 +1,5 @@
-//! The file beside a socket that is locked while a daemon serves it. It has the daemon's process id, and stays.
+//! The lock file next to a socket. A daemon locks it while it serves, and writes its process id into it. The file
+//! stays.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -17,22 +18,22 @@ use crate::limits::MAX_PID_BYTES;
 
 const MODE: u32 = 0o600;
 
-/// A link could lead to any file of ours, which would be emptied; and a pipe of that name is not waited for.
+/// Does not follow a link, because the target would be emptied. Does not wait for a pipe of that name.
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
 
-/// What came of asking for the lock.
+/// The result of asking for the lock.
 #[derive(Debug)]
 pub(super) enum Lock {
-    /// It is ours as long as the file is open.
+    /// The lock is ours as long as the file is open.
     Ours(File),
-    /// Another daemon has it: who that is.
+    /// Another daemon has the lock: its description.
     Of(String),
 }
 
-/// Takes the lock, if it is free, and writes down whose it is.
+/// Takes the lock if it is free, and writes our process id.
 ///
 /// # Errors
-/// When it cannot be taken, or the file is none that a daemon of this user has left. It is as it was then.
+/// When it cannot be taken, or the file is not one that a daemon of this user has left. The file is then unchanged.
 pub(super) fn take(at: &Path) -> Result<Lock, Failure> {
     let unusable = |error: io::Error| {
         Failure::usage(anyhow!(error).context(format!("the lock {} cannot be taken", printable_path(at))))
@@ -64,7 +65,7 @@ fn open(at: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Writes our process id in the place of the last daemon's. A file with anything else is somebody's.
+/// Replaces the last daemon's process id with ours. A file with other content belongs to somebody else.
 fn write_pid(lock: &mut File) -> io::Result<()> {
     let text = content(lock)?;
     if !text.is_empty() && pid_of(&text).is_none() {
@@ -75,22 +76,22 @@ fn write_pid(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-/// The process that has the lock. It writes its number down a moment after it has it, and until then a daemon's is there that was killed:
-/// a process that does not run is not named.
+/// Returns the process that has the lock. It writes its process id a moment after it takes the lock, and until then the
+/// file names a killed daemon. So a process that does not run is not named.
 fn holder(lock: &File) -> String {
     let pid = content(lock).ok().and_then(|text| pid_of(&text)).filter(|pid| Process::of(*pid).is_ok());
     pid.map_or_else(|| "a process that cannot be named".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// What is in the file, and of a longer one than a daemon's the beginning.
+/// Returns the content of the file, cut to the length of a daemon's.
 fn content(lock: &File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    // One byte more than fits tells a file that is longer.
+    // One extra byte shows that the file is longer.
     lock.take(MAX_PID_BYTES + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 
-/// The number that is alone in the file.
+/// Returns the number, if the file has nothing else.
 fn pid_of(text: &[u8]) -> Option<u32> {
     let line = std::str::from_utf8(text).ok()?;
     line.strip_suffix('\n').unwrap_or(line).parse().ok()

@@ -1,4 +1,4 @@
-//! The directory of the socket: the user's alone, where it is the default's.
+//! The socket's directory. The default one is private to the user.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -8,14 +8,14 @@ use lastword_spool::{Loose, NotPrivate, open_private};
 
 use crate::socket::SocketPlace;
 
-/// For its owner alone.
+/// Only the owner.
 const MODE: u32 = 0o700;
 
-/// Makes the directory, where it is missing. That of the default has to be ours, and is private from here on. Others are as they are: the
-/// socket is private by itself.
+/// Makes the directory if it is missing. The default one has to be ours, and becomes private. Another one is left as it
+/// is: the socket itself is private.
 ///
 /// # Errors
-/// When it cannot be made; or it is the default's, and another user or a link has its name.
+/// When the directory cannot be made, or the default's name is a link or belongs to another user.
 pub(super) fn make(place: &SocketPlace) -> io::Result<()> {
     let Some(directory) = place.path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
         return Ok(());
@@ -77,7 +77,7 @@ mod tests {
         make_for(&link, false).unwrap();
     }
 
-    /// Only who may give a directory away can try it.
+    /// Only a user who may give a directory away can run this.
     #[test]
     fn a_directory_of_another_user_is_refused() {
         let dir = tempfile::tempdir().unwrap();

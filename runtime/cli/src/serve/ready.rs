@@ -1,4 +1,4 @@
-//! The one line on stdout: it says that the daemon is ready, and where.
+//! The daemon's one line on stdout: it is ready, and its addresses.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::path::Path;
 use lastword_protocol::output::Output;
 use serde::Serialize;
 
-/// What stdio's first line says, and where the daemon is.
+/// The fields of stdio's first line, and the daemon's addresses.
 #[derive(Serialize)]
 struct ReadyLine<'a> {
     #[serde(flatten)]
@@ -16,7 +16,7 @@ struct ReadyLine<'a> {
     addresses: &'a [SocketAddr],
 }
 
-/// Prints it. Nobody has to read it.
+/// Prints the line. Nobody has to read it.
 pub(super) fn print(ready: Output<'_>, sockets: &[impl AsRef<Path>], addresses: &[SocketAddr]) {
     let sockets = sockets.iter().map(|path| path.as_ref().display().to_string()).collect();
     let line = serde_json::to_string(&ReadyLine { ready, sockets, addresses });

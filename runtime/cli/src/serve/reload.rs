@@ -1,5 +1,5 @@
-//! Reads the configuration again, and applies what can be changed while the daemon runs. What is wrong with it is found before
-//! anything is changed.
+//! Reads the configuration again, and applies the settings that can change at run time. Finds all mistakes before it
+//! changes anything.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,23 +22,23 @@ use crate::start::tenants_of;
 use crate::threads;
 use crate::tokens;
 
-/// What it takes to read the configuration again, and to apply it.
+/// The sources of a reload, and the targets of its changes.
 pub(super) struct Reloader {
     args: RuntimeArgs,
     runtime: Runtime,
     sandbox: Sandbox,
     observer: ServerObserver,
-    /// The file of the tokens, and those that are valid.
+    /// The file of tokens, and the valid ones.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
-    /// One reload at a time.
+    /// Serializes reloads.
     applied: Mutex<Applied>,
 }
 
-/// A configuration that was read, and can be applied.
+/// A configuration that was read and can be applied.
 struct Prepared {
     next: Applied,
     changes: Vec<Change>,
-    /// Those that are valid from now on, if they are others.
+    /// The new tokens, if they differ.
     tokens: Option<Vec<Token>>,
     needs_restart: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Reloader {
     }
 
     /// # Errors
-    /// What is wrong with the configuration; nothing is changed then.
+    /// The mistakes in the configuration. Nothing is changed then.
     pub(super) async fn reload(self: Arc<Self>) -> Result<Reloaded, String> {
         let mut applied = self.applied.lock().await;
         systemd::reloading();
@@ -82,7 +82,7 @@ impl Reloader {
         reloaded
     }
 
-    /// Reads everything and compiles what is new.
+    /// Reads everything, and compiles new plugins.
     fn prepare(&self, before: &Applied) -> Result<Prepared, Failure> {
         if self.args.config.as_deref().is_some_and(inputs::is_passing) {
             return Err(Failure::usage(anyhow!(
@@ -128,7 +128,7 @@ impl Reloader {
         let Prepared { next, changes, tokens, needs_restart } = prepared;
         let mut reloaded = Reloaded { changed: Vec::new(), needs_restart };
         for change in changes {
-            // Only a drain refuses one of these, and then the daemon is about to leave.
+            // Only a drain refuses such a change, and then the daemon is about to exit.
             reloaded.changed.push(self.change(change).map_err(|error| error.to_string())?);
         }
         if let Some(tokens) = tokens {
@@ -145,7 +145,7 @@ impl Reloader {
             Change::Uninstall(name) => self.uninstall(name),
             Change::Replace(plugin) => {
                 let name = plugin.name().clone();
-                // Calls under way end on it, and then it is dropped.
+                // Running calls finish with the old version, which is then dropped.
                 self.runtime.replace(plugin).map(drop)?;
                 self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is replaced"))
@@ -153,7 +153,7 @@ impl Reloader {
             Change::Install(plugin, tenants) => {
                 let name = plugin.name().clone();
                 self.runtime.install(plugin, tenants)?;
-                // Calls of one that was taken out may have ended after that.
+                // Calls of an uninstalled plugin may have ended after that.
                 self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is installed"))
             }
@@ -164,7 +164,7 @@ impl Reloader {
         }
     }
 
-    /// No call of it begins any more. Those that are under way are not waited for: a deadline may be long.
+    /// Uninstalls a plugin: no call begins any more. Does not wait for running calls, whose deadline may be long.
     fn uninstall(&self, name: PluginName) -> Result<String, InstallError> {
         let said = format!("{name} is uninstalled, and what it is owed is kept for its return");
         let mut uninstalled = Box::pin(self.runtime.uninstall(&PluginKey::from(name.clone()), Leave::Orphaned));
@@ -183,7 +183,7 @@ impl Reloader {
     }
 }
 
-/// Tenants whose own quota is another one, is new, or is gone.
+/// Returns the tenants whose own quota changed, is new, or is gone.
 fn quota_changes(before: &Applied, next: &Applied) -> Vec<Change> {
     let gone = before.quotas.keys().filter(|tenant| !next.quotas.contains_key(*tenant));
     let gone = gone.map(|tenant| Change::Quota(tenant.clone(), None));

@@ -28,21 +28,21 @@ use crate::watchdog::Watchdog;
 pub(super) struct Service {
     pub(super) runtime: Runtime,
     pub(super) server: Server,
-    /// Where the server works.
-    pub(super) engine: Handle,
+    /// The tokio runtime of the server.
+    pub(super) io_runtime: Handle,
     pub(super) logs: LineWriter,
     pub(super) signals: Signals,
     pub(super) watchdog: Watchdog,
     pub(super) asked: watch::Receiver<Asked>,
-    /// What gives memory back to the system until the end.
+    /// The task that returns memory to the system until the end.
     pub(super) giving_back: AbortHandle,
     pub(super) drain: Drain,
-    /// What draws drains.
+    /// Draws drains.
     pub(super) reports: Option<Reports>,
     pub(super) on_stop: OnStop,
-    /// What takes in what hooks have left.
+    /// Takes in the spool.
     pub(super) intake: Option<Intake>,
-    /// After how long without anything to do it leaves.
+    /// The idle time after which the daemon exits.
     pub(super) exit_when_idle: Option<Duration>,
 }
 
@@ -50,24 +50,24 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
     pub(super) exit: Exit,
-    /// It was idle, and something has come since: another daemon has to go on.
+    /// Whether the daemon was idle, but an event has come since, so that another daemon has to continue.
     pub(super) needs_successor: bool,
 }
 
-/// What ended it. The first one counts.
+/// The cause of the end. The first one counts.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     Signal(Received),
     /// An operator, through the API.
     Asked(Stop, Instant),
-    /// Nobody needs it.
+    /// The daemon was idle.
     Idle(Instant),
     /// The runtime cannot serve its sessions any more.
     Failed(Instant),
 }
 
 impl Cause {
-    /// When the budget began.
+    /// Returns the beginning of the budget.
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
@@ -85,43 +85,44 @@ impl Cause {
 }
 
 impl Service {
-    /// Serves until something ends it. The process can end when it returns.
+    /// Serves until the end. The process can exit when it returns.
     pub(super) async fn run(mut self) -> Left {
         let cause = self.ended().await;
-        let ends = cause.at() + self.drain.budget;
+        let deadline = cause.at() + self.drain.budget;
         self.signals.ignore();
         let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
         self.watchdog.expect(at_worst);
-        self.watchdog.arm(ends + WATCHDOG_OVERRUN);
+        self.watchdog.arm(deadline + WATCHDOG_OVERRUN);
         self.giving_back.abort();
         let mut leaves_work = false;
         let exit = match (cause, self.on_stop) {
-            (Cause::Failed(_), _) => self.give_up(cause, ends).await,
+            (Cause::Failed(_), _) => self.give_up(cause, deadline).await,
             (Cause::Signal(_), OnStop::Keep) | (Cause::Asked(Stop::HandOver, _), _) => {
-                self.hand_over(cause, ends).await.0
+                self.hand_over(cause, deadline).await.0
             }
             (Cause::Idle(_), _) => {
-                // What is owed to a plugin that is not installed nobody would deliver.
+                // Deliveries of a plugin that is not installed cannot be made.
                 let orphaned: u64 = self.runtime.stats().plugins.iter().map(|plugin| plugin.orphaned).sum();
-                let (exit, left) = self.hand_over(cause, ends).await;
+                let (exit, left) = self.hand_over(cause, deadline).await;
                 leaves_work = left.is_none_or(|left| left.sessions > 0 || left.owed > orphaned);
                 exit
             }
-            (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, ends).await,
-            _ => self.drain(cause, ends).await,
+            (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, deadline).await,
+            _ => self.drain(cause, deadline).await,
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
-        // From here on whoever leaves something in the spool sees that nobody takes it in; and what was left before is seen here.
+        // From here on a hook that writes to the spool sees that no daemon takes it in. Events from before are seen
+        // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
         let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || leaves_work);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
         }
-        self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
-        if Instant::now() + FREEING > ends {
-            // The process ends now, and the system frees what it had.
+        self.logs.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
+        if Instant::now() + FREEING > deadline {
+            // The process ends now, and the system frees its memory.
             std::mem::forget(self);
         }
         Left { exit, needs_successor }
@@ -148,18 +149,18 @@ impl Service {
         }
     }
 
-    /// Meanwhile starts are refused and ends are taken.
-    async fn drain(&self, cause: Cause, ends: Instant) -> Exit {
+    /// Drains. Meanwhile the runtime refuses starts and accepts ends.
+    async fn drain(&self, cause: Cause, deadline: Instant) -> Exit {
         systemd::stopping("draining");
         if let Some(reports) = &self.reports {
             reports.drain_begins(cause.at(), self.drain.budget);
         }
-        let drain = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.drain_since(cause.reason(), cause.at()));
+        let drain = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let drawing = match drain.await {
             Ok(report) => {
                 log_drain(&report);
                 self.server.drained(&report);
-                // While connections are closed: whoever was to be told was told.
+                // Draws while connections are closed: the report has been sent by then.
                 self.reports.as_ref().and_then(|reports| reports.drained(report, "drained"))
             }
             Err(_) => {
@@ -167,37 +168,37 @@ impl Service {
                 None
             }
         };
-        self.close_connections(ends).await;
+        self.close_connections(deadline).await;
         let exit = settle(&self.runtime);
-        self.release(cause.reason(), ends).await;
+        self.release(cause.reason(), deadline).await;
         if let Some(drawing) = drawing {
-            drawing.wait(ends);
+            drawing.wait(deadline);
         }
         exit
     }
 
-    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
-    async fn leave_owed(&self, cause: Cause, ends: Instant) -> Exit {
+    /// Leaves everything owed, without any call (`[drain] enabled = false`).
+    async fn leave_owed(&self, cause: Cause, deadline: Instant) -> Exit {
         systemd::stopping("leaving");
-        let close = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.close(cause.reason()));
+        let close = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.close(cause.reason()));
         if close.await.is_err() {
             tracing::error!("the journal did not answer within the budget");
         }
-        self.close_connections(ends).await;
+        self.close_connections(deadline).await;
         settle(&self.runtime)
     }
 
-    /// `on-stop = "keep"`: every session stays active, and the next daemon goes on with it. With the exit code: what there is,
-    /// unless nobody can tell.
-    async fn hand_over(&self, cause: Cause, ends: Instant) -> (Exit, Option<Detached>) {
+    /// Leaves every session active for the next daemon (`on-stop = "keep"`). Returns the exit code, and the numbers
+    /// left unless they are unknown.
+    async fn hand_over(&self, cause: Cause, deadline: Instant) -> (Exit, Option<Detached>) {
         systemd::stopping("handing over");
-        // First, with the budget that the signal began: what it has to cut it cuts in time, whatever clients do.
+        // Comes first, with the budget that the signal began, so that calls are cut in time whatever clients do.
         let detach = self.runtime.detach_since(cause.at());
-        // Meanwhile: a plugin that hangs and a client that is slow do not take their time one after the other.
-        let closing = self.begin_to_close(ends + DRAIN_OVERRUN);
-        let detached = timeout_at((ends + DRAIN_OVERRUN).into(), detach).await;
-        // Who waited for a delivery knows now that it goes out later: that answer has to be taken.
-        closed(closing, closing_ends(ends)).await;
+        // Runs at the same time, so that a plugin that hangs and a slow client do not add up.
+        let closing = self.begin_to_close(deadline + DRAIN_OVERRUN);
+        let detached = timeout_at((deadline + DRAIN_OVERRUN).into(), detach).await;
+        // A client that waited for a delivery now gets the answer that it is made later, and has to read it.
+        closed(closing, closing_ends(deadline)).await;
         match detached {
             Ok(Ok(left)) => {
                 let (sessions, owed) = (left.sessions, left.owed);
@@ -215,43 +216,45 @@ impl Service {
         }
     }
 
-    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start goes on.
-    async fn give_up(&self, cause: Cause, ends: Instant) -> Exit {
+    /// Exits because a worker has panicked: its sessions would wait for ever. Writes accepted events down, so that the
+    /// next start continues.
+    async fn give_up(&self, cause: Cause, deadline: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the daemon leaves");
-        self.hand_over(cause, ends).await;
+        self.hand_over(cause, deadline).await;
         Exit::Internal
     }
 
-    /// What is under way is answered, if its client takes it.
-    async fn close_connections(&self, ends: Instant) {
-        let until = closing_ends(ends);
+    /// Answers the requests that are under way, if their clients read the answers.
+    async fn close_connections(&self, deadline: Instant) {
+        let until = closing_ends(deadline);
         closed(self.begin_to_close(until), until).await;
     }
 
-    /// No new request is taken from now on.
+    /// Takes no new request from now on.
     fn begin_to_close(&self, until: Instant) -> JoinHandle<()> {
         let server = self.server.clone();
-        self.engine.spawn(async move { server.close(until).await })
+        self.io_runtime.spawn(async move { server.close(until).await })
     }
 
-    /// The journal is whole and free when the process is gone, also for somebody who copies its file.
-    async fn release(&self, reason: DrainReason, ends: Instant) {
-        let released = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.shutdown(reason));
+    /// Closes the journal, so that it is complete and free when the process is gone, also for somebody who copies its
+    /// file.
+    async fn release(&self, reason: DrainReason, deadline: Instant) {
+        let released = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.shutdown(reason));
         if released.await.is_err() {
             tracing::debug!("the journal is left to the system to close");
         }
     }
 }
 
-/// How much later than it was told to a server may come back that closes its connections.
+/// How much later than `until` the server's `close` may return.
 const CLOSE_OVERRUN: Duration = Duration::from_millis(10);
 
-/// Until when clients may take their answers, once there is nothing else to wait for.
-fn closing_ends(ends: Instant) -> Instant {
-    (Instant::now() + CONNECTIONS_CLOSE).min(ends + DRAIN_OVERRUN)
+/// Returns the time until which clients may read their answers, once nothing else is awaited.
+fn closing_ends(deadline: Instant) -> Instant {
+    (Instant::now() + CONNECTIONS_CLOSE).min(deadline + DRAIN_OVERRUN)
 }
 
-/// Waits for the connections until then. The server keeps to it; if what carries it out is held up, this does.
+/// Waits for the connections until then. The server keeps to the time; this is for a server that is blocked.
 async fn closed(closing: JoinHandle<()>, until: Instant) {
     if timeout_at((until + CLOSE_OVERRUN).into(), closing).await.is_err() {
         tracing::warn!("some connections could not be closed in time");

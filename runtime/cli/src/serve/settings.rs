@@ -1,4 +1,4 @@
-//! What the daemon serves with: the command line before the configuration.
+//! The daemon's settings: those of the command line, then those of the configuration.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::limits::HAND_OVER;
 use crate::socket::SocketPlace;
 use crate::tls;
 
-/// What the daemon serves with, and what it does when it stops.
+/// The settings of serving and of stopping.
 pub(super) struct Settings {
     pub(super) socket: SocketPlace,
-    /// How long a daemon that leaves may keep it.
+    /// The time for a daemon that is about to exit to free its socket and journal.
     pub(super) patience: Duration,
     pub(super) listen: Option<SocketAddr>,
-    /// The file that tokens are read from, now and at each reload.
+    /// The file of tokens, which is read now and at each reload.
     pub(super) tokens: Option<PathBuf>,
-    /// Names by which browsers may ask for the page.
+    /// Names by which browsers may request the page.
     pub(super) hosts: Vec<String>,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     pub(super) owners: OwnerSettings,
@@ -34,7 +34,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// # Errors
-    /// When some of it does not go together, or a file of TLS cannot be used.
+    /// When settings contradict each other, or a TLS file cannot be used.
     pub(super) fn of(args: &ServeArgs, config: &Config) -> Result<Self, Failure> {
         let daemon = &config.daemon;
         let journal = args.runtime.journal.as_ref().or(config.journal.as_ref());
@@ -67,10 +67,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Whether an address may be served so.
+    /// Checks whether an address may be served.
     ///
     /// # Errors
-    /// When nobody could come in, or everybody could read the tokens.
+    /// When nobody could authenticate, or everybody could read the tokens.
     pub(super) fn check_address(&self, address: SocketAddr) -> Result<(), Failure> {
         if self.tokens.is_none() {
             return Err(Failure::usage(anyhow!(

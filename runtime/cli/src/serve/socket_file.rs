@@ -1,4 +1,4 @@
-//! The socket's file: private, the only one of its name, and gone with the daemon.
+//! The socket's file: private, the only one of its name, and removed with the daemon.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,23 +19,23 @@ use crate::pause::pause;
 use crate::socket::SocketPlace;
 use lastword_events::text::printable_path;
 
-/// Added to the socket's name for the file that is locked while a daemon serves it.
+/// Added to the socket's name for the lock file.
 const LOCK: &str = ".lock";
 
-/// A socket that is ours. It is removed when this is dropped.
+/// Our socket. Dropping it removes the file.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// The device and the inode: by then another may have the name.
+    /// The device and the inode: another socket may have the name by then.
     id: (u64, u64),
-    /// Held, so that nobody takes the socket for a stale one.
+    /// Held, so that no other daemon takes the socket for a stale one.
     _lock: File,
 }
 
-/// Makes the socket, and takes the place of a stale one. A daemon that leaves is waited for, so long at most.
+/// Makes the socket, and replaces a stale one. Waits for a daemon that is about to exit, for `patience` at most.
 ///
 /// # Errors
-/// When somebody answers on it, something else has the name, or it cannot be made.
+/// When a program answers on it, the name is taken, or it cannot be made.
 pub(super) fn bind(place: &SocketPlace, patience: Duration) -> Result<(UnixListener, SocketFile), Failure> {
     let path = &place.path;
     private_directory::make(place)
@@ -51,13 +51,15 @@ pub(super) fn bind(place: &SocketPlace, patience: Duration) -> Result<(UnixListe
     Ok((listener, SocketFile { path: path.clone(), id, _lock: lock }))
 }
 
-/// Takes the lock that a living daemon has on its socket. Two that find a stale one at once would each remove the other's.
+/// Takes the lock that a running daemon has on its socket. Without it, two daemons that find a stale socket at once
+/// would each remove the other's.
 fn take_lock(path: &Path, patience: Duration) -> Result<File, Failure> {
     let until = Instant::now() + patience;
     loop {
         match lock_file::take(&lock_of(path))? {
             Lock::Ours(lock) => return Ok(lock),
-            // One that leaves has closed its socket, and keeps the lock until its last steps are done. Nobody tells.
+            // A daemon that is about to exit has closed its socket, and keeps the lock until its last steps are done.
+            // No event tells.
             Lock::Of(holder) if Instant::now() >= until || UnixStream::connect(path).is_ok() => {
                 return Err(served(path, &holder));
             }
@@ -79,7 +81,7 @@ fn served(path: &Path, by: &str) -> Failure {
     ))
 }
 
-/// Removes what a daemon has left that was killed.
+/// Removes the socket of a killed daemon.
 fn remove_stale(path: &Path) -> Result<(), Failure> {
     let unusable = |error: io::Error| {
         Failure::usage(anyhow!(error).context(format!("the socket {} cannot be used", printable_path(path))))
@@ -100,7 +102,7 @@ fn remove_stale(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// From its first moment on nobody else can open it.
+/// Binds the socket so that from its first moment nobody else can open it.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
     let listener = UnixListener::bind(path);
@@ -156,7 +158,7 @@ mod tests {
         assert!(second.contains("a.sock is served already, by process "), "{second}");
         assert!(second.contains(&std::process::id().to_string()), "{second}");
         drop((listener, file));
-        // Of another program, which takes no lock.
+        // Another program's socket, without a lock.
         let other = UnixListener::bind(&place.path).unwrap();
         let served = bind(&place, Duration::ZERO).unwrap_err().error.to_string();
         assert!(served.contains("by another program"), "{served}");
@@ -174,7 +176,7 @@ mod tests {
         drop(listener);
         let waited = std::thread::scope(|scope| {
             let next = scope.spawn(|| bind(&place, patience).map(|(_, file)| file.path.exists()));
-            // Whichever comes first: there is nobody who answers.
+            // In either order: no daemon answers.
             drop(file);
             next.join().unwrap()
         });

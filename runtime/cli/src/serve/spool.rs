@@ -1,8 +1,8 @@
-//! Takes in what hooks have left in the spool while no daemon answered them.
+//! Takes in the events that hooks wrote to the spool while no daemon answered.
 //!
-//! What was there before the daemon serves is on record before it answers anybody: so a hook that comes then does not
-//! overtake an earlier one of its session. What is left later is taken as it comes, because hooks put their events
-//! behind those that wait.
+//! Events from before the daemon serves are on record before it answers any client, so that a later hook does not
+//! overtake an earlier one of its session. Later events are taken as they come, because hooks append their events to
+//! the waiting ones.
 
 mod changes;
 mod pass;
@@ -27,26 +27,26 @@ use crate::signals::Signals;
 use changes::Changes;
 use pass::Waits;
 
-/// A spool that is to be taken in.
+/// A spool that can be taken in.
 pub(super) enum Found {
-    /// It is ours alone.
+    /// The spool is ours alone.
     Ours(Reader),
-    /// Another daemon takes it in, until it leaves.
+    /// Another daemon takes the spool in, until it exits.
     Anothers(Spool),
 }
 
 /// A spool that is taken in, or will be.
 pub(super) struct Intake {
     spool: Spool,
-    /// Not there as long as the spool is another daemon's.
+    /// Empty as long as the spool is another daemon's.
     reader: Arc<OnceLock<Arc<Reader>>>,
     task: AbortHandle,
 }
 
-/// The spool that is said, or the user's own. None when it cannot be used and nobody has asked for it.
+/// Returns the named spool, or the user's own. `None` if that one cannot be used and the user did not name it.
 ///
 /// # Errors
-/// When the one that is said cannot be used.
+/// When the named spool cannot be used.
 pub(super) fn find(said: Option<&Path>) -> Result<Option<Found>, Failure> {
     let Some(spool) = said.map(Spool::at).or_else(default_spool) else {
         tracing::debug!("nobody knows where the spool of this user is");
@@ -70,8 +70,8 @@ pub(super) fn find(said: Option<&Path>) -> Result<Option<Found>, Failure> {
 }
 
 impl Intake {
-    /// Takes in what is there, and then what comes. Returns when all of the first was looked at, or a signal has come:
-    /// that is not held up by what is on the disk.
+    /// Takes in the waiting events, and then each new one. Returns when all waiting events were tried, or a signal has
+    /// come: the disk must not delay a signal.
     pub(super) fn begin(found: Found, server: &Server, engine: &Handle, signals: &Signals) -> Self {
         let (spool, reader) = match found {
             Found::Ours(reader) => (reader.spool().clone(), Arc::new(OnceLock::from(Arc::new(reader)))),
@@ -91,17 +91,17 @@ impl Intake {
         Self { spool, reader, task: task.abort_handle() }
     }
 
-    /// Which one it is.
+    /// Returns the spool.
     pub(super) fn spool(&self) -> Spool {
         self.spool.clone()
     }
 
-    /// Whether nothing waits that is ours to take in. What cannot be looked at has nothing in it that could be taken.
+    /// Whether none of our events waits. An unreadable spool has no event that could be taken.
     pub(super) fn is_empty(&self) -> bool {
         self.reader.get().is_none_or(|reader| reader.list().map_or(true, |names| names.is_empty()))
     }
 
-    /// It is nobody's from now on. Whether something waits in it still.
+    /// Releases the spool. Returns whether events still wait in it.
     pub(super) fn release(&self) -> bool {
         self.task.abort();
         if let Some(reader) = self.reader.get()
@@ -113,7 +113,7 @@ impl Intake {
     }
 }
 
-/// Takes the spool in as soon as it is ours, and goes on. `first` is told when all was looked at once.
+/// Takes the spool in as soon as it is ours, from then on. Sends to `first` when all events were tried once.
 async fn take_in(spool: Spool, ours: Arc<OnceLock<Arc<Reader>>>, server: Server, first: oneshot::Sender<()>) {
     if ours.get().is_none() {
         let reader = Arc::new(when_free(&spool).await);
@@ -121,16 +121,16 @@ async fn take_in(spool: Spool, ours: Arc<OnceLock<Arc<Reader>>>, server: Server,
         ours.get_or_init(|| reader);
     }
     let Some(reader) = ours.get() else { return };
-    // First: what comes while it is looked is seen again.
+    // Comes first, so that events that come during the pass are seen again.
     let changes = Changes::of(spool.directory());
     let mut waits = Waits::default();
     pass::take_in(reader, &server, &mut waits).await;
-    // Nobody may wait for it.
+    // Nobody may be waiting for it.
     first.send(()).ok();
     keep_taking_in(reader, &server, &changes, waits).await;
 }
 
-/// The spool, when the daemon has left that takes it in. Nobody tells.
+/// Returns the spool when the other daemon has exited. No event tells.
 async fn when_free(spool: &Spool) -> Reader {
     loop {
         timeout(SPOOL_RETAKE, pending::<()>()).await.ok();
@@ -138,13 +138,13 @@ async fn when_free(spool: &Spool) -> Reader {
         match spawn_blocking(move || Reader::begin(&tried)).await {
             Ok(Ok(reader)) => return reader,
             Ok(Err(error)) => tracing::debug!(%error, "the spool is not taken in yet"),
-            // The program leaves.
+            // The program exits.
             Err(_) => return pending().await,
         }
     }
 }
 
-/// What could not be taken is tried again, later and later. What comes meanwhile is not held up by it.
+/// Retries events that could not be taken, at growing intervals. Meanwhile new events are taken at once.
 async fn keep_taking_in(reader: &Arc<Reader>, server: &Server, changes: &Changes, mut waits: Waits) {
     let (mut pause, mut again) = (SPOOL_RETRY, None);
     loop {

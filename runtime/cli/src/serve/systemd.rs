@@ -1,24 +1,24 @@
-//! What systemd is told, where it has started the program: `Type=notify-reload`, and its watchdog.
+//! Notifies systemd, if it has started the program: `Type=notify-reload`, and its watchdog.
 
 use lastword::Runtime;
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Whether it leaves: then a reload that is under way, or begins, is nothing that systemd should hear of. As there is one socket of
-/// systemd's for the process, there is one of these.
+/// Whether the program is exiting. systemd must then hear no more of reloads. The flag is static because the process
+/// has one notify socket.
 static LEAVES: Mutex<bool> = Mutex::new(false);
 
-/// It is ready, or ready again.
+/// Reports that the program is ready, or ready again.
 pub(super) fn ready() {
-    // Held while systemd is told, so that it is not told of the end in between.
+    // Held during the notification, so that the end is not reported in between.
     let leaves = LEAVES.lock();
     if !*leaves {
         tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
     }
 }
 
-/// It reads its configuration again.
+/// Reports that the program reads its configuration again.
 pub(super) fn reloading() {
     let leaves = LEAVES.lock();
     if *leaves {
@@ -30,15 +30,15 @@ pub(super) fn reloading() {
     }
 }
 
-/// It leaves.
+/// Reports that the program exits.
 pub(super) fn stopping(how: &str) {
     let mut leaves = LEAVES.lock();
     *leaves = true;
     tell(&[NotifyState::Stopping, NotifyState::Status(how)]);
 }
 
-/// Tells the watchdog that all is well, twice in the time that it waits, if it was told to watch. That is done where requests are
-/// carried out: what holds them up holds this up, and so does a worker that has panicked.
+/// Reports to the watchdog, twice in its interval, that all is well, if it is on. This runs with the requests, so that
+/// a block of requests, or a worker's panic, also stops the reports.
 pub(super) async fn keep_alive(runtime: Runtime) {
     let Some(often) = sd_notify::watchdog_enabled().map(|within| within / 2).filter(|often| !often.is_zero()) else {
         return;
@@ -51,7 +51,7 @@ pub(super) async fn keep_alive(runtime: Runtime) {
     }
 }
 
-/// Does nothing where systemd has not started the program.
+/// Does nothing if systemd has not started the program.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd cannot be told");

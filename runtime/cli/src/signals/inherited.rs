@@ -1,8 +1,8 @@
-//! What our parent wanted done with a signal.
+//! The disposition of a signal that our parent has set.
 
 use std::mem::MaybeUninit;
 
-/// Whether the process was started with this signal ignored. To be asked before a handler for it is installed.
+/// Whether the process was started with this signal ignored. Call it before a handler is installed.
 #[expect(
     unsafe_code,
     reason = "no safe library reads a disposition, and /proc/self/status is Linux's alone and not in every container"

@@ -1,25 +1,25 @@
-//! What a Ctrl-C means to a program that an agent has started.
+//! The meaning of a Ctrl-C for a program that an agent has started.
 
 use std::time::Instant;
 
 use super::received::Received;
 use crate::limits::{INTERRUPT_LEADS_TO_END, SECOND_INTERRUPT};
 
-/// Whom a signal is for.
+/// The receiver of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The owner's to answer.
+    /// The owner decides.
     TheOwners,
-    /// It begins the drain.
+    /// The signal begins the drain.
     Ours,
 }
 
-/// The terminal's interrupts while we serve. A terminal sends Ctrl-C to all of its foreground process group, so it
-/// reaches the owner as well. Agents take the first one as "cancel this turn" and go on: whether it is the end, the
-/// owner says, by what it does with our stdin.
+/// Interrupts from the terminal while we serve. A terminal sends Ctrl-C to its whole foreground process group, so it
+/// reaches the owner as well. Agents take the first one as "cancel this turn" and continue. Whether it is the end, the
+/// owner shows by closing our stdin or not.
 #[derive(Debug)]
 pub(super) struct Interrupts {
-    /// stdin is a pipe or a socket, and has not ended.
+    /// Whether stdin is a pipe or a socket that has not ended.
     owner_holds_stdin: bool,
     last: Option<Instant>,
 }
@@ -29,7 +29,7 @@ impl Interrupts {
         Self { owner_holds_stdin, last: None }
     }
 
-    /// Whom this signal is for; a terminal's is remembered.
+    /// Returns the receiver of this signal. Remembers an interrupt from the terminal.
     pub(super) fn meaning(&mut self, signal: Received) -> Meaning {
         if !signal.by_terminal || !self.owner_holds_stdin {
             return Meaning::Ours;
@@ -40,7 +40,8 @@ impl Interrupts {
         }
     }
 
-    /// Nobody holds stdin from now on. Says whether the last interrupt was recent enough to be the reason.
+    /// Reports that no owner holds stdin from now on. Returns whether the last interrupt was recent enough to be the
+    /// reason.
     pub(super) fn input_ended(&mut self, at: Instant) -> bool {
         self.owner_holds_stdin = false;
         self.last.is_some_and(|last| at.saturating_duration_since(last) <= INTERRUPT_LEADS_TO_END)

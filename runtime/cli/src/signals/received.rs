@@ -1,25 +1,25 @@
-//! A signal that was received, and who sent it.
+//! A received signal and its sender.
 
 use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-/// A signal that was received.
+/// A received signal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
-    /// As the system calls it.
+    /// The system's name of the signal.
     pub(crate) name: &'static str,
-    /// When the signal thread saw it: a moment after the kernel had it, and later on a machine that is too busy for that thread.
+    /// When the signal thread saw it: a moment after the kernel, and later on an overloaded machine.
     pub(crate) at: Instant,
-    /// A terminal's Ctrl-C, which it sends to all processes in the foreground.
+    /// Whether it is a terminal's Ctrl-C, which reaches all foreground processes.
     pub(crate) by_terminal: bool,
 }
 
 impl Received {
     pub(super) fn new(origin: &Origin) -> Self {
-        // Who sends with `kill` is named; the kernel is not, and the only SIGINT of its own is a terminal's. Systems
-        // that do not say (macOS) leave it unknown, and the signal is taken for one that is meant for us.
+        // The system names a process that used `kill`, but not the kernel, whose only SIGINT is a terminal's. A system
+        // that does not tell (macOS) leaves the sender unknown, and the signal then counts as meant for us.
         let by_terminal = origin.signal == SIGINT && origin.cause == Cause::Kernel;
         Self { name: name(origin.signal), at: Instant::now(), by_terminal }
     }

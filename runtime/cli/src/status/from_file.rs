@@ -1,4 +1,4 @@
-//! What can be said of a journal that no daemon has.
+//! The status of a journal that no daemon has.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::emit::default_spool;
 use crate::exit::Failure;
 use crate::journal::unusable;
 
-/// What is in the journal's file, as a daemon would say it.
+/// Returns the status from the journal's file, as a daemon would report it.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -46,7 +46,7 @@ pub(super) fn status(args: &JournalArgs) -> Result<Status, Failure> {
     })
 }
 
-/// What hooks have left, which the next daemon takes in.
+/// Returns a line about the spooled events, which the next daemon takes in.
 fn spooled() -> Option<String> {
     let spool = default_spool()?;
     let events = match spool.waiting() {

@@ -1,4 +1,4 @@
-//! A status for people.
+//! Prints a status for people.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::operate::Table;
 use crate::style::{BAD, DIM, GOOD, NOTE};
 use lastword_events::printable;
 
-/// Seconds of a minute, an hour and a day.
+/// Seconds of a day, an hour and a minute.
 const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
 
 pub(super) fn show(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -82,7 +82,7 @@ fn many(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
-/// `3 d 2 h`, `2 min`, `7 s`: two units at most.
+/// Formats a duration in at most two units: `3 d 2 h`, `2 min`, `7 s`.
 fn uptime(seconds: u64) -> String {
     let mut left = seconds;
     let mut parts = Vec::new();

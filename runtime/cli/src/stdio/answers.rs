@@ -15,7 +15,7 @@ use lastword_protocol::input::OwnerEvent;
 
 type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// What was asked and is not answered yet. Answers come out in the order of the lines.
+/// Unanswered requests. Answers come out in the order of the lines.
 #[derive(Default)]
 pub(super) struct Answers {
     pending: FuturesOrdered<Pending>,
@@ -31,7 +31,7 @@ impl Answers {
         self.pending.is_empty()
     }
 
-    /// The next answer; never resolves when there is none to come.
+    /// Returns the next answer. Never resolves if none is pending.
     pub(super) async fn next(&mut self) -> Answer {
         match self.pending.next().await {
             Some(answer) => answer,
@@ -39,13 +39,13 @@ impl Answers {
         }
     }
 
-    /// A line that cannot be carried out.
+    /// Answers a line that cannot be carried out.
     pub(super) fn refuse(&mut self, line: u64, bad: &BadLine) {
         let answer = Answer { line, kind: AnswerKind::Refused, text: refused_line(line, bad) };
         self.pending.push_back(Box::pin(std::future::ready(answer)));
     }
 
-    /// Hands an event to the runtime, where it takes its turn now.
+    /// Hands an event to the runtime, where it takes its place in its session's order now.
     pub(super) fn ask(&mut self, runtime: &Runtime, line: u64, event: OwnerEvent) {
         let asked = ask(runtime, event);
         self.pending.push_back(Box::pin(async move { answer(&asked.await, line) }));

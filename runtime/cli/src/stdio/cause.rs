@@ -1,4 +1,4 @@
-//! What ends the service.
+//! The cause of the service's end.
 
 use std::time::Instant;
 
@@ -6,11 +6,11 @@ use lastword_events::DrainReason;
 
 use crate::signals::Received;
 
-/// What ended the service. The first one counts.
+/// The cause of the service's end. The first one counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
     Signal(Received),
-    /// The input ended soon after a terminal's interrupt: it was the owner's end.
+    /// The input ended soon after a terminal's interrupt, so the owner has ended.
     Interrupted {
         at: Instant,
     },
@@ -18,7 +18,7 @@ pub(super) enum Cause {
         reason: DrainReason,
         at: Instant,
     },
-    /// The input ended without a word.
+    /// The input ended without a goodbye.
     OwnerDied {
         at: Instant,
     },
@@ -37,7 +37,7 @@ impl Cause {
         }
     }
 
-    /// When the budget began.
+    /// Returns the beginning of the budget.
     pub(super) fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,

@@ -1,4 +1,4 @@
-//! Events of the owner that are counted and ignored.
+//! Counts the owner's ignored events.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use lastword_events::limits::MAX_QUOTED_CHARS;
 use lastword_events::text::clip_chars;
 use lastword_protocol::owners::{Foreign, InputFormat};
 
-/// Counts the owner's events that are not about the life of a session, and names each once in the log. Counts events in another
-/// owner's words as well.
+/// Counts events that are not about the life of a session, and logs each name once. Also counts events in another
+/// owner's format.
 #[derive(Default)]
 pub(super) struct IgnoredEvents {
     counts: BTreeMap<String, u64>,
     unnamed: u64,
-    /// The formats that the log has named, and how many events were in each.
+    /// The formats that the log has named, and the number of events in each.
     foreign: Vec<(InputFormat, u64)>,
 }
 
@@ -32,7 +32,7 @@ impl IgnoredEvents {
         }
     }
 
-    /// An event in words that were not expected: logged when the first of its format comes.
+    /// Counts an event in an unexpected format. Logs the first one of each format.
     pub(super) fn foreign(&mut self, foreign: &Foreign) {
         if let Some((_, count)) = self.foreign.iter_mut().find(|(from, _)| *from == foreign.from) {
             *count += 1;
@@ -45,13 +45,13 @@ impl IgnoredEvents {
         }
     }
 
-    /// How many events there were of each other format, e.g. `Cursor 3`; none when there were none.
+    /// Returns the number of events of each other format, e.g. `Cursor 3`. `None`: there were none.
     pub(super) fn foreign_summary(&self) -> Option<String> {
         let parts: Vec<String> = self.foreign.iter().map(|(from, count)| format!("{} {count}", from.name())).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// How many of each, e.g. `before_reset 3, gateway_stop 1`; none when there were none.
+    /// Returns the number of events of each name, e.g. `before_reset 3, gateway_stop 1`. `None`: there were none.
     pub(super) fn summary(&self) -> Option<String> {
         let mut parts: Vec<String> =
             self.counts.iter().map(|(name, count)| format!("{} {count}", printable(name))).collect();

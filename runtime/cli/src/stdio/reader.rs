@@ -14,16 +14,16 @@ use lastword_protocol::limits::{KEPT_BUFFER_BYTES, REST_WAIT};
 use lastword_protocol::owners::InputSettings;
 use lastword_protocol::reader::{ReadLine, Reader};
 
-/// What the thread has read.
+/// The lines that the thread has read.
 pub(super) struct Lines {
-    /// What was gathered, and is next.
+    /// The gathered lines, which come next.
     gathered: VecDeque<ReadLine>,
     read: mpsc::Receiver<ReadLine>,
     torn: TornLine,
 }
 
-/// The lines to report for input that is torn: a line whose rest or whose newline has not come. Both the reading thread and the service may
-/// take them; whoever does reports them, so that they are reported once.
+/// The lines to report for torn input: a line whose rest or whose newline has not come. Both the reading thread and the
+/// service may take them. Taking them empties the slot, so they are reported once.
 #[derive(Clone, Default)]
 struct TornLine(Arc<Mutex<Option<Vec<ReadLine>>>>);
 
@@ -34,7 +34,7 @@ impl TornLine {
 }
 
 impl Lines {
-    /// The next line, or none at the end of the input.
+    /// Returns the next line. `None` at the end of the input.
     pub(super) async fn recv(&mut self) -> Option<ReadLine> {
         match self.gathered.pop_front() {
             Some(line) => Some(line),
@@ -42,31 +42,31 @@ impl Lines {
         }
     }
 
-    /// Gathers the lines that were read so far. One that waits for its rest waits no longer.
+    /// Gathers the lines read so far. A torn line is reported without its rest.
     pub(super) fn gather(&mut self) {
-        // While this lock is held the thread sends nothing newer, so the torn line is the last one.
+        // While this lock is held the thread sends no newer line, so the torn line is the last one.
         let mut torn = self.torn.lock();
         let read = (0..self.read.len()).map_while(|_| self.read.try_recv().ok());
         self.gathered.extend(read);
         self.gathered.extend(torn.take().into_iter().flatten());
     }
 
-    /// The next line that was gathered.
+    /// Returns the next gathered line.
     pub(super) fn gathered(&mut self) -> Option<ReadLine> {
         self.gathered.pop_front()
     }
 }
 
-/// Where an owner's lines come from.
+/// The source of an owner's lines.
 pub(super) trait Source: Send + 'static {
-    /// Waits for the next bytes, but for no longer than `patience`.
+    /// Waits for the next bytes, for `patience` at most.
     fn next(&mut self, patience: Option<Duration>) -> io::Result<SourceEvent<'_>>;
 }
 
-/// What came from a source.
+/// The result of waiting for a source.
 pub(super) enum SourceEvent<'a> {
     Bytes(&'a [u8]),
-    /// Nothing came, for as long as there was patience.
+    /// No bytes came within the patience.
     Timeout,
     End,
 }
@@ -98,7 +98,7 @@ impl Source for Stdin {
 
 /// Starts a thread that reads the owner's lines. The channel ends with the input.
 ///
-/// A read cannot be interrupted, so the thread is left behind when the program leaves.
+/// A read cannot be interrupted, so the program leaves the thread behind when it exits.
 pub(super) fn spawn(source: impl Source, format: impl Into<InputSettings>) -> io::Result<Lines> {
     let format = format.into();
     let (send, read) = mpsc::channel(MAX_READ_AHEAD_LINES);
@@ -154,11 +154,11 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// An input that comes with what it is told to: bytes, or silence for an empty text. It ends with whoever tells.
+    /// A scripted input: bytes, or silence for an empty text. It ends when its sender is dropped.
     struct Told {
         come: std_mpsc::Receiver<String>,
         came: String,
-        /// With how much patience it is waited for.
+        /// The patience of each wait.
         waited: std_mpsc::Sender<Option<Duration>>,
     }
 
@@ -187,13 +187,13 @@ pub(super) mod tests {
             owner
         }
 
-        /// Says something, and tells with how much patience the next is waited for.
+        /// Sends a text, and returns the patience of the next wait.
         fn says(&self, said: impl Into<String>) -> Option<Duration> {
             self.say.send(said.into()).unwrap();
             self.waited.recv().unwrap()
         }
 
-        /// Leaves, and tells what was read and not gathered.
+        /// Ends the input, and returns the lines that were read and not gathered.
         fn leaves(self) -> Vec<(u64, Result<(), &'static str>)> {
             let Self { say, mut lines, .. } = self;
             drop(say);
@@ -205,7 +205,7 @@ pub(super) mod tests {
         (line.number, line.input.map(drop).map_err(|bad| bad.code))
     }
 
-    /// These lines, once they are read; the input goes on as long as the first is kept.
+    /// Returns these lines once they are read. The input stays open as long as the first value is kept.
     pub(in crate::stdio) fn said(lines: &str) -> (impl Sized + use<>, Lines) {
         let owner = Owner::new();
         for line in lines.lines() {
@@ -257,7 +257,7 @@ pub(super) mod tests {
         assert_eq!(gathered, [(1, Ok(())), (2, Err("bad_json"))]);
         owner.lines.gather();
         assert!(owner.lines.gathered().is_none());
-        // What comes then is no rest of it.
+        // Bytes that come then are no rest of it.
         assert_eq!(owner.says(REST), None);
         assert_eq!(owner.leaves(), [(3, Err("bad_json"))]);
     }

@@ -39,13 +39,13 @@ pub(super) struct Service {
     answers: Answers,
     ignored: IgnoredEvents,
     input_ended: bool,
-    /// No line is taken after this; none before the drain.
+    /// The time after which no line is taken. `None` before the drain.
     takes_lines_until: Option<Instant>,
-    /// What gives memory back to the system until the drain.
+    /// The task that returns memory to the system until the drain.
     giving_back: AbortHandle,
-    /// What draws the drain.
+    /// Draws the drain.
     reports: Option<Reports>,
-    /// A drain that came to its end, and is not drawn yet.
+    /// A finished drain that is not drawn yet.
     drained: Option<DrainReport>,
 }
 
@@ -76,7 +76,7 @@ impl Service {
         }
     }
 
-    /// What draws the drain.
+    /// Sets the reports that draw the drain.
     pub(super) fn with_reports(self, reports: Option<Reports>) -> Self {
         Self { reports, ..self }
     }
@@ -84,19 +84,19 @@ impl Service {
     /// Serves, drains and writes the last lines. The process can end when it returns.
     pub(super) async fn run(mut self, drain: bool, budget: Duration) -> Exit {
         let cause = self.serve().await;
-        let ends = cause.at() + budget;
+        let deadline = cause.at() + budget;
         self.signals.ignore();
         let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
         self.watchdog.expect(at_worst);
-        self.watchdog.arm(ends + WATCHDOG_OVERRUN);
+        self.watchdog.arm(deadline + WATCHDOG_OVERRUN);
         self.giving_back.abort();
-        self.takes_lines_until = Some(ends - LAST_LINE_BEFORE_END.min(budget / 4));
+        self.takes_lines_until = Some(deadline - LAST_LINE_BEFORE_END.min(budget / 4));
         let exit = match cause {
-            Cause::Failed { .. } => self.give_up(ends).await,
-            _ if drain => self.drain(cause, ends).await,
-            _ => self.close(cause.reason(), ends).await,
+            Cause::Failed { .. } => self.give_up(deadline).await,
+            _ if drain => self.drain(cause, deadline).await,
+            _ => self.close(cause.reason(), deadline).await,
         };
-        // Also where it happened in the drain, which went on without that worker.
+        // The panic may have happened in the drain, which continued without that worker.
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
         if let Some(summary) = self.ignored.summary() {
@@ -106,16 +106,16 @@ impl Service {
             tracing::info!("events in words that --from does not name: {summary}");
         }
         self.log_duplicate_ends();
-        self.output.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
-        // Only now: its owner waits for the drain's line.
-        self.draw(ends);
+        self.output.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
+        // Only now, because the owner waits for the drain's line.
+        self.draw(deadline);
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");
         }
-        self.logs.flush(ends + OUTPUT_OVERRUN, STALLED_READER);
-        if Instant::now() + FREEING > ends {
-            // The process ends now, and the system frees what it had.
+        self.logs.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
+        if Instant::now() + FREEING > deadline {
+            // The process ends now, and the system frees its memory.
             std::mem::forget(self.runtime);
         }
         exit
@@ -129,15 +129,15 @@ impl Service {
         }
     }
 
-    /// Has the drain drawn, in what it has left of its time.
-    fn draw(&mut self, ends: Instant) {
+    /// Draws the drain in the rest of the budget.
+    fn draw(&mut self, deadline: Instant) {
         let drawing = self.reports.as_ref().zip(self.drained.take());
         if let Some(drawing) = drawing.and_then(|(reports, report)| reports.drained(report, "exit")) {
-            drawing.wait(ends);
+            drawing.wait(deadline);
         }
     }
 
-    /// Takes lines in their order until something ends it.
+    /// Takes lines in order until the end.
     async fn serve(&mut self) -> Cause {
         let mut failed = pin!(self.runtime.failed());
         loop {
@@ -163,8 +163,8 @@ impl Service {
         }
     }
 
-    /// Handles the lines that were read before the signal, and waits for nothing. So an end among them keeps its own reason, and a shutdown
-    /// line among them is the cause instead of the signal.
+    /// Handles the lines that were read before the signal, without waiting. So an end among them keeps its own reason,
+    /// and a shutdown line among them is the cause instead of the signal.
     fn take_lines_read_before(&mut self, signal: Received) -> Cause {
         self.lines.gather();
         while let Some(line) = self.lines.gathered() {
@@ -198,7 +198,8 @@ impl Service {
         None
     }
 
-    /// A signal to the whole process group has just come, or may be about to arrive; without one the owner died.
+    /// Finds the cause of the input's end: a signal to the whole process group may have come or be about to come.
+    /// Without one the owner died.
     async fn owner_left(&mut self) -> Cause {
         let at = Instant::now();
         self.input_ended = true;
@@ -227,7 +228,7 @@ impl Service {
         if let Ok(signal) = self.meanwhile(signal).await {
             return Some(signal);
         }
-        // It came in time, and the thread that looks at signals had no processor yet.
+        // The signal came in time, but the signal thread has not run yet.
         while self.signals.has_unanswered() && at.elapsed() < SIGNAL_THREAD_WAIT {
             let signal = timeout(OWNER_DIED_WAIT, self.signals.first());
             if let Ok(signal) = self.meanwhile(signal).await {
@@ -237,15 +238,15 @@ impl Service {
         None
     }
 
-    /// Meanwhile starts are refused and ends are taken.
-    async fn drain(&mut self, cause: Cause, ends: Instant) -> Exit {
-        let until = ends + DRAIN_OVERRUN;
+    /// Drains. Meanwhile the runtime refuses starts and accepts ends.
+    async fn drain(&mut self, cause: Cause, deadline: Instant) -> Exit {
+        let until = deadline + DRAIN_OVERRUN;
         if let Some(reports) = &self.reports {
-            reports.drain_begins(cause.at(), ends.saturating_duration_since(cause.at()));
+            reports.drain_begins(cause.at(), deadline.saturating_duration_since(cause.at()));
         }
         let drain = timeout_at(until.into(), self.runtime.drain_since(cause.reason(), cause.at()));
         let report = self.meanwhile(drain).await.ok();
-        let tell_by = ends - DRAIN_LINE_BEFORE_END;
+        let tell_by = deadline - DRAIN_LINE_BEFORE_END;
         self.answer_the_rest(tell_by).await;
         self.output.make_room_for_last(tell_by, STALLED_READER);
         match report {
@@ -263,44 +264,44 @@ impl Service {
         settle(&self.runtime)
     }
 
-    /// What can be said of a drain that has not returned.
+    /// Returns the counts so far of a drain that has not returned.
     async fn count_so_far(&self, cause: Cause, until: Instant) -> Option<DrainReport> {
         loop {
             let report = self.runtime.drain_so_far(cause.reason(), cause.at());
             if report.is_some() || Instant::now() >= until {
                 return report;
             }
-            // Nobody tells when the lock is free.
+            // No event tells when the lock is free.
             timeout(COUNTING_WAIT / 10, std::future::pending::<()>()).await.ok();
         }
     }
 
-    /// `[drain] enabled = false`: nobody is called, and everything stays owed.
-    async fn close(&mut self, reason: DrainReason, ends: Instant) -> Exit {
-        let close = timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.close(reason));
+    /// Leaves everything owed, without any call (`[drain] enabled = false`).
+    async fn close(&mut self, reason: DrainReason, deadline: Instant) -> Exit {
+        let close = timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.close(reason));
         if self.meanwhile(close).await.is_err() {
             tracing::error!("the journal did not answer within the budget");
         }
-        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
+        self.answer_the_rest(deadline - DRAIN_LINE_BEFORE_END).await;
         settle(&self.runtime)
     }
 
-    /// A worker has panicked: sessions would wait for it for ever. What was accepted is written down, and the next start delivers what
-    /// is owed.
-    async fn give_up(&mut self, ends: Instant) -> Exit {
+    /// Exits because a worker has panicked: its sessions would wait for ever. Writes accepted events down, so that the
+    /// next start delivers what is owed.
+    async fn give_up(&mut self, deadline: Instant) -> Exit {
         tracing::error!("a worker panicked, which is a defect of lastword: the program leaves");
-        match timeout_at((ends + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
+        match timeout_at((deadline + DRAIN_OVERRUN).into(), self.runtime.detach()).await {
             Ok(Ok(_)) => (),
             Ok(Err(error)) => tracing::error!(%error, "the journal could not be written at the end"),
             Err(_) => tracing::error!("the journal did not answer within the budget"),
         }
-        self.answer_the_rest(ends - DRAIN_LINE_BEFORE_END).await;
-        // For what it logs: how much is owed, or lost.
+        self.answer_the_rest(deadline - DRAIN_LINE_BEFORE_END).await;
+        // Called for its log line: the number of owed or lost deliveries.
         settle(&self.runtime);
         Exit::Internal
     }
 
-    /// Waits for `future`; meanwhile lines are taken, as long as there is time for them, and answers are printed.
+    /// Waits for `future`. Meanwhile takes lines, as long as there is time for them, and prints answers.
     async fn meanwhile<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
@@ -327,7 +328,7 @@ impl Service {
         }
     }
 
-    /// What was handed over before the end gets its answer, as far as there is time.
+    /// Prints the answers to events that were handed over before the end, as far as there is time.
     async fn answer_the_rest(&mut self, until: Instant) {
         while !self.answers.is_empty() {
             match timeout_at(until.into(), self.answers.next()).await {
@@ -345,7 +346,7 @@ impl Service {
     }
 }
 
-/// Never resolves when there is no such moment.
+/// Never resolves without a moment.
 async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,

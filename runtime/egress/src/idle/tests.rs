@@ -1,4 +1,4 @@
-//! Whose a connection is, and which is closed for another.
+//! The accounts of connections, and the choice of the one to close.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn to(tenant: &str, plugin: &str, destination: &str) -> Arc<KeptFor> {
     })
 }
 
-/// Puts a connection for a second.
+/// Adds a connection for a second.
 fn put(idle: &mut Idle<u32>, kept_for: &Arc<KeptFor>, connection: u32) -> Vec<u32> {
     idle.put(Arc::clone(kept_for), connection, Instant::now() + SECOND)
 }

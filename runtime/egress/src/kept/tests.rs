@@ -1,4 +1,4 @@
-//! Idle connections take nothing from those who need one, and do not stay.
+//! Idle connections leave room for new ones, and do not stay.
 
 use std::{
     pin::pin,
@@ -16,7 +16,7 @@ use crate::{
 
 const MANY: IdleBounds = IdleBounds { of_account: 100, in_all: 100 };
 
-/// A connection that says when it is closed.
+/// A connection that reports its closing.
 struct Connection {
     number: u32,
     closed: Arc<Mutex<Vec<u32>>>,
@@ -35,7 +35,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// With so many turns.
+    /// Makes a harness with so many turns.
     fn new(turns: usize) -> Self {
         let held = Part { of_plugin: turns, of_tenant: turns, in_all: turns };
         let turns = Arc::new(Turns::new(Bounds { held, abandoned: None }));
@@ -46,7 +46,7 @@ impl Harness {
         self.turns.take(&Account::new("t", "p")).await
     }
 
-    /// An exchange of its own that is over.
+    /// Makes an exchange, and keeps its connection.
     async fn put(&self, number: u32) {
         let turn = self.turn().await;
         self.kept.put(kept_for(), Connection { number, closed: Arc::clone(&self.closed) }, turn);
@@ -77,7 +77,7 @@ async fn an_idle_connection_holds_no_turn_and_goes_when_its_file_is_needed() {
     harness.kept.make_room();
     assert_eq!(harness.closed(), [1]);
     let second = harness.turn().await;
-    // This one is used instead of a new one.
+    // Used instead of a new connection.
     let used = harness.kept.take(&kept_for(), |_| true).unwrap();
     harness.kept.make_room();
     assert_eq!((used.number, harness.closed()), (3, vec![1]));
@@ -115,7 +115,7 @@ async fn a_connection_is_closed_when_it_was_idle_for_too_long_and_then_nothing_i
     while harness.kept.lock().sweeper.is_some() {
         tokio::task::yield_now().await;
     }
-    // The next one has a sweeper of its own.
+    // The next connection has a new sweeper.
     harness.put(3).await;
     let began = Instant::now();
     while harness.closed() != [1, 2, 3] {

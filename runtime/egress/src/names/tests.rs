@@ -1,4 +1,4 @@
-//! How long an answer holds, for whom, and how many there are.
+//! The lifetime, the tenants and the number of kept answers.
 
 use rustix::io::Errno;
 use tokio::time::advance;

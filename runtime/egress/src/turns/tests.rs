@@ -1,4 +1,4 @@
-//! Turns go round by tenant and plugin, and what is held is given back.
+//! Turns are given in rotation by tenant and plugin, and dropped turns become free.
 
 use std::{
     collections::HashSet,
@@ -25,7 +25,7 @@ fn account(tenant: &str, plugin: &str) -> Account {
     Account::new(tenant, plugin)
 }
 
-/// The turn of one that waits, if it has it.
+/// Returns the turn of a waiting request, if it has it.
 fn poll(wait: &mut Wait) -> Option<Turn> {
     match Pin::new(&mut wait.given).poll(&mut Context::from_waker(Waker::noop())) {
         std::task::Poll::Ready(turn) => Some(turn.unwrap()),
@@ -82,7 +82,7 @@ fn whoever_gives_up_waiting_holds_up_nobody() {
     let mut second = turns.wait(&account("t", "p"));
     drop(gave_up);
     assert_eq!(turns.lock().waiting["t"].plugins["p"].len(), 1, "nothing is kept of it");
-    // This one has its turn and is not there to take it.
+    // This request has its turn but does not take it.
     let absent = turns.wait(&account("t", "p"));
     drop(first);
     let turn = poll(&mut second).expect("it is the next");
@@ -146,7 +146,7 @@ fn takes_all(turns: &Arc<Turns>, plugin: &str, abandons: bool) -> Vec<Turn> {
     held
 }
 
-/// With the bounds of look-ups and of connections as they are.
+/// Uses the real bounds of look-ups and of connections.
 #[test]
 fn where_there_is_one_tenant_a_bad_plugin_leaves_turns_to_the_others() {
     for abandons in [false, true] {
@@ -179,14 +179,14 @@ fn where_there_is_one_tenant_a_bad_plugin_leaves_turns_to_the_others() {
     }
 }
 
-/// What somebody does.
+/// A random step.
 #[derive(Clone, Debug)]
 enum Step {
     Ask(usize, usize),
-    /// Ends one of those that have their turn.
+    /// Ends one of the requests that have their turn.
     End(usize),
     Abandon(usize),
-    /// One of those that wait gives up.
+    /// One of the waiting requests gives up.
     GiveUp(usize),
 }
 
@@ -208,7 +208,7 @@ fn assert_is_within_bounds(held: &[Turn], bounds: &Bounds) {
     for (abandoned, part) in [(false, bounds.held), (true, bounds.abandoned.unwrap())] {
         assert!(of(abandoned, &|_| true) <= part.in_all);
         for turn in held {
-            // Beyond its tenant's part a plugin has one at most.
+            // Beyond its tenant's bound a plugin has one at most.
             let tenants = held.iter().filter(|other| other.account.tenant == turn.account.tenant);
             let plugins: HashSet<_> = tenants.map(|other| &other.account.plugin).collect();
             let beyond = if abandoned { 0 } else { plugins.len() };

@@ -28,7 +28,7 @@ impl ProcessTable for Table {
 
 const HOOK: u32 = 100;
 
-/// A table with the hook, and its ancestors from the nearest on: 99, 98, … The last one has no parent.
+/// Makes a table with the hook and its ancestors, the nearest first: 99, 98, … The last one has no parent.
 fn above_the_hook(rows: &[(Option<&'static str>, &[&'static str])]) -> Table {
     let mut table = BTreeMap::from([(HOOK, Row { parent: Some(HOOK - 1), ..Row::default() })]);
     for (above, (executable, words)) in (1..).zip(rows) {
@@ -54,7 +54,7 @@ fn assert_agent(rows: &[(Option<&'static str>, &[&'static str])], expected: Opti
 fn the_agent_is_the_nearest_ancestor_that_is_no_shell() {
     let terminal = (Some("/usr/bin/tmux"), &["tmux"][..]);
     let user_shell = (Some("/usr/bin/zsh"), &["-zsh"][..]);
-    // Claude Code: dash stays between. Its binary is named after its version.
+    // Claude Code: dash stays in between. Its binary is named after its version.
     let sh = (Some("/usr/bin/dash"), &["/bin/sh", "-c", "lastword emit claude-code"][..]);
     assert_agent(&[sh, (Some("/opt/claude/2.1.332"), &["claude"]), user_shell, terminal], Some(98));
     // Codex: a login shell that executes the command in its place.
@@ -79,7 +79,7 @@ fn a_shell_is_known_by_its_executable_whatever_it_calls_itself() {
     ] {
         assert_agent(&[(Some(shell), &["agent"]), agent], Some(98));
     }
-    // A program that calls itself a shell is none, and a name that begins like one's is not one's.
+    // A program that calls itself a shell is none, and a name that only begins like a shell's is none.
     for program in ["/opt/agent", "/opt/shark", "/opt/bashful", "/usr/bin/ssh", "/opt/nushelly", "/opt/7"] {
         assert_agent(&[(Some(program), &["-bash"]), (Some("/sbin/agetty"), &[])], Some(99));
     }
@@ -103,7 +103,7 @@ fn where_the_executable_is_not_shown_the_command_line_says_it() {
     let agent = (Some("/opt/agent"), &["agent"][..]);
     assert_agent(&[(None, &["/bin/bash", "-c"]), agent], Some(98));
     assert_agent(&[(None, &["/opt/other-agent"]), agent], Some(99));
-    // Nothing is known of the nearest one, which may be the agent.
+    // The program of the nearest one, which may be the agent, is unknown.
     assert_agent(&[(None, &[]), agent], None);
 }
 
@@ -124,7 +124,7 @@ fn what_the_agent_claims_counts_if_it_is_an_ancestor() {
         [(Some("/bin/sh"), &["sh"]), (Some("/opt/inner"), &["inner"]), (Some("/opt/claude"), &["claude"])];
     let table = above_the_hook(&agents);
     assert_eq!(agent_of(&table, HOOK, Some(97)), Some(97));
-    // A shell too: it is the agent's own word.
+    // Even a shell: it is the agent's own word.
     assert_eq!(agent_of(&table, HOOK, Some(99)), Some(99));
     for stranger in [0, 1, 4242, HOOK] {
         assert_eq!(agent_of(&table, HOOK, Some(stranger)), Some(98), "{stranger} is no ancestor");

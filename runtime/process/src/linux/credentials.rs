@@ -1,4 +1,4 @@
-//! What the kernel knows of who is at the other end of a Unix socket.
+//! The kernel's information about the peer of a Unix socket.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -11,17 +11,17 @@ use super::handle::Handle;
 use super::proc_files;
 use crate::{NotVisible, ProcessError};
 
-/// What the kernel says where there is nobody at the other end: (uid_t) −1.
+/// The kernel's uid of a missing peer: (uid_t) −1.
 const NOBODY: u32 = u32::MAX;
 
-/// Where a peer has its number.
+/// The pid namespace of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PidNamespace {
     /// In this pid namespace.
     Ours { pid: u32 },
-    /// In one below, above or beside this one.
+    /// In a namespace below, above or next to this one.
     Other,
-    /// The peer is gone, so nobody can tell.
+    /// The peer is gone, so its namespace is unknown.
     Unknown,
 }
 
@@ -52,7 +52,7 @@ impl Credentials {
         }
     }
 
-    /// Refuses a peer whose numbers may mean other processes than ours.
+    /// Refuses a peer whose pids may mean other processes than ours.
     pub(crate) fn check_namespace(&self) -> Result<(), NotVisible> {
         match self.namespace {
             PidNamespace::Ours { .. } => Ok(()),
@@ -61,7 +61,7 @@ impl Credentials {
         }
     }
 
-    /// Refuses a peer whose user is shown as the number that all users have who are not mapped into this user namespace.
+    /// Refuses a peer whose uid is the one of all users that are not mapped into this user namespace.
     pub(crate) fn check_user(&self) -> Result<(), NotVisible> {
         let overflow = proc_files::read_always("/proc/sys/kernel/overflowuid")?;
         let is_overflow = overflow.trim().parse() == Ok(self.uid);
@@ -72,7 +72,7 @@ impl Credentials {
     }
 }
 
-/// In which pid namespace the peer is. `pid` is its number as the kernel translates it for us: 0 if it has none here.
+/// Returns the peer's pid namespace. `pid` is the peer's pid as the kernel translates it for us: 0 if it has none here.
 fn namespace(socket: BorrowedFd<'_>, pid: i32) -> Result<PidNamespace, ProcessError> {
     let Some(pid) = u32::try_from(pid).ok().filter(|pid| *pid != 0) else { return Ok(PidNamespace::Other) };
     let Some(pidfd) = pidfd_of_peer(socket, pid)? else { return Ok(PidNamespace::Unknown) };
@@ -80,11 +80,11 @@ fn namespace(socket: BorrowedFd<'_>, pid: i32) -> Result<PidNamespace, ProcessEr
     Ok(namespace_in(&proc_files::read_always(&path)?, pid))
 }
 
-/// A pidfd of the peer; none if it is gone.
+/// Returns a pidfd of the peer. `None` if it is gone.
 fn pidfd_of_peer(socket: BorrowedFd<'_>, pid: u32) -> Result<Option<OwnedFd>, ProcessError> {
     match getsockopt(&socket, PeerPidfd) {
         Ok(pidfd) => Ok(Some(pidfd)),
-        // It has ended, and its parent has asked for its exit code. Since Linux 6.16 there is a pidfd for it nevertheless.
+        // The peer has ended, and its parent has read its exit code. Since Linux 6.16 there is a pidfd all the same.
         Err(Errno::ESRCH | Errno::EINVAL) => Ok(None),
         // Before Linux 6.5.
         Err(Errno::ENOPROTOOPT) => pidfd_of_number(pid),
@@ -92,7 +92,7 @@ fn pidfd_of_peer(socket: BorrowedFd<'_>, pid: u32) -> Result<Option<OwnedFd>, Pr
     }
 }
 
-/// A pidfd of the process that has the peer's number now; none if nobody has. It may be another one than the peer.
+/// Returns a pidfd of the process that has the peer's pid now, which may be another one. `None` if no process has it.
 fn pidfd_of_number(pid: u32) -> Result<Option<OwnedFd>, ProcessError> {
     match Handle::open(pid) {
         Ok(handle) => Ok(Some(handle.into_pidfd())),
@@ -101,7 +101,8 @@ fn pidfd_of_number(pid: u32) -> Result<Option<OwnedFd>, ProcessError> {
     }
 }
 
-/// What a pidfd's `fdinfo` says of the namespace. Before Linux 5.5 it does not say, and then nobody is believed.
+/// Returns the namespace in a pidfd's `fdinfo`. Before Linux 5.5 the file does not tell it, and then no peer is
+/// believed.
 fn namespace_in(fdinfo: &str, pid: u32) -> PidNamespace {
     if pid_of_pidfd(fdinfo).is_none_or(|number| number < 0) {
         return PidNamespace::Unknown;

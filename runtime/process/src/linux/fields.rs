@@ -1,35 +1,36 @@
-//! What stands where in files of `/proc`: proc_pid_stat(5), proc_pid_status(5), proc_pid_fdinfo(5).
+//! Parses files of `/proc`: proc_pid_stat(5), proc_pid_status(5), proc_pid_fdinfo(5).
 
-/// Field 22 of `stat`: when the process began, in clock ticks since the boot.
+/// Reads field 22 of `stat`: the start time, in clock ticks since the boot.
 pub(super) fn start_time(stat: &str) -> Option<u64> {
     field(stat, 22)?.parse().ok()
 }
 
-/// Field 4 of `stat`: the process's parent. 0 is nobody: the parent is in another pid namespace, or there is none.
+/// Reads field 4 of `stat`: the process's parent. 0 means that the parent is in another pid namespace, or that there is
+/// none.
 pub(super) fn parent(stat: &str) -> Option<u32> {
     field(stat, 4)?.parse().ok().filter(|parent| *parent != 0)
 }
 
-/// A field of `stat` behind the second, counted from 1. The second is the program's name, which may have blanks and brackets in
-/// it; nothing behind it has a bracket.
+/// Returns a field of `stat` after the second, counted from 1. The second is the program's name, which may contain
+/// blanks and brackets; no later field has a bracket.
 fn field(stat: &str, number: usize) -> Option<&str> {
     const FIRST_BEHIND_THE_NAME: usize = 3;
     let (_, behind_the_name) = stat.rsplit_once(')')?;
     behind_the_name.split_ascii_whitespace().nth(number.checked_sub(FIRST_BEHIND_THE_NAME)?)
 }
 
-/// The effective user: the second number of `status`'s line `Uid:`.
+/// Reads the effective user: the second number of `status`'s line `Uid:`.
 pub(super) fn effective_uid(status: &str) -> Option<u32> {
     line(status, "Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The numbers of a process in the pid namespace of `/proc` and in those below it, of which it is in the last. Of a process that
-/// is gone, or that has no number there, they are one number below 1.
+/// Reads a process's pids in the pid namespace of `/proc` and in those below it, the process's own one last. For a
+/// process that is gone, or that has no pid there, this is a single number below 1.
 pub(super) fn numbers_in_namespaces(file: &str) -> Option<Vec<i32>> {
     line(file, "NSpid:")?.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
 }
 
-/// The number of the process that a pidfd means: −1 if it is gone, 0 if it is in no namespace that `/proc` shows.
+/// Reads the pid of a pidfd's process: −1 if it is gone, 0 if it is in no namespace that `/proc` shows.
 pub(super) fn pid_of_pidfd(fdinfo: &str) -> Option<i32> {
     line(fdinfo, "Pid:")?.trim().parse().ok()
 }

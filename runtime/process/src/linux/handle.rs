@@ -1,4 +1,4 @@
-//! A pidfd, and what `/proc` says of its process.
+//! A pidfd, and its process's files in `/proc`.
 
 use std::fmt::Display;
 use std::io;
@@ -12,8 +12,8 @@ use super::fields::{effective_uid, start_time};
 use super::proc_files;
 use crate::{Gone, ProcessError};
 
-/// A process that had a number when the handle was opened. The handle goes on meaning this process when the number is given to
-/// another one; what is read by the number is this process's as long as [`is_over`](Self::is_over) is false afterwards.
+/// The process that had a pid when the handle was opened. The handle still means this process after another one gets
+/// the pid. A file that was read by the pid is this process's if [`is_over`](Self::is_over) returns false afterwards.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pid: u32,
@@ -27,7 +27,7 @@ impl Handle {
         match pidfd_open(number, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Self { pid, pidfd }),
             Err(Errno::SRCH) => Err(ProcessError::Gone { pid, gone: Gone::NoProcess }),
-            // The second one since Linux 6.9.
+            // The second error since Linux 6.9.
             Err(Errno::INVAL | Errno::NOENT) => Err(ProcessError::Thread { pid }),
             Err(Errno::NOSYS) => Err(ProcessError::NotSupported),
             Err(errno) => {
@@ -36,22 +36,22 @@ impl Handle {
         }
     }
 
-    /// When the process began, in clock ticks since the boot. A zombie has it too.
+    /// Returns the start time, in clock ticks since the boot. A zombie has it too.
     pub(crate) fn start_time(&self) -> Result<u64, ProcessError> {
         self.field("stat", start_time)
     }
 
-    /// The process's effective user.
+    /// Returns the process's effective user.
     pub(crate) fn uid(&self) -> Result<u32, ProcessError> {
         self.field("status", effective_uid)
     }
 
-    /// That the process runs still.
+    /// Checks that the process still runs.
     pub(crate) fn check_runs(&self) -> Result<(), ProcessError> {
         if !self.is_over()? {
             return Ok(());
         }
-        // Who is not a zombie's parent sees it for as long as the parent does not ask.
+        // A process that is not the parent sees the zombie until the parent reads the exit code.
         let gone = match proc_files::read(&self.path("stat")) {
             Ok(_) => Gone::Zombie,
             Err(_) => Gone::NoProcess,
@@ -76,8 +76,8 @@ impl Handle {
         }
     }
 
-    /// Why a file of the process could not be read: it has ended, or it is hidden. `hidepid=1` forbids the file, and `hidepid=2`
-    /// lets the process look as if it were not there.
+    /// Returns why a file of the process could not be read: the process has ended, or it is hidden. `hidepid=1` forbids
+    /// the file, and `hidepid=2` makes the process look as if it did not exist.
     fn unread(&self, file: &str, source: io::Error) -> Result<ProcessError, ProcessError> {
         let pid = self.pid;
         Ok(match Errno::from_io_error(&source) {
@@ -92,8 +92,8 @@ impl Handle {
     }
 }
 
-/// Whether the process has ended, to its last thread. A process whose first thread has ended is called a zombie in `/proc`,
-/// while others of its threads go on; the pidfd knows better.
+/// Whether the process has ended with all its threads. `/proc` calls a process a zombie once its first thread has
+/// ended, while other threads still run; the pidfd tells the difference.
 pub(super) fn is_over(pidfd: impl AsFd) -> io::Result<bool> {
     let mut asked = [PollFd::new(&pidfd, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,4 +1,4 @@
-//! What Linux knows of processes: `/proc`, pidfds and the credentials of sockets.
+//! Processes on Linux: `/proc`, pidfds and the credentials of sockets.
 
 mod credentials;
 mod fields;

@@ -17,17 +17,17 @@ pub(super) fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a file of `/proc`. Programs' names in it may be any bytes.
+/// Reads a file of `/proc`. Program names in it may contain any bytes.
 pub(super) fn read(path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&read_bytes(path)?).into_owned())
 }
 
-/// Reads a file of `/proc` that is there for everybody.
+/// Reads a file of `/proc` that every user can read.
 pub(super) fn read_always(path: &str) -> Result<String, ProcessError> {
     read(path).map_err(|source| ProcessError::Io { during: format!("read {path}"), source })
 }
 
-/// What distinguishes this boot from every other one.
+/// Returns the id that distinguishes this boot from every other one.
 pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     static READ: OnceLock<String> = OnceLock::new();
     if let Some(read) = READ.get() {
@@ -38,16 +38,17 @@ pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     Ok(READ.get_or_init(|| read.trim().to_owned()))
 }
 
-/// Whether the numbers in `/proc` are those of this process's pid namespace. Asked once: nobody leaves its pid namespace.
+/// Whether the pids in `/proc` are those of this process's pid namespace. Checked once: a process never leaves its pid
+/// namespace.
 pub(super) fn check() -> Result<(), ProcessError> {
     static CHECKED: OnceLock<()> = OnceLock::new();
     if CHECKED.get().is_some() {
         return Ok(());
     }
     fs::symlink_metadata("/proc/self").map_err(|_| ProcessError::NoProc)?;
-    // It leads to nothing where `/proc` is a namespace's that this process is not in.
+    // The link has no target if `/proc` belongs to a namespace that this process is not in.
     fs::read_link("/proc/self").map_err(|_| ProcessError::ForeignProc)?;
-    // In the `/proc` of a namespace above, this process has a number there and another one here.
+    // In the `/proc` of a namespace above, this process has a different pid.
     match numbers_in_namespaces(&read_always("/proc/self/status")?) {
         Some(numbers) if numbers.len() > 1 => Err(ProcessError::ForeignProc),
         _ => {

@@ -1,4 +1,4 @@
-//! The processes of `/proc`, for who looks for an agent's.
+//! The processes of `/proc`, for the search of an agent's.
 
 use std::ffi::OsString;
 use std::fs;

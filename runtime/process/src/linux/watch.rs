@@ -1,4 +1,4 @@
-//! Waiting for a pidfd.
+//! Waits for a pidfd.
 
 use std::future::pending;
 use std::os::fd::OwnedFd;
@@ -29,12 +29,12 @@ impl Watch {
 
     pub(crate) async fn exited(&self) {
         loop {
-            // The runtime is going down. That is nobody's death.
+            // The runtime shuts down, which is no death.
             let Ok(mut ready) = self.pidfd.readable().await else { return pending().await };
             match is_over(&self.pidfd) {
                 Ok(true) => return,
                 Ok(false) => ready.clear_ready(),
-                // The machine is short of memory: nothing is known, and what woke us is still true.
+                // The machine is short of memory. The state is unknown, and the wake-up condition still holds.
                 Err(_) => tokio::task::yield_now().await,
             }
         }

@@ -1,4 +1,4 @@
-//! What the kernel knows of who is at the other end of a Unix socket.
+//! The kernel's information about the peer of a Unix socket.
 
 use std::os::fd::BorrowedFd;
 
@@ -29,12 +29,12 @@ impl Credentials {
         self.pid
     }
 
-    /// Numbers mean the same everywhere.
+    /// Pids mean the same everywhere.
     pub(crate) fn check_namespace(&self) -> Result<(), NotVisible> {
         self.pid.map(|_| ()).ok_or(NotVisible::PeerGone)
     }
 
-    /// All users have numbers.
+    /// All users have uids.
     pub(crate) fn check_user(&self) -> Result<(), NotVisible> {
         Ok(())
     }

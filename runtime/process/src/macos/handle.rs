@@ -1,4 +1,4 @@
-//! A process as it was when it was looked at.
+//! A process as it was when the handle was opened.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate
 
 use crate::{Gone, ProcessError};
 
-/// What was known of a process when the handle was opened. Nothing holds on to the process, as a pidfd would.
+/// The properties of a process when the handle was opened. Unlike a pidfd, the handle does not hold the process.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pid: u32,
@@ -21,7 +21,7 @@ impl Handle {
     pub(crate) fn open(pid: u32) -> Result<Self, ProcessError> {
         let number = number(pid).ok_or(ProcessError::NotAPid { pid })?;
         let known = look(pid, ProcessRefreshKind::nothing(), |process| {
-            // Without a user nothing but the path is known, and the start time is made up.
+            // Without a user only the path is known, and the start time is invented.
             let uid = **process.effective_user_id()?;
             Some(Self {
                 pid,
@@ -37,17 +37,17 @@ impl Handle {
         }
     }
 
-    /// When the process began, in seconds since 1970.
+    /// Returns the start time, in seconds since 1970.
     pub(crate) fn start_time(&self) -> Result<u64, ProcessError> {
         Ok(self.start_time)
     }
 
-    /// The process's effective user.
+    /// Returns the process's effective user.
     pub(crate) fn uid(&self) -> Result<u32, ProcessError> {
         Ok(self.uid)
     }
 
-    /// That the process ran still when the handle was opened.
+    /// Checks that the process still ran when the handle was opened.
     pub(crate) fn check_runs(&self) -> Result<(), ProcessError> {
         if self.is_zombie {
             return Err(ProcessError::Gone { pid: self.pid, gone: Gone::Zombie });
@@ -60,7 +60,7 @@ impl Handle {
     }
 }
 
-/// Looks at one process; none if the system does not show it.
+/// Looks up one process. `None` if the system does not show it.
 pub(super) fn look<T>(
     pid: u32,
     what: ProcessRefreshKind,

@@ -1,8 +1,8 @@
-//! What macOS knows of processes: libproc (through sysinfo), kqueue, and the credentials of sockets.
+//! Processes on macOS: libproc (through sysinfo), kqueue, and the credentials of sockets.
 //!
-//! The compiler has checked this. Nobody has run it yet.
+//! The compiler has checked this code, but it has never run.
 //!
-//! macOS has no pid namespaces, and a start time is in seconds since 1970, so that no boot has to be told from another.
+//! macOS has no pid namespaces, and a start time is in seconds since 1970, so boots need not be distinguished.
 
 mod credentials;
 mod handle;
@@ -16,12 +16,12 @@ pub(crate) use watch::Watch;
 
 use crate::ProcessError;
 
-/// There is one for all processes.
+/// All processes are in one namespace.
 pub(crate) fn pid_namespace() -> Option<u64> {
     None
 }
 
-/// A start time says it all.
+/// The start time suffices.
 pub(crate) fn boot_id() -> Result<&'static str, ProcessError> {
     Ok("")
 }

@@ -1,4 +1,4 @@
-//! The processes of the system, for who looks for an agent's.
+//! The processes of the system, for the search of an agent's.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Waiting for a process's end with a kqueue.
+//! Waits for a process's end with a kqueue.
 
 use std::future::pending;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use crate::{Gone, WatchError};
 
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// Has one event, the process's end, which nobody takes out.
+    /// Has one event, the process's end, which is never taken out.
     kqueue: AsyncFd<OwnedFd>,
 }
 
@@ -30,7 +30,7 @@ impl Watch {
         let pid = usize::try_from(handle.pid()).map_err(|_| WatchError::Gone(Gone::NoProcess))?;
         let end = KEvent::new(pid, EventFilter::EVFILT_PROC, EvFlags::EV_ADD, FilterFlag::NOTE_EXIT, 0, 0);
         kqueue.kevent(&[end], &mut [], None).map_err(refused)?;
-        // Until here another process may have been given the number.
+        // Another process may have got the pid before this point.
         if Handle::open(handle.pid())?.start_time()? != handle.start_time()? {
             return Err(WatchError::Gone(Gone::Reused));
         }
@@ -44,7 +44,7 @@ impl Watch {
     }
 
     pub(crate) async fn exited(&self) {
-        // It stays readable: nobody clears it. If the runtime is going down, that is nobody's death.
+        // The kqueue stays readable, because nothing clears it. A runtime that shuts down is no death.
         if self.kqueue.readable().await.is_err() {
             pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! What is known of the payloads of Claude Code.
+//! The payloads of Claude Code.
 
 use lastword_events::Owner;
 
@@ -6,8 +6,8 @@ use super::flat::CLAUDE_LIKE;
 use super::format::{Format, Shape};
 use super::turns;
 
-/// What Claude Code writes to its command hooks' stdin. `agent_id` is in what happens inside a sub-agent, beside the session of
-/// its parent; `agent_type` alone is in a whole session's events when it runs as an agent.
+/// Claude Code's input for its command hooks, on their stdin. `agent_id` is in events inside a sub-agent, next to its
+/// parent's session. `agent_type` alone is in a whole session's events when the session runs as an agent.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::ClaudeCode,
     seen: "2.1.332",

@@ -1,4 +1,4 @@
-//! What is known of the payloads of Cline.
+//! The payloads of Cline.
 
 use lastword_events::Owner;
 
@@ -6,8 +6,8 @@ use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 use super::turns::Turns;
 
-/// Cline. Its CLI has sessions with a turn for each prompt, and `agent_end` is the end of a turn. For its extension for editors
-/// the task is the session, and the events have other names.
+/// Cline. Its CLI has sessions with a turn for each prompt, and `agent_end` is the end of a turn. In its editor
+/// extension the task is the session, and the events have other names.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Cline,
     seen: "3.0.65",

@@ -1,4 +1,4 @@
-//! What is known of the payloads of Codex CLI.
+//! The payloads of Codex CLI.
 
 use lastword_events::Owner;
 
@@ -6,7 +6,7 @@ use super::flat::CLAUDE_LIKE;
 use super::format::{Format, Shape};
 use super::turns;
 
-/// Codex CLI: as Claude Code. `/clear` starts another session, and the old one ends when the program does.
+/// Codex CLI, which writes like Claude Code. `/clear` starts another session, and the old one ends with the program.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::CodexCli,
     seen: "0.171.0",

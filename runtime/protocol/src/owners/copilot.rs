@@ -1,4 +1,4 @@
-//! What is known of the payloads of Copilot CLI.
+//! The payloads of Copilot CLI.
 
 use lastword_events::Owner;
 
@@ -7,8 +7,8 @@ use super::format::{Format, Shape};
 use super::turns::Turns;
 use crate::fields::Fields;
 
-/// Copilot CLI. Hooks that are configured as `sessionEnd` get a payload without the event's name; for those that are configured as
-/// `SessionEnd` it writes as Claude Code does.
+/// Copilot CLI. A hook that is configured as `sessionEnd` gets a payload without the event's name. A hook that is
+/// configured as `SessionEnd` gets one like Claude Code's.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::CopilotCli,
     seen: "1.0.102",
@@ -42,12 +42,13 @@ pub(super) static FORMAT: Format = Format {
     keeps_on_request: &["customInstructions", "custom_instructions", "initialPrompt", "initial_prompt"],
 };
 
-/// The event that has such a field, in an order in which the first says most. All have `sessionId`, `timestamp` and `cwd`.
+/// The event of a payload with such a field, the most specific field first. All payloads have `sessionId`, `timestamp`
+/// and `cwd`.
 const TOLD_BY: [(&str, &str); 9] = [
     ("toolName", "a tool's event"),
     ("stopReason", "agentStop"),
     ("prompt", "userPromptSubmitted"),
-    // Before what an end may say as well.
+    // Comes before the further fields that an end may have.
     ("reason", "sessionEnd"),
     ("error", "errorOccurred"),
     ("message", "notification"),
@@ -56,7 +57,7 @@ const TOLD_BY: [(&str, &str); 9] = [
     ("source", "sessionStart"),
 ];
 
-/// The name of an event whose payload has none.
+/// Returns the name of an event whose payload has none.
 pub(super) fn name_of(payload: &Fields) -> Option<&'static str> {
     if !payload.has("sessionId") {
         return None;

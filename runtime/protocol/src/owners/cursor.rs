@@ -1,4 +1,4 @@
-//! What is known of the payloads of Cursor.
+//! The payloads of Cursor.
 
 use lastword_events::Owner;
 

@@ -1,4 +1,4 @@
-//! Payloads that are one object with everything in it: those of Claude Code, and of the owners that write alike.
+//! Flat payloads: one object with all fields. Claude Code writes them, and so do the owners that follow it.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
-/// How payloads are written that are one object with everything in it: what a hook of Claude Code gets, and of those who
-/// followed it. Each list has the names that a field has or had; the first that is there counts.
+/// The layout of flat payloads, as Claude Code and its followers write them. Each list has the current and former names
+/// of a field; the first one present counts.
 pub(super) struct Flat {
-    /// The fields that say which event it is.
+    /// The fields with the event's name.
     pub(super) event: &'static [&'static str],
-    /// The event of a payload that does not say which it is.
+    /// Returns the event of a payload without a name.
     pub(super) unnamed: fn(&Fields) -> Option<&'static str>,
-    /// The events that are about the life of a session, and what they mean. Names that an owner has not used yet are not.
+    /// The events of a session's life, and their meanings. Only names that an owner has used.
     pub(super) events: &'static [(&'static str, SessionChange)],
-    /// Whether an event of those is not, for something else that its payload says.
+    /// Whether one of those events does not count, because of another field of its payload.
     pub(super) unless: fn(&str, &Fields) -> bool,
-    /// Fields that only an agent inside a session has. Its events neither begin nor end anything.
+    /// Fields that only an agent inside a session has. Its events neither begin nor end a session.
     pub(super) of_sub_agent: &'static [&'static str],
-    /// In these, the session that it belongs to, where `id` is its own.
+    /// The fields with the agent's parent session, when `id` is the agent's own.
     pub(super) parent: &'static [&'static str],
-    /// Objects in which more is said.
+    /// Inner objects with further fields.
     pub(super) inner: &'static [&'static str],
     pub(super) id: &'static [&'static str],
     pub(super) cwd: &'static [&'static str],
-    /// Lists of folders, where there is no `cwd`: the first is taken.
+    /// Lists of folders in place of `cwd`. The first folder is taken.
     pub(super) folders: &'static [&'static str],
     pub(super) transcript: &'static [&'static str],
     pub(super) time: &'static [&'static str],
@@ -45,12 +45,12 @@ pub(super) struct Flat {
     pub(super) token_count: &'static [&'static str],
 }
 
-/// What an event means for its session.
+/// The meaning of an event for its session.
 #[derive(Clone, Copy)]
 pub(super) enum SessionChange {
-    /// It began. With the word for how, when the payload has none.
+    /// The session began. Holds the source, for a payload without one.
     Start(Option<&'static str>),
-    /// It ended. With the word for why, when the payload has none.
+    /// The session ended. Holds the reason, for a payload without one.
     End(Option<&'static str>),
     Compaction(CompactionPhase),
 }
@@ -58,10 +58,10 @@ pub(super) enum SessionChange {
 pub(super) const BEFORE: SessionChange = SessionChange::Compaction(CompactionPhase::Before);
 pub(super) const AFTER: SessionChange = SessionChange::Compaction(CompactionPhase::After);
 
-/// The source of a start that only says that a session was compacted: it has run for long.
+/// The source of a start that reports only a compaction: the session has run for long.
 const COMPACTED: &str = "compact";
 
-/// A payload as Claude Code writes it; others say what is different.
+/// A payload as Claude Code writes it. The descriptions of other owners state their differences.
 pub(super) const CLAUDE_LIKE: Flat = Flat {
     event: &["hook_event_name"],
     unnamed: |_| None,
@@ -117,7 +117,7 @@ impl Flat {
         Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
     }
 
-    /// An event of another kind, with the session that it names.
+    /// Makes an event of another kind, with the session that it names.
     fn unrelated(&self, name: String, mut parts: Parts) -> Input {
         let id = parts.text(self.parent).or_else(|| parts.text(self.id));
         Input::Unrelated { name, session: id.map(|id| Identity::new(DEFAULT_TENANT, &id)) }
@@ -147,7 +147,7 @@ impl Flat {
     ) -> SessionEnd {
         let word = parts.text(self.reason).or_else(|| word.map(str::to_owned));
         let reason = word.as_deref().map_or(EndReason::Unknown, |word| owner.end_reason(word));
-        // Without a clock in the payload: the hook is called when the session ends.
+        // Some payloads have no time. The hook is called when the session ends.
         let mut end = SessionEnd::new(reason, at.unwrap_or_else(Timestamp::now));
         end.raw_reason = word;
         end.duration_ms = parts.count(self.duration_ms);

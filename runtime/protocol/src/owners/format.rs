@@ -1,4 +1,4 @@
-//! What is known of one owner's payloads.
+//! The description of one owner's payloads.
 
 use lastword_events::Owner;
 
@@ -9,33 +9,34 @@ use super::turns::Turns;
 use crate::bad_line::BadLine;
 use crate::input::Input;
 
-/// What is known of one owner's payloads.
+/// The description of one owner's payloads.
 pub(super) struct Format {
     pub(super) owner: Owner,
-    /// The version whose payloads were captured, or described.
+    /// The version whose payloads were captured or documented.
     #[cfg_attr(not(test), expect(dead_code, reason = "the table in docs/owners.md is held against it"))]
     pub(super) seen: &'static str,
     pub(super) shape: Shape,
     /// The events that open and close a turn of its agent.
     pub(super) turns: Turns,
-    /// Texts that become attributes.
+    /// The texts that become attributes.
     pub(super) keeps: &'static [&'static str],
-    /// Texts that do so only when the configuration asks for them: prompts, summaries, messages, names and addresses.
+    /// The texts that become attributes only if the configuration names them: prompts, summaries, messages, names and
+    /// addresses.
     pub(super) keeps_on_request: &'static [&'static str],
 }
 
 pub(super) enum Shape {
-    /// One object, or objects in one.
+    /// One object, which may contain inner objects.
     Flat(&'static Flat),
-    /// Something else, with a function that reads it.
+    /// Another layout, with its own parser.
     Other(fn(Payload, &Keep<'_>) -> Result<Input, BadLine>),
 }
 
 impl Format {
-    /// Reads a payload in this owner's words.
+    /// Parses a payload of this owner.
     ///
     /// # Errors
-    /// When it does not say which event it is, or whose an event of a session's life is.
+    /// When the payload does not name its event, or an event of a session's life has no session.
     pub(super) fn read(&self, payload: Payload, also: &[&'static str]) -> Result<Input, BadLine> {
         let keep = Keep { always: self.keeps, also };
         match &self.shape {

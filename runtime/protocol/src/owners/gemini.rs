@@ -1,4 +1,4 @@
-//! What is known of the payloads of Gemini CLI.
+//! The payloads of Gemini CLI.
 
 use lastword_events::Owner;
 
@@ -6,7 +6,7 @@ use super::flat::{BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 use super::turns::Turns;
 
-/// Gemini CLI. It sends `PreCompress` before every turn, whether or not anything will be compressed; only one that a person
+/// Gemini CLI. It sends `PreCompress` before every turn, whether or not a compression follows. Only one that a person
 /// asked for is a compaction.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::GeminiCli,

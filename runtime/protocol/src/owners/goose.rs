@@ -1,4 +1,4 @@
-//! What is known of the payloads of goose.
+//! The payloads of goose.
 
 use lastword_events::Owner;
 
@@ -6,7 +6,7 @@ use super::flat::{CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 use super::turns;
 
-/// goose. It says neither why a session ends nor when it compacts.
+/// goose. Its payloads have no reason for an end, and report no compaction.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Goose,
     seen: "1.38",

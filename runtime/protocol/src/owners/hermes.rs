@@ -1,4 +1,4 @@
-//! What is known of the payloads of Hermes Agent.
+//! The payloads of Hermes Agent.
 
 use lastword_events::Owner;
 
@@ -7,17 +7,17 @@ use super::format::{Format, Shape};
 use super::turns::Turns;
 use crate::fields::Fields;
 
-/// Hermes Agent, as its shell hooks are told, and as a plugin of it hands on. Most is in `extra`.
+/// Hermes Agent: its shell hooks' input, which our plugin for it also writes. Most fields are in `extra`.
 ///
-/// What it calls the end of a session is that of a turn: each run of its loop says `on_session_end`. A session ends with
-/// `on_session_finalize`. What is never asked a second time gets none, so it ends with its only turn.
+/// Its `on_session_end` is the end of a turn: each run of its loop sends one. `on_session_finalize` ends a session. A
+/// job that runs a single turn sends no `on_session_finalize`, so its session ends with the turn.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::Hermes,
     seen: "0.19.0",
     shape: Shape::Flat(&Flat {
         events: &[
             ("on_session_start", SessionChange::Start(None)),
-            // After `/new`, with the new session: the old one was finalized.
+            // Sent after `/new`, with the new session: the old one was finalized.
             (RESET, SessionChange::Start(None)),
             (FINALIZED, SessionChange::End(None)),
             (TURN_ENDED, SessionChange::End(Some("completed"))),
@@ -40,7 +40,7 @@ const TURN_ENDED: &str = "on_session_end";
 /// The platform of sub-agents, whose sessions have ids of their own.
 const SUB_AGENT: &str = "subagent";
 
-/// Platforms of what runs one turn: a job of its clock, and what tidies up its skills.
+/// The platforms of jobs with a single turn: the scheduler, and the one that tidies up skills.
 const OF_ONE_TURN: [&str; 2] = ["cron", "curator"];
 
 fn is_no_change(event: &str, payload: &Fields) -> bool {
@@ -48,7 +48,7 @@ fn is_no_change(event: &str, payload: &Fields) -> bool {
     match event {
         _ if platform == Some(SUB_AGENT) => true,
         TURN_ENDED => !platform.is_some_and(|platform| OF_ONE_TURN.contains(&platform)),
-        // It was left before anything was asked, so there is no session.
+        // The user left before the first prompt, so there is no session.
         FINALIZED | RESET => !payload.has("session_id") || payload.text("session_id") == Some(""),
         _ => false,
     }

@@ -1,16 +1,16 @@
 //! The texts of a payload that are kept.
 //!
-//! Apart from [`format`](super::format), which names the functions that read payloads: those keep texts.
+//! Separate from [`format`](super::format), which names the parsers of payloads: those keep texts.
 
 use crate::suggest;
 use lastword_events::text::quoted;
 
-/// The texts of a payload that become attributes of its event, and so reach the journal and every plugin.
+/// The texts of a payload that become attributes, which reach the journal and every plugin.
 #[derive(Clone, Copy)]
 pub(super) struct Keep<'a> {
-    /// What says nothing of what was talked about, and of no person.
+    /// Texts that reveal nothing of the conversation and of any person.
     pub(super) always: &'static [&'static str],
-    /// What was asked for besides.
+    /// Texts that the configuration asks for in addition.
     pub(super) also: &'a [&'static str],
 }
 
@@ -21,7 +21,7 @@ impl<'a> Keep<'a> {
     }
 }
 
-/// The name among these that `word` is, or a sentence with those that there are.
+/// Returns the known name that equals `word`, or a sentence with the known names.
 pub(super) fn find(
     word: &str,
     owner: &str,

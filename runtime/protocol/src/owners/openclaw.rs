@@ -1,4 +1,4 @@
-//! What is known of the payloads of OpenClaw.
+//! The payloads of OpenClaw.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::bad_line::BadLine;
 use crate::fields::Fields;
 use crate::input::{DEFAULT_TENANT, Input, OwnerEvent};
 
-/// OpenClaw: what its hooks are called with.
+/// OpenClaw: the arguments of its hooks.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenClaw,
     seen: "2026.9.6",
@@ -26,8 +26,8 @@ pub(super) static FORMAT: Format = Format {
     keeps_on_request: &["accountId", "conversationId", "preview", "senderId"],
 };
 
-/// A line as a plugin in an OpenClaw gateway is called: `t` is the wall clock in milliseconds, `event` what happened,
-/// `ctx` in which session. Names are those of OpenClaw 2026.9.6.
+/// Reads a line with a hook's arguments in an OpenClaw gateway: `t` is the wall clock in milliseconds, `event` the
+/// event, `ctx` its session. Names are those of OpenClaw 2026.9.6.
 fn read(payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
     let Payload { fields: mut line, op_id, .. } = payload;
     let hook = line.required_string("hook")?;
@@ -52,7 +52,7 @@ fn read(payload: Payload, keep: &Keep<'_>) -> Result<Input, BadLine> {
     Ok(OwnerEvent::input(op_id.map(Arc::from), session, event))
 }
 
-/// An event of another kind, with the session that it names.
+/// Makes an event of another kind, with the session that it names.
 fn unrelated(name: String, mut line: Fields) -> Input {
     let mut event = line.object_or_empty("event");
     let mut ctx = line.object_if("ctx");
@@ -60,7 +60,7 @@ fn unrelated(name: String, mut line: Fields) -> Input {
     Input::Unrelated { name, session: session.ok().map(|session| session.identity) }
 }
 
-/// The session that both the event and the context name. Events about compaction name it in the context only.
+/// Reads the session that both the event and the context name. Events about compaction name it only in the context.
 fn session(event: &mut Fields, ctx: Option<&mut Fields>) -> Result<Session, BadLine> {
     let mut here = [Some(&mut *event), ctx];
     let mut find = |name: &str| here.iter_mut().flatten().map(|fields| fields.string_if(name)).fold(None, Option::or);
@@ -101,7 +101,7 @@ fn end(at: Option<Timestamp>, mut event: Fields, ctx: Option<Fields>, keep: &Kee
 fn compaction(phase: CompactionPhase, mut event: Fields, ctx: Option<Fields>, keep: &Keep<'_>) -> SessionCompaction {
     let mut compaction = SessionCompaction::new(phase);
     compaction.message_count = event.count_if("messageCount");
-    // Before: how many are being summarised; after: how many that took away.
+    // Before the compaction: the number of messages that it will summarise. After: the number that it removed.
     compaction.compacted_count = event.count_if("compactedCount").or_else(|| event.count_if("compactingCount"));
     compaction.token_count = event.count_if("tokenCount");
     compaction.previous_session_id = event.string_if("previousSessionId");

@@ -1,4 +1,4 @@
-//! What is known of the payloads of opencode.
+//! The payloads of opencode.
 
 use lastword_events::Owner;
 
@@ -6,7 +6,7 @@ use super::flat::{AFTER, BEFORE, CLAUDE_LIKE, Flat, SessionChange};
 use super::format::{Format, Shape};
 use super::turns::Turns;
 
-/// opencode, as a plugin of it hands on what it is told. `dispose` names no session: the plugin adds the ids that it has
+/// opencode, as our plugin for it hands events on. `dispose` names no session, so the plugin adds the ids that it has
 /// seen. A session with a `parentID` is a sub-agent's.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::OpenCode,

@@ -1,4 +1,4 @@
-//! The objects of one payload in which an owner may have put a field.
+//! The objects of one payload that may contain a field.
 
 use lastword_events::limits::{
     MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
@@ -9,18 +9,18 @@ use super::keep::Keep;
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
 
-/// The objects of one payload in which its fields stand. They are looked for in each, in this order, under each of several
-/// names: owners move and rename fields between versions.
+/// The objects of one payload that may contain its fields. A field is searched in each object, in this order, under
+/// each of its names: owners move and rename fields between versions.
 pub(super) struct Parts(Vec<Fields>);
 
 impl Parts {
-    /// The payload itself, and the objects of these names in it.
+    /// Takes the payload itself, and its inner objects of these names.
     pub(super) fn of(mut payload: Fields, inner: &[&str]) -> Self {
         let inner: Vec<Fields> = inner.iter().filter_map(|name| payload.object_if(name)).collect();
         Self([payload].into_iter().chain(inner).collect())
     }
 
-    /// Whether it is there and no empty text.
+    /// Whether the field is present and no empty text.
     pub(super) fn says(&self, name: &str) -> bool {
         self.0.iter().any(|fields| fields.has(name) && fields.text(name) != Some(""))
     }
@@ -28,7 +28,7 @@ impl Parts {
     fn find<T>(&mut self, names: &[&str], take: impl Fn(&mut Fields, &str) -> Option<T>) -> Option<T> {
         let Self(parts) = self;
         names.iter().find_map(|name| {
-            // Taken everywhere, so that nothing is kept twice.
+            // Taken from every object, so that no field is kept twice.
             parts.iter_mut().map(|fields| take(fields, name)).fold(None, Option::or)
         })
     }
@@ -49,7 +49,7 @@ impl Parts {
         self.find(names, Fields::time_if)
     }
 
-    /// The error that says that the first of these is missing, or why one that is there was left out.
+    /// Returns the error that the first of these fields is missing, or the error for which one was dropped.
     pub(super) fn missing(&self, names: &[&str]) -> BadLine {
         if let Some(bad) = names.iter().find_map(|name| self.0.iter().find_map(|fields| fields.was_dropped(name))) {
             return bad;
@@ -58,9 +58,9 @@ impl Parts {
         self.0.first().map_or_else(|| Fields::default().missing(name), |fields| fields.missing(name))
     }
 
-    /// The texts that are kept, as far as they fit.
+    /// Returns the kept texts, as far as they fit.
     ///
-    /// An owner does not know that we keep them, so one that is too long is no reason to refuse the event.
+    /// An owner does not know that we keep them, so a text that is too long does not refuse the event.
     pub(super) fn kept(mut self, keep: &Keep<'_>) -> Attributes {
         let mut kept = Attributes::new();
         let mut total = 0;

@@ -1,20 +1,21 @@
-//! One line of an owner, before it is known in whose format it is.
+//! One line of an owner, before its format is known.
 
 use crate::fields::Fields;
 
-/// What an owner says in one line, before it is known in whose format it is.
+/// One line of an owner, before its format is known.
 ///
-/// Some owners do not say in a payload which event it is: they have a command for each. What such a command gets is handed
-/// on wrapped, `{"hook":"sessionEnd","payload":{…}}`. opencode's own events are `{"type":"session.created","properties":{…}}`.
+/// Some owners' payloads do not name their event, because they have a command for each event. The input of such a
+/// command is handed on wrapped: `{"hook":"sessionEnd","payload":{…}}`. opencode's own events are
+/// `{"type":"session.created","properties":{…}}`.
 pub(super) struct Payload {
-    /// The event's name, when it stands around the payload.
+    /// The event's name, if it is outside of the payload.
     pub(super) event: Option<String>,
     /// The sender's name for this line.
     pub(super) op_id: Option<String>,
     pub(super) fields: Fields,
 }
 
-/// What stands around a payload: the name of its event, and the payload itself.
+/// The fields around a payload: the name of its event, and the payload itself.
 const WRAPPERS: [(&str, &str); 2] = [("hook", "payload"), ("type", "properties")];
 
 impl Payload {

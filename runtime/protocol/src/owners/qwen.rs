@@ -1,4 +1,4 @@
-//! What is known of the payloads of Qwen Code.
+//! The payloads of Qwen Code.
 
 use lastword_events::Owner;
 
@@ -6,7 +6,7 @@ use super::flat::CLAUDE_LIKE;
 use super::format::{Format, Shape};
 use super::turns;
 
-/// Qwen Code: as Claude Code, with a clock.
+/// Qwen Code, which writes like Claude Code, with a time.
 pub(super) static FORMAT: Format = Format {
     owner: Owner::QwenCode,
     seen: "0.24.4",

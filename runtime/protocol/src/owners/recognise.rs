@@ -1,4 +1,4 @@
-//! Recognises the format that a payload is in, as far as it shows.
+//! Recognises the format of a payload, as far as possible.
 
 use super::copilot;
 use super::input_format::InputFormat;
@@ -6,14 +6,14 @@ use super::payload::Payload;
 use crate::fields::Fields;
 use crate::input::OPS;
 
-/// The format that a payload shows, and how certain that is.
+/// The recognised format of a payload, and its certainty.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recognised {
     pub(super) from: InputFormat,
     /// Its owner's name for the event, if it has one.
     pub(super) event: Option<String>,
-    /// Whether no other owner writes so. Those who followed Claude Code write alike, and are told apart by where their transcripts
-    /// are; without that it is a guess.
+    /// Whether no other owner writes like this. Claude Code's followers write alike, and only the folder of their
+    /// transcripts distinguishes them. Without it the format is a guess.
     pub(super) certain: bool,
 }
 
@@ -27,7 +27,7 @@ const FOLDERS: [(&str, InputFormat); 6] = [
     (".qwen", InputFormat::Qwen),
 ];
 
-/// Events that only Gemini CLI has, of those who write as Claude Code does.
+/// Events that, among Claude Code's followers, only Gemini CLI has.
 const GEMINIS: [&str; 8] = [
     "AfterAgent",
     "AfterModel",
@@ -39,7 +39,7 @@ const GEMINIS: [&str; 8] = [
     "PreCompress",
 ];
 
-/// The format that the payload is in; none for what no known owner writes.
+/// Returns the payload's format. `None` if no known owner writes like this.
 pub(super) fn recognise(payload: &Payload) -> Option<Recognised> {
     let Payload { event, fields, .. } = payload;
     let certain = |from, event: Option<&str>| Some(Recognised { from, event: event.map(str::to_owned), certain: true });
@@ -77,14 +77,14 @@ pub(super) fn recognise(payload: &Payload) -> Option<Recognised> {
     claude_like(fields, hook?)
 }
 
-/// One of those who write as Claude Code does.
+/// Recognises one of the owners that write like Claude Code.
 fn claude_like(fields: &Fields, event: &str) -> Option<Recognised> {
     if !fields.has("session_id") || !event.starts_with(|first: char| first.is_ascii_uppercase()) {
         return None;
     }
     let event_name = Some(event.to_owned());
     let path = fields.text("transcript_path").unwrap_or_default();
-    // The last one, as a home may lie anywhere.
+    // The last one counts, because a home may be in any folder.
     let owners = path.rsplit(['/', '\\']).find_map(|name| FOLDERS.iter().find(|(folder, _)| *folder == name));
     if let Some((_, from)) = owners {
         return Some(Recognised { from: *from, event: event_name, certain: true });

@@ -1,4 +1,4 @@
-//! What each owner's captured payloads say.
+//! The content of each owner's captured payloads.
 
 mod kept;
 mod odd;
@@ -17,7 +17,7 @@ macro_rules! corpus {
     };
 }
 
-/// Everything that owners were seen or are said to send.
+/// Every payload that owners were seen to send, or document.
 const CORPORA: [(InputFormat, &str); 13] = [
     corpus!(Openclaw, "openclaw-2026.9.6-hooks.ndjson"),
     corpus!(ClaudeCode, "claude-code-2.1.197-hooks.ndjson"),
@@ -52,7 +52,7 @@ fn event(input_format: InputFormat, line: &str) -> (Session, Event) {
     }
 }
 
-/// One word or two for each line.
+/// Returns one word or two for each line.
 fn said(input_format: InputFormat, lines: &[&str]) -> Vec<String> {
     let say = |line: &&str| match read(input_format, line) {
         Input::Event(event) => match event.event {
@@ -180,10 +180,10 @@ fn copilots_payloads_with_the_names_of_their_events_or_without() {
     let (session, _) = event(InputFormat::Copilot, lines[6]);
     assert!(session.transcript.unwrap().uri.ends_with("/events.jsonl"));
 
-    // Configured as `SessionEnd`, as editors do.
+    // Configured as `SessionEnd`, as in editors.
     let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","timestamp":"2026-11-28T03:32:25.019Z","cwd":"/w","reason":"abort"}"#;
     assert_eq!(said(InputFormat::Copilot, &[line]), ["end aborted"]);
-    // What has no name and is like nothing that is known is no end, and no error.
+    // A payload without a name that resembles no known event is no end, and no error.
     let odd = r#"{"sessionId":"s","timestamp":1,"cwd":"/w","news":1}"#;
     assert_eq!(said(InputFormat::Copilot, &[odd]), ["(an event without a name)"]);
 }
@@ -353,7 +353,7 @@ fn a_sub_agents_event_neither_begins_nor_ends_anything_and_shows_that_its_parent
     for (input_format, line) in ends {
         assert_eq!(parent(input_format, line), "p", "{line}");
     }
-    // A whole session that runs as an agent says its type, and is a session.
+    // A whole session that runs as an agent names its type, and is a session.
     let line = r#"{"hook_event_name":"SessionEnd","session_id":"s","agent_type":"reviewer","reason":"clear"}"#;
     assert_eq!(said(InputFormat::ClaudeCode, &[line]), ["end clear"]);
 }
@@ -398,7 +398,7 @@ fn the_command_lines_words_are_those_of_the_hints() {
     assert_eq!(<InputFormat as clap::ValueEnum>::value_variants().len(), InputFormat::ALL.len());
 }
 
-/// The cells of the rows that begin with this name, in each table of docs/owners.md.
+/// Returns the cells of the rows that begin with this name, in each table of docs/owners.md.
 fn rows(name: &str) -> Vec<Vec<&'static str>> {
     let page = include_str!("../../../../docs/owners.md");
     let rows =

@@ -1,16 +1,16 @@
-//! Which events of an owner say that its agent is at work.
+//! The events of an owner that show that its agent is at work.
 //!
-//! A death in an open turn is a crash. A death between two turns may be somebody who closed a window.
+//! A death in an open turn is a crash. A death between two turns may be a user who closed a window.
 
 /// The names of an owner's events that open and close a turn of its agent.
 pub(super) struct Turns {
-    /// Events with which a turn begins, or which happen in one.
+    /// Events that begin a turn, or that happen in one.
     pub(super) opened_by: &'static [&'static str],
-    /// Events with which a turn ends.
+    /// Events that end a turn.
     pub(super) closed_by: &'static [&'static str],
 }
 
-/// The names of Claude Code, and of the owners that took them over.
+/// The names of Claude Code, and of the owners that adopted them.
 pub(super) const CLAUDE_LIKE: Turns = Turns {
     opened_by: &[
         "UserPromptSubmit",

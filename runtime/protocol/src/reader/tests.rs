@@ -1,18 +1,18 @@
-//! What becomes of an owner's input, in whatever pieces it comes.
+//! The results of an owner's input, in pieces of any size.
 
 use lastword_events::Event;
 
 use super::*;
 use crate::owners::InputFormat;
 
-/// What an owner wrote: bytes, and in between nothing for too long.
+/// An owner's input: bytes, or a silence that is too long.
 enum Said<'a> {
     Bytes(&'a [u8]),
     Silence,
 }
 use Said::{Bytes, Silence};
 
-/// Each thing that is read, in one word: `1 start s1`, `2 bad_json`.
+/// Returns a word or two for each line that is read: `1 start s1`, `2 bad_json`.
 fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<String> {
     let mut reader = Reader::new(input_format);
     let mut read = Vec::new();
@@ -51,7 +51,7 @@ fn read_as(input_format: InputFormat, said: &[Said<'_>], piece: usize) -> Vec<St
     read
 }
 
-/// The same of one input in the Lastword protocol, whatever its pieces.
+/// Reads one input in the Lastword protocol, in pieces of several sizes.
 #[track_caller]
 fn read(input: impl AsRef<[u8]>) -> Vec<String> {
     let input = input.as_ref();
@@ -68,7 +68,7 @@ fn start(id: &str) -> String {
     format!(r#"{{"op":"start","session":{{"id":"{id}"}}}}"#)
 }
 
-/// `"C:\"`: the backslash makes the quotation mark part of the text, and the rest of the line falls apart.
+/// In `"C:\"` the backslash makes the quotation mark part of the text, and the rest of the line is torn.
 #[test]
 fn a_path_that_ends_with_a_backslash_costs_its_field_and_not_the_event() {
     for path in [r"C:\", r"d:\temp\", r"C:\Users\", r"C:\Users\me\", r"\\server\share\"] {
@@ -88,7 +88,7 @@ fn a_path_that_ends_with_a_backslash_costs_its_field_and_not_the_event() {
     }
     let id = r#"{"op":"end","session":{"id":"C:\"},"reason":"reset"}"#;
     assert_eq!(read(id), ["1 bad_escape session.id"]);
-    // What is JSON means what JSON says, and what tells nothing of a path is as broken as it was.
+    // Valid JSON keeps its meaning, and a line without a path stays broken.
     let quoted = r#"{"op":"start","session":{"id":"C:\"},\"x"}}"#;
     assert_eq!(read(quoted), [r#"1 start C:"},"x"#]);
     assert_eq!(read(r#"{"op":"end","session":{"id":"a","cwd":"x\"},"reason":"reset"}"#), ["1 bad_json"]);
@@ -168,7 +168,7 @@ fn a_whole_event_ends_the_joining_and_the_torn_line_is_an_error() {
             "{torn}"
         );
         assert_eq!(read(format!("{torn}\n{torn}\n{torn}\n{}", start("c"))).last().unwrap(), "4 start c", "{torn}");
-        // One that has to be repaired is a whole event too.
+        // A line that has to be repaired can be a complete event too.
         assert_eq!(
             read(format!("{torn}\n{{\"op\":\"end\",\"session\":{{\"id\":\"b\"}},\"x\":NaN}}\n")),
             ["1 bad_json", "2 end b"],
@@ -203,7 +203,7 @@ fn a_torn_line_is_an_error_after_a_silence_and_at_the_end_of_the_input() {
         ["1 bad_json", "2 bad_json", "3 start b"]
     );
     assert_eq!(read(&[Bytes(torn)]), ["1 bad_json"]);
-    // A line that has not ended is no torn one.
+    // A line that has not ended is not torn.
     let (begun, ended) = (&torn[..20], &torn[20..torn.len() - 1]);
     assert_eq!(read(&[Bytes(begun), Silence, Bytes(ended), Silence, Bytes(rest)]), ["1 end a"]);
 }
@@ -234,7 +234,7 @@ fn whole_events_without_a_newline_are_taken_after_a_silence_and_can_be_told_befo
     let all = ["1 start a", "1 end a", "2 start b"];
     assert_eq!(read(&[Bytes(whole.as_bytes()), Silence, Bytes(next.as_bytes())]), all);
     assert_eq!(read(&[Bytes(whole.as_bytes()), Bytes(next.as_bytes())]), all, "without a silence too");
-    // What is not whole yet stays as it is.
+    // A line that is not complete stays as it is.
     let (begun, ended) = whole.split_at(whole.len() - 1);
     assert_eq!(read(&[Bytes(begun.as_bytes()), Silence, Bytes(ended.as_bytes()), Silence]), all[..2]);
 }
@@ -265,7 +265,7 @@ fn a_long_line_is_read_as_it_comes_and_little_of_it_is_kept() {
             read(&format!("{}{}\n{}", end("a"), end("b"), start("c"))),
             ["1 end a without note", "1 end b without note", "2 start c"]
         );
-        // Torn before and within it.
+        // Torn before the object and within it.
         assert_eq!(read(&format!("{{\"op\":\n{}\n", end("b"))), ["1 bad_json", "2 end b without note"]);
         assert_eq!(
             read(&format!(
@@ -327,7 +327,7 @@ fn a_line_that_is_cut_anywhere_costs_no_line_after_it() {
     }
 }
 
-/// Whether a newline there is in a text, or beside a word.
+/// Whether a newline at that position is in a text, or next to a word.
 fn may_be_torn(begin: &str, rest: &str) -> bool {
     let quotes = begin.matches('"').count() - begin.matches("\\\"").count();
     let is_word = |c: char| c.is_ascii_alphanumeric();
@@ -347,7 +347,7 @@ fn a_newline_in_a_text_or_between_words_costs_no_line() {
                 let (begin, rest) = line.split_at(cut);
                 if may_be_torn(begin, rest) {
                     let read = read_as(input_format, &[Bytes(format!("{begin}\n{rest}\n").as_bytes())], usize::MAX);
-                    // In a name it is another name, and the line may not say whose event it is.
+                    // In a name the newline makes another name, and the line may then lack its session.
                     let bad_line = read.iter().any(|read| read.contains("bad_json"));
                     assert!(read.len() == 1 && !bad_line, "{begin}\n{rest}: {read:?}");
                     torn += 1;

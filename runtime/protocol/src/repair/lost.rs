@@ -1,22 +1,22 @@
-//! What stands for the part of a line that cannot be repaired.
+//! The mark for a part of a line that cannot be repaired.
 
-/// The name of the field that stands for what is lost.
+/// The name of the field that marks a lost part.
 pub const LOST: &str = "\0";
 
-/// Why something is lost.
+/// Why a part is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// A backslash in it begins no escape.
+    /// The part has a backslash that begins no escape.
     Escape,
-    /// It is longer than what is kept of a text or a number.
+    /// The part is longer than the limit of a text or a number.
     Long,
-    /// Too many objects and lists in each other.
+    /// The part is nested too deeply.
     Deep,
-    /// No JSON number, or one beyond 1.8e308.
+    /// The part is no JSON number, or a number beyond 1.8e308.
     Number,
-    /// Nothing, or a word that JSON does not have.
+    /// The part is missing, or a word that JSON does not have.
     Word,
-    /// Of an object: the fields that came after what is kept of one.
+    /// The part is the fields of an object after its limit.
     Rest,
 }
 
@@ -34,7 +34,7 @@ impl Lost {
         }
     }
 
-    /// The reason that the field [`LOST`] gives.
+    /// Parses the reason of the field [`LOST`].
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lost| lost.word() == word)

@@ -1,4 +1,4 @@
-//! What is repaired, what is lost, and that JSON comes out with its meaning.
+//! Repaired parts, lost parts, and valid JSON, which keeps its meaning.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::limits::{MAX_LINE_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
-/// What comes out of a line, in pieces of so many bytes, and how many were taken.
+/// Repairs a line in pieces of so many bytes. Returns the repair, and the number of bytes taken.
 fn pushed(line: &[u8], piece: usize) -> (Repair, usize) {
     let mut repair = Repair::default();
     let taken = line.chunks(piece).map(|piece| repair.push(piece)).sum();
     (repair, taken)
 }
 
-/// What serde_json reads of it. Whatever the pieces, it is the same.
+/// Returns the value that serde_json parses from the repair, which is the same for all sizes of pieces.
 #[track_caller]
 fn repaired(line: impl AsRef<[u8]>) -> Value {
     let line = line.as_ref();
@@ -246,7 +246,7 @@ fn what_is_no_object_is_broken_and_says_where() {
     }
 }
 
-/// Any value that JSON has.
+/// Any JSON value.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -270,7 +270,7 @@ fn any_object() -> impl Strategy<Value = Value> {
         .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>()))
 }
 
-/// JSON as others write it: with white space, and characters as escapes.
+/// Writes JSON as other programs do: with white space, and characters as escapes.
 fn written(value: &Value, pretty: bool, escaped: bool) -> String {
     let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }.unwrap();
     if !escaped {
@@ -295,7 +295,7 @@ proptest! {
         let line = written(&value, pretty, escaped);
         let (repair, taken) = pushed(line.as_bytes(), piece);
         prop_assert_eq!((repair.progress(), taken), (Progress::Whole, line.len()));
-        // As serde_json reads it: a number may not be what it was.
+        // Compares with serde_json's result, because a number may differ from the original.
         let read: Value = serde_json::from_str(&line).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Value>(repair.json()).unwrap(), read);
     }
@@ -313,7 +313,7 @@ proptest! {
         if repair.progress() == Progress::Whole {
             let read = serde_json::from_slice::<Value>(repair.json());
             prop_assert!(read.as_ref().is_ok_and(Value::is_object), "{:?}", read);
-            // And what serde_json takes as it is, is taken as it is.
+            // A line that serde_json accepts is accepted as it is.
             if let Ok(strict) = serde_json::from_slice::<Value>(line.get(..taken).unwrap()) {
                 prop_assert_eq!(strict, read.unwrap());
             }

@@ -1,21 +1,22 @@
-//! Names and texts: escapes, and characters that are cut in half.
+//! Reads names and texts: escapes, and characters that are cut in half.
 
 use super::lost::Lost;
 use crate::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
-/// A name or a text that is being read.
+/// The current name or text.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     is_name: bool,
-    /// Where it begins in what is kept.
+    /// Its offset in the kept JSON.
     begin: usize,
     ends_paths: bool,
     has_ended: bool,
-    /// Why it is not kept. Of a name what came before is.
+    /// Why it is not kept. Of a name, the part before it is kept.
     pub(super) lost: Option<Lost>,
-    /// It begins like `C:\Users`: no quotation mark is part of it, so that a backslash before one is the path's last.
+    /// Whether it begins like `C:\Users`. No quotation mark is then part of it, so a backslash before one ends the
+    /// path.
     is_path: bool,
-    /// Bytes of it that were kept: of a name as JSON has them, of a text as they are meant.
+    /// Bytes kept: of a name in its JSON form, of a text in its decoded form.
     kept: usize,
     escape: Escape,
     /// The first half of a character that is written as two escapes.
@@ -30,16 +31,16 @@ enum Escape {
     #[default]
     None,
     Begun,
-    /// So many digits of `\uXXXX`, and their value.
+    /// The number of digits of `\uXXXX` so far, and their value.
     Digits(u8, u16),
 }
 
-/// What stands for a character that cannot be read.
+/// The replacement of a character that cannot be read.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 impl Text {
-    /// One that begins at `begin` in what is kept. `ends_paths`: a quotation mark ends it if it begins like a path, also behind a
-    /// backslash.
+    /// Begins a name or text at offset `begin` of the kept JSON. With `ends_paths`, a quotation mark ends a text that
+    /// begins like a path, even after a backslash.
     pub(super) fn begin(is_name: bool, begin: usize, ends_paths: bool) -> Self {
         Self { is_name, begin, ends_paths, ..Self::default() }
     }
@@ -48,13 +49,13 @@ impl Text {
         self.is_name
     }
 
-    /// Whether its last quotation mark was taken.
+    /// Whether its closing quotation mark was taken.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// Takes the next bytes of the text, which begin with `byte`, and says how many; none if it is to be looked at again. What is
-    /// kept goes to the end of `json`.
+    /// Takes the next bytes of the text, which begin with `byte`, and returns their number; 0 if the byte must be
+    /// looked at again. Appends the kept bytes to `json`.
     pub(super) fn take(&mut self, json: &mut Vec<u8>, byte: u8, bytes: &[u8]) -> usize {
         match self.escape {
             Escape::Begun => return usize::from(self.escaped(json, byte)),
@@ -83,7 +84,7 @@ impl Text {
         1
     }
 
-    /// What comes after a backslash.
+    /// Takes the byte after a backslash.
     fn escaped(&mut self, json: &mut Vec<u8>, byte: u8) -> bool {
         if byte == b'u' {
             self.escape = Escape::Digits(0, 0);
@@ -123,7 +124,7 @@ impl Text {
         true
     }
 
-    /// A whole `\uXXXX`: a character, or half of one.
+    /// Takes a complete `\uXXXX`: a character, or half of one.
     fn unit(&mut self, json: &mut Vec<u8>, unit: u16) {
         let high = self.high.take();
         match (high, unit) {
@@ -146,14 +147,14 @@ impl Text {
         }
     }
 
-    /// The other half of a character did not come.
+    /// Replaces a character whose second half did not come.
     fn end_half(&mut self, json: &mut Vec<u8>) {
         if self.high.take().is_some() {
             self.keep(json, REPLACEMENT);
         }
     }
 
-    /// Takes a byte of a character of several.
+    /// Takes a byte of a character of several bytes.
     fn part(&mut self, json: &mut Vec<u8>, byte: u8) -> bool {
         if let Some(place) = self.part.get_mut(self.parts) {
             *place = byte;
@@ -164,7 +165,7 @@ impl Text {
         let (kept, taken) = match std::str::from_utf8(bytes) {
             Ok(_) => (bytes, true),
             Err(error) if error.error_len().is_none() => return true,
-            // Only the byte that does not belong to those before it begins something else.
+            // Only a byte that does not continue the character begins a new one.
             Err(_) => (REPLACEMENT, bytes.len() == 1),
         };
         self.keep(json, kept);
@@ -172,7 +173,7 @@ impl Text {
         taken
     }
 
-    /// Whether the text that is kept so far is a drive, or begins with one and a backslash or with two backslashes.
+    /// Whether the text so far is a drive, or begins with a drive and a backslash, or with two backslashes.
     fn begins_as_path(&self, json: &[u8]) -> bool {
         let kept = json.get(self.begin..).unwrap_or_default();
         let is_path = match kept {
@@ -205,7 +206,7 @@ impl Text {
         self.keep_as(json, bytes, bytes.len());
     }
 
-    /// Keeps what means so many bytes.
+    /// Keeps bytes that stand for `meant` decoded bytes.
     fn keep_as(&mut self, json: &mut Vec<u8>, bytes: &[u8], meant: usize) {
         let (more, most) = if self.is_name { (bytes.len(), MAX_NAME_BYTES) } else { (meant, MAX_TEXT_BYTES) };
         if self.lost.is_some() {

@@ -1,13 +1,13 @@
-//! Numbers, and the words that JSON has.
+//! Numbers, and JSON's words.
 
 use super::lost::Lost;
 
-/// Whether the byte can be part of one.
+/// Whether the byte can be part of a number or a word.
 pub(super) fn has(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_' | b'$')
 }
 
-/// Why it cannot be kept, if it cannot.
+/// Returns why it cannot be kept, if it cannot.
 pub(super) fn judge(word: &[u8]) -> Option<Lost> {
     match word {
         b"true" | b"false" | b"null" => None,
@@ -20,7 +20,7 @@ pub(super) fn judge(word: &[u8]) -> Option<Lost> {
     }
 }
 
-/// Whether it is a number as JSON writes it: `-12.5e+3`.
+/// Whether it is a JSON number: `-12.5e+3`.
 fn is_number(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"-").unwrap_or(word);
     let (whole, rest) = digits(word);
@@ -38,7 +38,7 @@ fn is_number(word: &[u8]) -> bool {
         && exponent.is_none_or(|exponent| matches!(digits(exponent), ([_, ..], [])))
 }
 
-/// The digits that it begins with, and the rest.
+/// Splits off the digits at its beginning.
 fn digits(word: &[u8]) -> (&[u8], &[u8]) {
     word.split_at(word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len()))
 }

@@ -1,4 +1,4 @@
-//! Form tokens: they show that a form comes from a page of ours, which was shown to this very login.
+//! Form tokens. A form token proves that a form comes from a page of this daemon that was shown to the same login.
 
 use std::sync::OnceLock;
 
@@ -8,25 +8,26 @@ use subtle::ConstantTimeEq;
 use super::BadToken;
 use super::token::{hex, random};
 
-/// Makes form tokens, and knows them again. Nothing is kept of each: it is the hash of what it is bound to, with a secret of this process.
+/// Makes and checks form tokens. It stores none of them: a token is the hash of its binding with a secret of this
+/// process.
 #[derive(Default)]
 pub(crate) struct FormTokens {
     secret: OnceLock<[u8; 32]>,
 }
 
 impl FormTokens {
-    /// The form token of who is known by this.
+    /// Returns the form token for this binding, which identifies the caller.
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
     pub(crate) fn of(&self, binding: &[u8]) -> Result<String, BadToken> {
         let secret = self.secret()?;
-        // Hashed twice: whoever knows one could go on hashing where the first ended.
+        // Hashed twice, so that nobody can extend the hash of a known token.
         let once = Sha256::new().chain_update(secret).chain_update(binding).finalize();
         Ok(hex(&Sha256::new().chain_update(secret).chain_update(once).finalize()))
     }
 
-    /// Whether this is it. It takes as long for every other text of that length.
+    /// Whether `said` is the form token of the binding. The comparison takes constant time.
     ///
     /// # Errors
     /// As for [`of`](Self::of).

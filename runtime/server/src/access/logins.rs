@@ -1,4 +1,4 @@
-//! Logins: what a browser has in the place of a token.
+//! Logins: a browser sends a login instead of a token.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,8 +13,9 @@ use super::token::{Hash, hash_of, hex, random};
 use super::token_store::Known;
 use crate::limits::{LOGIN_KEPT, MAX_LOGINS, MAX_TOKEN_LOGINS};
 
-/// Who has logged in. A browser has a text of random bytes, and here are its hash and whose token was shown: so what a browser sends with each
-/// request is not the token, and ends by itself. The form takes the token as a password, so a browser may keep it if its user says so.
+/// Logins by the hash of their text. The browser has the text, which is random bytes; the server stores its hash and
+/// the token that was shown. So the browser's requests do not carry the token, and a login expires by itself. The form
+/// takes the token as a password, so a browser may store it if its user agrees.
 #[derive(Default)]
 pub(crate) struct Logins {
     of: Mutex<HashMap<Hash, Login>>,
@@ -23,20 +24,21 @@ pub(crate) struct Logins {
 struct Login {
     known: Known,
     began: Instant,
-    /// Nothing is said with it. Who waits hears that it is gone.
+    /// Sends no value. Dropping the sender tells those who wait that the login is over.
     here: watch::Sender<()>,
 }
 
-/// A login that is there.
+/// A valid login.
 pub(crate) struct LoggedIn {
-    /// Whose token was shown then. Whether it is still valid is for the store of tokens to say.
+    /// The token that was shown at the login. The token store says whether it is still valid.
     pub(crate) known: Known,
     /// The SHA-256 of the browser's text.
     pub(crate) hash: [u8; 32],
 }
 
 impl Logins {
-    /// Somebody has shown this token: gives the text for the browser. The oldest login of the token makes room for one too many.
+    /// Begins a login for this token and returns the text for the browser. If the token has too many logins, the oldest
+    /// one ends.
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
@@ -54,21 +56,21 @@ impl Logins {
         Ok(text)
     }
 
-    /// The login of this text.
+    /// Returns the login of this text.
     pub(crate) fn find(&self, text: &str, now: Instant) -> Option<LoggedIn> {
-        // The hash is looked up: how long that takes says nothing of the text.
+        // Looks up the hash, so that the time of the look-up reveals nothing about the text.
         let hash = hash_of(text);
         let of = self.of.lock();
         let login = of.get(&hash).filter(|login| !login.is_over(now))?;
         Some(LoggedIn { known: login.known.clone(), hash })
     }
 
-    /// The login of this hash is over.
+    /// Ends the login of this hash.
     pub(crate) fn end(&self, hash: &[u8; 32]) {
         self.of.lock().remove(hash);
     }
 
-    /// Resolves when the login of this hash is over: it has ended, another one has its room, or its time is over.
+    /// Resolves when the login of this hash is over: it was ended, a newer login took its room, or it expired.
     pub(crate) fn over(&self, hash: &Hash) -> impl Future<Output = ()> + Send + 'static + use<> {
         let login = self.of.lock().get(hash).map(|login| (login.here.subscribe(), login.began + LOGIN_KEPT));
         async move {

@@ -1,4 +1,4 @@
-//! How often a token may ask.
+//! The request rate of each token.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Names that are kept at most; there are more only after reloads with other names.
+/// Most names that are remembered. There are more only after reloads with other names.
 const MAX_NAMES: usize = 10_000;
 
-/// Requests of each token: so many a second, of which a second's may be saved up.
+/// Requests of each token: so many a second. A token can save up one second's requests.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     per_second: u32,
@@ -27,31 +27,31 @@ impl RateLimit {
         Self { per_second: per_second.max(1), saved: Mutex::default() }
     }
 
-    /// Takes one request of the token of this name. Otherwise says when there is one again.
+    /// Takes one request from this token's account. If there is none, returns the time until there is one.
     pub(crate) fn take(&self, name: &Arc<str>, now: Instant) -> Result<(), Duration> {
         self.take_from(1.0, 1.0, name, now)
     }
 
-    /// Takes as many at once of the token of this name, and more than there are: what is lacking is owed, and the next requests wait for it.
-    /// Where something is owed already, says when nothing is.
+    /// Takes `many` requests at once, even if there are fewer; the token then owes the rest, and its next requests
+    /// wait. If the token already owes requests, returns the time until it owes none.
     pub(crate) fn take_many(&self, many: usize, name: &Arc<str>, now: Instant) -> Result<(), Duration> {
         let many = u32::try_from(many).unwrap_or(u32::MAX);
         self.take_from(0.0, f64::from(many), name, now)
     }
 
-    /// Takes so many that were used already.
+    /// Charges requests that were made already.
     pub(crate) fn owe(&self, many: usize, name: &Arc<str>, now: Instant) {
         let many = u32::try_from(many).unwrap_or(u32::MAX);
-        // There is no bound, so it is never refused.
+        // The lower bound is minus infinity, so this is never refused.
         self.take_from(f64::NEG_INFINITY, f64::from(many), name, now).ok();
     }
 
-    /// Takes so many where at least `there` are.
+    /// Takes `many` requests if there are at least `there`.
     fn take_from(&self, there: f64, many: f64, name: &Arc<str>, now: Instant) -> Result<(), Duration> {
         let per_second = f64::from(self.per_second);
         let mut saved = self.saved.lock();
         if saved.len() > MAX_NAMES {
-            // Who has asked for nothing for so long has as much as it can have.
+            // After so long without a request, a token's account is full again.
             saved.retain(|_, saved| {
                 let lacks = per_second - saved.requests;
                 now.saturating_duration_since(saved.at).as_secs_f64() * per_second < lacks

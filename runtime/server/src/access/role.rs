@@ -1,4 +1,4 @@
-//! Roles, and what each may do.
+//! Roles and their permissions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What the holder of a token may do.
+/// The permissions of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Starts and ends sessions, and sees what there is.
+    /// Starts and ends sessions, and reads.
     Owner,
-    /// All that an owner may, and changes what was not made; with every tenant also the daemon itself.
+    /// Does all that an owner may, and changes deliveries that were not made. With every tenant, also operates the
+    /// daemon.
     Operator,
-    /// Sees what there is.
+    /// Only reads.
     ReadOnly,
 }
 
@@ -48,22 +49,22 @@ impl FromStr for Role {
     }
 }
 
-/// What a request needs.
+/// The permission that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// To see what there is.
+    /// Read.
     Read,
-    /// To say what happens to sessions.
+    /// Report events of sessions.
     Own,
-    /// To change what was not made.
+    /// Change deliveries that were not made.
     Operate,
 }
 
-/// What whoever asks may do, and for whom.
+/// The permissions of a caller, and the tenants for which it has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     role: Role,
-    /// None: every tenant.
+    /// `None` is every tenant.
     tenant: Option<Arc<str>>,
 }
 
@@ -72,27 +73,27 @@ impl Access {
         Self { role, tenant }
     }
 
-    /// Of whoever can open the socket.
+    /// The access of a caller that can open the socket.
     pub(crate) fn of_socket() -> Self {
         Self::new(Role::Operator, None)
     }
 
-    /// What it allows.
+    /// Returns the role.
     pub(crate) fn role(&self) -> Role {
         self.role
     }
 
-    /// The one tenant that it is for; none: every tenant.
+    /// Returns the one tenant of this access. `None` is every tenant.
     pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
         self.tenant.as_ref()
     }
 
-    /// Whether it is for every tenant.
+    /// Whether the access covers every tenant.
     pub(crate) fn is_of_all(&self) -> bool {
         self.tenant.is_none()
     }
 
-    /// Whether the role allows it.
+    /// Whether the role allows this.
     pub(crate) fn allows(&self, needs: Needs) -> bool {
         match needs {
             Needs::Read => true,
@@ -101,7 +102,7 @@ impl Access {
         }
     }
 
-    /// Whether it is for this tenant.
+    /// Whether the access covers this tenant.
     pub(crate) fn sees(&self, tenant: &str) -> bool {
         self.tenant.as_deref().is_none_or(|own| own == tenant)
     }

@@ -1,4 +1,4 @@
-//! Tokens: what is handed out, and what is kept of it.
+//! Tokens: the text that is handed out, and the hash that the server stores.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Role;
 
-/// What every token begins with, so that scanners find one that was published by mistake.
+/// The beginning of every token, so that scanners find a token that was published by mistake.
 const PREFIX: &str = "lastword_";
 /// Random bytes of a token.
 const RANDOM_BYTES: usize = 32;
@@ -23,7 +23,7 @@ pub(super) type Hash = [u8; HASH_BYTES];
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BadToken {
-    /// The hash is not one.
+    /// The text is no hash.
     #[error("the hash of the token {0:?} must have 64 hexadecimal digits: it is the SHA-256 of the token")]
     Hash(String),
     /// The word is no role.
@@ -34,7 +34,7 @@ pub enum BadToken {
     Random(String),
 }
 
-/// What the server keeps of a token: its hash, and what it is for.
+/// The server's record of a token: its hash, role and tenant.
 #[derive(Clone)]
 pub struct Token {
     name: Arc<str>,
@@ -44,7 +44,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token of which `hash` is the SHA-256 in hexadecimal digits. `name` says in logs which one it is. Without a `tenant` it is for
+    /// A token whose SHA-256 is `hash`, in hexadecimal digits. Logs show `name`. Without a `tenant` the token is for
     /// every tenant.
     ///
     /// # Errors
@@ -54,19 +54,19 @@ impl Token {
         Ok(Self { name: name.into(), hash, role, tenant: tenant.map(Arc::from) })
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What its holder may do.
+    /// Returns the role.
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// The tenant that it is for; none: every tenant.
+    /// Returns the token's tenant. `None` is every tenant.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
@@ -80,13 +80,13 @@ impl Token {
         self.tenant.as_ref()
     }
 
-    /// Whether this is the hash of what was presented. It takes as long for every other hash.
+    /// Whether the presented token has this hash. The comparison takes constant time.
     pub(super) fn is(&self, presented: &Hash) -> Choice {
         self.hash.ct_eq(presented)
     }
 }
 
-/// Without the hash: nobody needs it in a log.
+/// Omits the hash: no log needs it.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, role, tenant, .. } = self;
@@ -94,7 +94,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token that was just made. It is shown once: only its hash is kept.
+/// A token that was just made. It is shown once; the server stores only its hash.
 pub struct NewToken {
     text: String,
 }
@@ -108,34 +108,34 @@ impl NewToken {
         Ok(Self { text: format!("{PREFIX}{}", hex(&random()?)) })
     }
 
-    /// What its holder sends, as `Authorization: Bearer …`.
+    /// Returns the text that the holder sends, as `Authorization: Bearer …`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is written into the configuration.
+    /// Returns the hash, which the configuration names.
     #[must_use]
     pub fn hash(&self) -> String {
         hex(&hash_of(&self.text))
     }
 }
 
-/// As many random bytes as a token has.
+/// Returns as many random bytes as a token has.
 pub(super) fn random() -> Result<[u8; RANDOM_BYTES], BadToken> {
     let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(|error| BadToken::Random(error.to_string()))?;
     Ok(random)
 }
 
-/// The SHA-256 of a token's text. Its 32 bytes are random, so nothing slower is needed.
+/// Returns the SHA-256 of a token's text. The 32 bytes of a token are random, so a slow hash is not needed.
 pub(super) fn hash_of(text: &str) -> Hash {
     Sha256::digest(text.as_bytes()).into()
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // A string takes whatever is written.
+        // Writing to a string cannot fail.
         write!(text, "{byte:02x}").ok();
         text
     })

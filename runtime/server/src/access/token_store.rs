@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use super::role::Access;
 use super::token::{Hash, Token, hash_of};
 
-/// The tokens that are valid now. Another list can take their place at any moment: requests that come after it are judged by that, and
-/// streams of those that it does not have end.
+/// The tokens that are valid now. A reload can replace the list at any moment: later requests are checked against the
+/// new list, and the streams of removed tokens end.
 #[derive(Debug, Default)]
 pub struct TokenStore {
     tokens: watch::Sender<Arc<[Token]>>,
 }
 
-/// Whose token it is.
+/// A valid token: its name, hash, role and tenant.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) name: Arc<str>,
@@ -25,49 +25,49 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The SHA-256 of the token.
+    /// Returns the SHA-256 of the token.
     pub(crate) fn hash(&self) -> &[u8] {
         &self.hash
     }
 }
 
 impl TokenStore {
-    /// With these tokens.
+    /// Makes a store with these tokens.
     #[must_use]
     pub fn new(tokens: Vec<Token>) -> Self {
         Self { tokens: watch::Sender::new(tokens.into()) }
     }
 
-    /// From now on these are valid, and no others.
+    /// Replaces the valid tokens with these.
     pub fn replace(&self, tokens: Vec<Token>) {
         self.tokens.send_replace(tokens.into());
     }
 
-    /// How many there are.
+    /// Returns the number of valid tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.borrow().len()
     }
 
-    /// Whether there is none: then nobody is let in.
+    /// Whether there is no token. Then nobody is let in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whose token this is.
+    /// Returns the token with this text.
     pub(crate) fn find(&self, text: &str) -> Option<Known> {
         let tokens = self.tokens.borrow().clone();
         find(&tokens, hash_of(text))
     }
 
-    /// What a token is now of which only this is kept; none if it is not valid any more.
+    /// Looks up a known token again. `None` if it is not valid any more.
     pub(crate) fn again(&self, known: &Known) -> Option<Known> {
         let tokens = self.tokens.borrow().clone();
         find(&tokens, known.hash)
     }
 
-    /// Resolves when this one is not valid any more, or is for something else.
+    /// Resolves when this token is not valid any more, or has another role or tenant.
     pub(crate) fn revoked(&self, known: Known) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut tokens = self.tokens.subscribe();
         async move {
@@ -75,14 +75,14 @@ impl TokenStore {
                 let found = find(tokens, known.hash);
                 found.is_none_or(|found| found.name != known.name || found.access != known.access)
             };
-            // The store is gone only when the server is.
+            // The store is dropped only with the server.
             tokens.wait_for(is_other).await.ok();
         }
     }
 }
 
-/// Whose token this is the hash of. Each one that is valid is looked at to its end, so the time says nothing of which it was, or of how much
-/// of it was right.
+/// Finds the token with this hash. Compares with every valid token in constant time, so the time does not reveal which
+/// token matched, or how much of the hash.
 fn find(tokens: &[Token], presented: Hash) -> Option<Known> {
     let (mut is_known, mut place) = (Choice::from(0), 0_u64);
     for (token, at) in tokens.iter().zip(0_u64..) {
@@ -143,7 +143,7 @@ mod tests {
         store.replace(vec![token("a", &kept)]);
         of_other.await;
         assert!(of_kept.as_mut().now_or_never().is_none());
-        // The same one for another tenant is another.
+        // The same token for another tenant counts as another.
         store.replace(vec![Token::new("a", &kept.hash(), Role::Owner, Some("b")).unwrap()]);
         of_kept.await;
     }

@@ -1,4 +1,4 @@
-//! An event that came in a request: for whom it is, whose it is, and what it is answered.
+//! Takes an event from a request: finds its tenant and its owner, and answers.
 
 use std::sync::Arc;
 
@@ -29,30 +29,30 @@ use crate::shared::Shared;
 pub(crate) struct AcceptedEvent {
     /// `start`, `compaction` or `end`.
     op: &'static str,
-    /// The request's name, as it was given.
+    /// The request's `op_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     op_id: Option<String>,
     /// The session's tenant.
     tenant: String,
     /// The session's id.
     session: String,
-    /// Tells sessions of one id apart, in the format of an owner that has such.
+    /// Distinguishes sessions of one id, in an owner's format that has scopes.
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
-    /// How often the id was started.
+    /// The number of starts of the id.
     generation: u32,
-    /// The session was active already.
+    /// Whether the session was active already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     updated: bool,
-    /// Why it is acknowledged and nothing more: `duplicate_op` or `duplicate_end`.
+    /// Why the event has no effect: `duplicate_op` or `duplicate_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
-    /// What did not fit, or was not believed, and was left out.
+    /// The fields that were dropped, because they did not fit or were not believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
-    /// The deliveries that are owed for it.
+    /// The deliveries that are owed for the event.
     deliveries: Vec<String>,
-    /// What became of them, if that was waited for.
+    /// The outcomes of the deliveries, if the request waited for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcomes: Option<Vec<DeliveryOutcome>>,
 }
@@ -76,17 +76,17 @@ impl AcceptedEvent {
     }
 }
 
-/// What a request says beside the event.
+/// The parts of a request besides the event.
 pub(crate) struct Beside<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) owner: &'a OwnerQuery,
     pub(crate) wait: &'a WaitQuery,
     pub(crate) headers: &'a HeaderMap,
-    /// Whose payload it is, if that is known.
+    /// The kind of owner that sent the payload, if it is known.
     pub(crate) kind: Option<&'static str>,
 }
 
-/// Hands an event to the runtime, and answers when it is on record, or when its deliveries are settled.
+/// Hands an event to the runtime. Answers when the event is on record, or when its deliveries are settled.
 pub(crate) async fn accept(shared: &Arc<Shared>, beside: &Beside<'_>, event: OwnerEvent) -> Result<Response, Problem> {
     let &Beside { caller, owner, wait, headers, kind } = beside;
     caller.needs(Needs::Own)?;
@@ -108,11 +108,11 @@ pub(crate) async fn accept(shared: &Arc<Shared>, beside: &Beside<'_>, event: Own
 pub(crate) struct OnRecord {
     answered: Answered,
     accepted: Accepted,
-    /// What was left out of the owner's word.
+    /// The dropped parts of the owner's statement.
     dropped: Vec<String>,
 }
 
-/// Hands an event to the runtime, and answers when it is on record: the way of all that comes over HTTP by itself, or from a spool.
+/// Hands an event to the runtime, and answers when it is on record. Events over HTTP and from a spool take this path.
 pub(crate) async fn put_on_record(
     shared: &Arc<Shared>,
     caller: &Caller,
@@ -126,7 +126,7 @@ pub(crate) async fn put_on_record(
         event.op_id.get_or_insert(op_id);
     }
     for_tenant(caller, owner.tenant.as_deref(), &mut event.session.identity)?;
-    // What cannot be a session registers no owner either. A scope that is too long is no reason to refuse an end.
+    // An invalid session registers no owner either. A scope that is too long does not refuse an end.
     event.session.identity.unscoped().validate()?;
     let kind = kind.or(event.session.owner_kind.as_deref());
     let (owner, dropped) = find_owner(shared, caller, owner, kind, &event.session.identity.tenant)?;
@@ -135,16 +135,16 @@ pub(crate) async fn put_on_record(
     Ok(OnRecord { answered, accepted, dropped })
 }
 
-/// What was noted, and is not on record.
+/// An event that the server noted without a record.
 pub(crate) struct Noted {
-    /// Whom it is about.
+    /// The session.
     pub(crate) identity: Identity,
-    /// What was left out of the owner's word.
+    /// The dropped parts of the owner's statement.
     pub(crate) dropped: Vec<String>,
 }
 
-/// Notes an event that is not about the life of a session: the session that it names lives, and so does the owner that the request
-/// names. Of something that cannot be a session nothing is noted, and it is said why.
+/// Notes an event that does not start, compact or end a session. It shows that the session lives, and so does the owner
+/// that the request names. Refuses an identity that is invalid.
 pub(crate) fn note(
     shared: &Arc<Shared>,
     caller: &Caller,
@@ -164,8 +164,8 @@ pub(crate) fn note(
     Ok(Ok(Noted { identity, dropped }))
 }
 
-/// Puts a session in the tenant that it is for: its own, else the one that the request names, else the caller's. Another tenant's is not
-/// there.
+/// Sets the session's tenant: its own, else the request's, else the caller's. Another tenant's session is answered as
+/// not found.
 pub(crate) fn for_tenant(caller: &Caller, named: Option<&str>, identity: &mut Identity) -> Result<(), Problem> {
     if let Some(named) = named {
         check_tenant(named)?;
@@ -182,7 +182,8 @@ pub(crate) fn for_tenant(caller: &Caller, named: Option<&str>, identity: &mut Id
     Ok(())
 }
 
-/// The owner that a request names, registered again as one of this kind unless it says another, and what of its word was left out: an event is not refused for its owner.
+/// Registers the owner that a request names. The owner has this kind unless the request names another. Returns the
+/// dropped parts of its statement as well: an event is not refused because of its owner.
 pub(crate) fn find_owner(
     shared: &Arc<Shared>,
     caller: &Caller,
@@ -205,7 +206,7 @@ pub(crate) fn find_owner(
     if !said.is_someone() {
         return Ok((None, dropped));
     }
-    // Also an event that is not believed is word of an owner that is known.
+    // An event whose process is not believed still shows that a known owner lives.
     let known = || shared.owners.hear_from(tenant, &said.name());
     if !said.says_how_it_lives() {
         let known = known();

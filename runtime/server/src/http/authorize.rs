@@ -1,4 +1,4 @@
-//! Lets requests in.
+//! Authorizes requests.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::problem::Problem;
 use crate::access::{Known, LoggedIn};
 use crate::shared::Shared;
 
-/// Lets in who may ask at all, and tells the handler who it is.
+/// Authorizes a request, and passes the caller to the handler.
 pub(crate) async fn authorize(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let Some(origin) = request.extensions().get::<Origin>().cloned() else {
         return Problem::unauthorized().into_response();
@@ -31,8 +31,8 @@ pub(crate) async fn authorize(State(shared): State<Arc<Shared>>, mut request: Re
     next.run(request).await
 }
 
-/// A browser sends a cookie and HTTP Basic by itself, and reaches a socket that somebody has made a port of. So other people's pages could
-/// have it change something here.
+/// A browser sends a cookie and HTTP Basic by itself, and it can reach a socket that somebody has forwarded to a port.
+/// So a page of another site could change something here.
 fn let_in(shared: &Shared, origin: &Origin, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
     let caller = caller(shared, origin, headers)?;
     match caller.shown() {
@@ -46,9 +46,9 @@ fn let_in(shared: &Shared, origin: &Origin, method: &Method, headers: &HeaderMap
     }
 }
 
-/// Who asks.
+/// Returns the caller of a request.
 pub(crate) fn caller(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Caller, Problem> {
-    // The walls of the socket are its directory's.
+    // The permissions of the socket's directory protect it.
     if origin.is_socket() {
         return Ok(Caller::of_socket(origin));
     }
@@ -57,7 +57,7 @@ pub(crate) fn caller(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> R
     Ok(Caller::with_token(known, shown, origin))
 }
 
-/// A valid token was shown: its request and its connection are counted.
+/// Counts the request and the connection of a valid token.
 pub(crate) fn enters(shared: &Shared, origin: &Origin, known: &Known) -> Result<(), Problem> {
     origin.becomes_known();
     shared.rates.take(&known.name, Instant::now()).map_err(Problem::too_many_requests)?;
@@ -70,7 +70,7 @@ pub(crate) fn enters(shared: &Shared, origin: &Origin, known: &Known) -> Result<
     Ok(())
 }
 
-/// Whose token it is, and how that was shown. What was said on purpose goes before what a browser remembers.
+/// Returns the token of a request, and how it was shown. A header that the client set goes before a browser's cookie.
 fn shown(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<(Known, Shown)> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().ok()?;
@@ -83,7 +83,7 @@ fn shown(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<(Known
     Some((shared.tokens.again(&login.known)?, Shown::Login(login.hash)))
 }
 
-/// The login whose cookie a browser sends.
+/// Returns the login of the cookie that a browser sends.
 pub(crate) fn login(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Option<LoggedIn> {
     shared.logins.find(cookie(headers, &login_cookie(shared, origin))?, Instant::now())
 }
@@ -93,7 +93,7 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// The token is the password, whatever the user's name; or the name, where there is no password.
+/// Reads HTTP Basic: the token is the password, with any user name. Without a password the user name is the token.
 fn basic(value: &str) -> Option<String> {
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -104,9 +104,9 @@ fn basic(value: &str) -> Option<String> {
     Some(if password.is_empty() { user } else { password }.to_owned())
 }
 
-/// The name of the cookie with which a browser is logged in. Browsers tell cookies apart by the machine and not by the port, so it has the
-/// journal's name, of which each daemon has its own: its port may be another's where a browser sees them, as `ssh -L` makes it. With TLS no
-/// other page than ours can have set one of this name.
+/// Returns the name of the login cookie. Browsers separate cookies by host, not by port, so the name contains the
+/// journal's name, which differs between daemons: `ssh -L` can put two daemons on one host. With TLS only our own page
+/// can set a cookie of this name.
 pub(crate) fn login_cookie(shared: &Shared, origin: &Origin) -> String {
     let prefix = if origin.is_tls() { "__Host-" } else { "" };
     format!("{prefix}lastword-login-{}", shared.runtime.journal_name())
@@ -118,13 +118,13 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find_map(|(of, value)| (of == name).then_some(value))
 }
 
-/// Counts requests, by what of our own they are.
+/// Counts requests by route.
 pub(crate) async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    // A method that nobody knows is the client's word.
+    // An unknown method is the client's text.
     let method = match method.as_str() {
         known @ ("DELETE" | "GET" | "HEAD" | "POST" | "PUT") => known,
         _ => "other",

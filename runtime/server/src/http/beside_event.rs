@@ -1,4 +1,4 @@
-//! What a request says beside the event, as it is read of the request.
+//! Reads the parts of a request besides the event.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -12,7 +12,7 @@ use super::owner_query::OwnerQuery;
 use super::problem::Problem;
 use crate::access::Needs;
 
-/// Who says that something has happened, to whose session, and what it is answered; whoever may not say so is refused.
+/// The caller, the owner and the wait of an event's request. A caller that may not report events is refused.
 pub(crate) struct BesideEvent {
     caller: Caller,
     owner: OwnerQuery,
@@ -21,7 +21,7 @@ pub(crate) struct BesideEvent {
 }
 
 impl BesideEvent {
-    /// For an event that says itself what kind of owner it is of: nobody else has said it yet.
+    /// For an event that names its kind of owner itself: the request has not named one.
     pub(crate) fn borrowed(&self) -> Beside<'_> {
         let Self { caller, owner, wait, headers } = self;
         Beside { caller, owner, wait, headers, kind: None }

@@ -1,4 +1,4 @@
-//! How much of requests' bodies is held at once.
+//! Limits the bytes of all request bodies that the server holds at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::problem::Problem;
 
-/// The room for all bodies that are held, and for those of each tenant.
+/// The room for all held bodies, and for those of each tenant.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     room: Arc<Room>,
@@ -24,17 +24,17 @@ struct Room {
 #[derive(Debug, Default)]
 struct Held {
     bytes: usize,
-    /// Of tenants that hold any.
+    /// Bytes of each tenant that holds any.
     of: HashMap<Arc<str>, usize>,
 }
 
-/// A body, or what has come of it. Its room is free again when it is dropped.
+/// A body, or data made of it. Dropping it frees its room.
 #[derive(Debug)]
 pub(crate) struct HeldBody {
     room: Arc<Room>,
-    /// None: of who is of every tenant.
+    /// `None` for a caller of every tenant.
     tenant: Option<Arc<str>>,
-    /// What it counts for, which is what is allocated.
+    /// The bytes charged: the allocated capacity.
     counted: usize,
     bytes: Vec<u8>,
 }
@@ -44,7 +44,7 @@ impl Bodies {
         Self { room: Arc::new(Room { most, most_of_tenant, held: Mutex::default() }) }
     }
 
-    /// A body of which nothing has come.
+    /// Begins an empty body.
     pub(super) fn begin(&self, tenant: Option<Arc<str>>) -> HeldBody {
         HeldBody { room: self.room.clone(), tenant, counted: 0, bytes: Vec::new() }
     }
@@ -55,11 +55,11 @@ impl HeldBody {
         &self.bytes
     }
 
-    /// Takes a piece more, if there is room for it.
+    /// Adds a piece, if there is room.
     pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let needs = self.bytes.len().saturating_add(piece.len());
         if needs > self.bytes.capacity() {
-            // Twice as much each time, or a body of many small pieces would be moved for each.
+            // Doubles the capacity, so that a body of many small pieces is not moved for each.
             let most = self.room.most.min(self.room.most_of_tenant);
             let wanted = self.bytes.capacity().saturating_mul(2).min(most).max(needs);
             self.room.take(self.tenant.as_ref(), wanted - self.counted)?;

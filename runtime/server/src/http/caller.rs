@@ -1,4 +1,4 @@
-//! Who asks.
+//! The caller of a request.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use super::tenant_places::TenantPlace;
 use crate::access::{Access, Known, Needs};
 use crate::owners::Witness;
 
-/// Where a connection comes from. It is the same for all of its requests.
+/// The origin of a connection. All requests of the connection share it.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    /// Who is at the other end of the socket; none where it is the network, or could not be seen.
+    /// The process at the other end of the socket. `None` over the network, or if the system did not tell it.
     peer: Option<Arc<Peer>>,
     is_socket: bool,
     is_tls: bool,
-    /// The tenant's place that the connection has taken, once a token of one was seen.
+    /// The connection's place among its tenant's, once a token of a tenant was seen.
     place: Arc<Mutex<Option<OwnPlace>>>,
-    /// The stranger's place that the connection has until a valid token is seen.
+    /// The connection's place among strangers, until a valid token is seen.
     stranger: Arc<Mutex<Option<StrangersPlace>>>,
 }
 
-/// A tenant, and the place of its own that a connection has.
+/// A tenant, and the connection's place among that tenant's.
 type OwnPlace = (Arc<str>, TenantPlace);
 
 impl Origin {
@@ -37,28 +37,28 @@ impl Origin {
         Self { peer, is_socket: true, is_tls: false, place: Arc::default(), stranger: Arc::default() }
     }
 
-    /// TCP, of which nobody knows yet who it is.
+    /// A TCP connection that has not shown a token yet.
     pub(crate) fn network(stranger: StrangersPlace, is_tls: bool) -> Self {
         let stranger = Arc::new(Mutex::new(Some(stranger)));
         Self { peer: None, is_socket: false, is_tls, place: Arc::default(), stranger }
     }
 
-    /// Whether what is said is read by nobody on the way.
+    /// Whether the connection is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.is_tls
     }
 
-    /// Whether whoever asks had to be able to open the socket.
+    /// Whether the caller had to be able to open the socket.
     pub(crate) fn is_socket(&self) -> bool {
         self.is_socket
     }
 
-    /// A valid token was seen: it is no stranger's any more.
+    /// Frees the stranger's place: a valid token was seen.
     pub(crate) fn becomes_known(&self) {
         drop(self.stranger.lock().take());
     }
 
-    /// Counts the connection as one of this tenant's. False when it has too many.
+    /// Counts the connection as one of this tenant's. Returns false if the tenant has too many.
     pub(crate) fn enter(&self, tenant: &Arc<str>, connections: &Connections) -> bool {
         let mut place = self.place.lock();
         if place.as_ref().is_some_and(|(of, _)| of == tenant) {
@@ -70,41 +70,41 @@ impl Origin {
     }
 }
 
-/// What showed who asks.
+/// The proof of the caller's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// It could open the socket.
+    /// The caller could open the socket.
     Socket,
     /// `Authorization: Bearer`, which no browser sends by itself.
     Bearer,
-    /// `Authorization: Basic`, which a browser sends again to whoever has asked for it once.
+    /// `Authorization: Basic`, which a browser repeats by itself once a server has asked for it.
     Basic,
-    /// The cookie of the login of this hash.
+    /// The cookie of the login with this hash.
     Login([u8; 32]),
 }
 
-/// Who asks, and what they may do.
+/// The caller of a request, and its access.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) access: Access,
-    /// None: whoever could open the socket.
+    /// `None` for a caller over the socket.
     token: Option<Known>,
     shown: Shown,
     peer: Option<Arc<Peer>>,
-    /// None where nothing tells of it before the answer.
+    /// `None` if nothing tells of the client's leaving before the answer.
     gone: Option<ClientGone>,
-    /// It is our own user's, and not seen: what it says was left where nobody else can write.
+    /// Whether the hook comes from the spool: a process of our own user left it where nobody else can write.
     is_spool: bool,
 }
 
 impl Caller {
-    /// Who came over the socket.
+    /// A caller over the socket.
     pub(crate) fn of_socket(origin: &Origin) -> Self {
         let peer = origin.peer.clone();
         Self { access: Access::of_socket(), token: None, shown: Shown::Socket, peer, gone: None, is_spool: false }
     }
 
-    /// Who has this token.
+    /// A caller with this token.
     pub(crate) fn with_token(token: Known, shown: Shown, origin: &Origin) -> Self {
         Self {
             access: token.access.clone(),
@@ -116,13 +116,13 @@ impl Caller {
         }
     }
 
-    /// Who has left its word in a spool of our own user's.
+    /// A caller that left a hook in our own user's spool.
     pub(crate) fn of_spool() -> Self {
         let access = Access::of_socket();
         Self { access, token: None, shown: Shown::Socket, peer: None, gone: None, is_spool: true }
     }
 
-    /// Who is told in this way when the client is gone.
+    /// Sets how the server learns that the client is gone.
     pub(crate) fn with_client(self, gone: Option<ClientGone>) -> Self {
         Self { gone, ..self }
     }
@@ -132,17 +132,18 @@ impl Caller {
         Self { access, token: None, shown: Shown::Bearer, peer: None, gone: None, is_spool: false }
     }
 
-    /// The token that was shown; none over the socket.
+    /// Returns the token that was shown. `None` over the socket.
     pub(crate) fn token(&self) -> Option<&Known> {
         self.token.as_ref()
     }
 
-    /// What showed who it is.
+    /// Returns the proof of the caller's identity.
     pub(crate) fn shown(&self) -> Shown {
         self.shown
     }
 
-    /// What the form tokens of this caller are bound to; none: it needs none, because no browser says by itself who it is in this way.
+    /// Returns the binding of this caller's form tokens. `None`: it needs none, because no browser sends this proof by
+    /// itself.
     pub(crate) fn form_binding(&self) -> Option<Vec<u8>> {
         let bound = |how: &[u8], to: &[u8]| Some([how, to].concat());
         match self.shown {
@@ -153,7 +154,7 @@ impl Caller {
         }
     }
 
-    /// Who says whose process it is that owns something.
+    /// Returns the witness of the processes that this caller names.
     pub(crate) fn witness(&self) -> Witness<'_> {
         match &self.peer {
             Some(peer) => Witness::Peer(peer),
@@ -162,7 +163,7 @@ impl Caller {
         }
     }
 
-    /// What the client waits for; none if it is gone before.
+    /// Waits for the future. Returns `None` if the client leaves first.
     pub(crate) async fn unless_gone<T>(&self, waits: impl Future<Output = T>) -> Option<T> {
         match &self.gone {
             Some(gone) => gone.or(waits).await,
@@ -170,12 +171,12 @@ impl Caller {
         }
     }
 
-    /// Refuses whoever may not do it.
+    /// Refuses a caller without this permission.
     pub(crate) fn needs(&self, needs: Needs) -> Result<(), Problem> {
         if self.access.allows(needs) { Ok(()) } else { Err(Problem::forbidden()) }
     }
 
-    /// Refuses whoever may not do it for every tenant. To who has one tenant it is not there.
+    /// Refuses a caller without this permission for every tenant. A caller of one tenant gets `404`.
     pub(crate) fn needs_all_tenants(&self, needs: Needs) -> Result<(), Problem> {
         if !self.access.is_of_all() {
             return Err(Problem::not_found());
@@ -183,7 +184,8 @@ impl Caller {
         self.needs(needs)
     }
 
-    /// The tenant that a request is about: the one that it names, else the caller's own; none: every tenant. Another tenant's is not there.
+    /// Returns the tenant that a request is about: the named one, else the caller's. `None` is every tenant. Another
+    /// tenant's is answered as not found.
     pub(crate) fn tenant(&self, named: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
         match (named, self.access.tenant()) {
             (Some(named), _) if !self.access.sees(named) => Err(Problem::not_found()),
@@ -197,7 +199,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        // Put there when the request was let in.
+        // `authorize` has put it there.
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
     }
 }

@@ -27,7 +27,7 @@ use crate::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::raw;
 use crate::shared::Shared;
 
-/// What a request never begins with, and a line of the stdio protocol does.
+/// The first byte of a line of the stdio protocol. No HTTP request begins with it.
 const LINE_BEGINS: u8 = b'{';
 
 /// Serves a connection of the Unix socket: the stdio protocol, or HTTP.
@@ -78,8 +78,8 @@ where
         .header_read_timeout(shared.limits.head_timeout)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES)
-        // A client that has said all it wants to may close its half, and read the answer. Over TCP it may as well be gone, and who
-        // waits on its behalf has to be told.
+        // A client of the socket that has sent everything may close its half and read the answer. A client over TCP may
+        // be gone, and the tasks that wait for it have to be told.
         .half_close(is_socket);
     let mut serving = pin!(http.serve_connection(io, service));
     let (mut closing, mut cut) = (shared.connections.closing(), shared.connections.closing());
@@ -90,7 +90,7 @@ where
     let served = match served {
         Some(served) => Some(served),
         None => {
-            // The request that is under way is answered, and no other one is taken.
+            // The connection answers the request that is under way, and takes no other.
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 served = serving.as_mut() => Some(served),
@@ -104,7 +104,7 @@ where
     drop(place);
 }
 
-/// A stream that is given up when its reader takes nothing for so long.
+/// Returns a stream that fails when its reader takes no byte for `patience`.
 fn patient<S: AsyncRead + AsyncWrite>(stream: S, patience: Duration) -> std::pin::Pin<Box<TimeoutStream<S>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(patience));

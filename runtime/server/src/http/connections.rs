@@ -1,4 +1,4 @@
-//! How many connections there are, and how they are closed.
+//! Counts and closes connections.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,25 +10,25 @@ use super::places::{Places, TakenPlace};
 use super::tenant_places::{TenantPlace, TenantPlaces};
 use crate::settings::ServerLimits;
 
-/// How far the server is on its way to its end.
+/// The server's progress towards its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Serving,
-    /// No new request is taken.
+    /// The server takes no new request.
     Closing,
-    /// What is under way is cut.
+    /// The server cuts the requests that are under way.
     Cut,
 }
 
-/// Every connection, of whichever listener. Those over TCP take no place from those to a Unix socket, nor those of whom nobody knows
-/// who they are from those with tokens.
+/// The connections of every listener. TCP connections take no place from those of a Unix socket, and connections
+/// without a token take none from those with one.
 pub(crate) struct Connections {
     socket: Places,
     network: Places,
     strangers: Places,
     of_tenants: TenantPlaces,
     waits: TenantPlaces,
-    /// How many are open.
+    /// The number of open connections.
     open: watch::Sender<usize>,
     phase: watch::Sender<Phase>,
 }
@@ -55,13 +55,13 @@ impl Connections {
         }
     }
 
-    /// A place for one more to a Unix socket; none when there is no room.
+    /// Takes a place for a Unix socket connection. `None`: there is no room.
     pub(crate) fn enter_socket(&self) -> Option<Place> {
         let taken = self.socket.take("connections to the socket")?;
         Some(self.opened(taken))
     }
 
-    /// A place for one more over TCP, which is a stranger's until it has shown a token; none when there is no room.
+    /// Takes a place for a TCP connection, which is a stranger's until it has shown a token. `None`: there is no room.
     pub(crate) fn enter_network(&self) -> Option<(Place, StrangersPlace)> {
         let stranger = self.strangers.take("connections over TCP that show no valid token")?;
         let taken = self.network.take("connections over TCP")?;
@@ -73,17 +73,17 @@ impl Connections {
         Place { open: self.open.clone(), taken: Some(taken) }
     }
 
-    /// A place among a tenant's; none when there is no room.
+    /// Takes a place among a tenant's connections. `None`: there is no room.
     pub(crate) fn enter_tenant(&self, tenant: &Arc<str>) -> Option<TenantPlace> {
         self.of_tenants.take(tenant)
     }
 
-    /// A place among a tenant's requests that wait for long; none when there is no room.
+    /// Takes a place among a tenant's long requests. `None`: there is no room.
     pub(crate) fn wait_of_tenant(&self, tenant: &Arc<str>) -> Option<TenantPlace> {
         self.waits.take(tenant)
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> u64 {
         *self.open.borrow() as u64
     }
@@ -92,12 +92,12 @@ impl Connections {
         *self.phase.borrow() >= Phase::Closing
     }
 
-    /// What resolves when no new request is to be taken.
+    /// Returns a handle that tells when the server takes no new request.
     pub(crate) fn closing(&self) -> Closing {
         Closing { phase: self.phase.subscribe() }
     }
 
-    /// No new request is taken from now on. Waits until all connections are closed, and cuts those that are open then.
+    /// Takes no new request from now on. Waits until all connections are closed, and at `until` cuts the open ones.
     pub(crate) async fn close(&self, until: Instant) {
         self.phase.send_replace(Phase::Closing);
         let mut open = self.open.subscribe();
@@ -115,7 +115,7 @@ async fn nobody(open: &mut watch::Receiver<usize>) {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whoever sees that it is closed finds its place free.
+        // Frees the place before the count changes, so that a task that sees the new count finds the place free.
         drop(self.taken.take());
         self.open.send_modify(|open| *open = open.saturating_sub(1));
     }
@@ -127,12 +127,12 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// Resolves when no new request is to be taken.
+    /// Resolves when the server takes no new request.
     pub(crate) async fn comes(&mut self) {
         self.phase.wait_for(|phase| *phase >= Phase::Closing).await.ok();
     }
 
-    /// Resolves when what is under way is to be cut.
+    /// Resolves when the server cuts the requests that are under way.
     pub(crate) async fn cuts(&mut self) {
         self.phase.wait_for(|phase| *phase == Phase::Cut).await.ok();
     }
@@ -158,7 +158,7 @@ mod tests {
         let connections = Connections::new(&limits);
         let (_known, stranger) = connections.enter_network().unwrap();
         assert!(connections.enter_network().is_none(), "there is one stranger already");
-        // It has shown a token.
+        // The connection has shown a token.
         drop(stranger);
         let (_other, stranger) = connections.enter_network().unwrap();
         drop(stranger);

@@ -1,7 +1,8 @@
-//! The page at `/`, for those who would rather look: what is wrong and what to do, and all there is besides.
+//! The page at `/`: findings with their remedies, and the daemon's state.
 //!
-//! One page, made by templates that escape all they show. Without JavaScript it is tables and forms; with it the page asks for itself again
-//! when the stream says that something has happened. What it says is gathered by what answers for the API as well, so its walls are the same.
+//! Templates that escape every value make the page. Without JavaScript it consists of tables and forms. With JavaScript
+//! the page reloads its content when the stream reports an event. The page reads through the same functions as the API,
+//! so the same access rules hold.
 
 mod assets;
 mod bar;
@@ -32,14 +33,14 @@ use crate::shared::Shared;
 use templates::LoginPage;
 pub(crate) use unmade::Unmade;
 
-/// What the page was asked for with.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 struct PageQuery {
-    /// So many deliveries were redelivered a moment ago.
+    /// The number of deliveries that the form just redelivered.
     redelivered: Option<u64>,
 }
 
-/// The page, and what it needs. It is no part of the API, so no description has it.
+/// The routes of the page and its assets. They are no part of the API, so the description omits them.
 pub(super) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(show))
@@ -57,7 +58,7 @@ async fn to_page() -> Redirect {
     Redirect::to("/")
 }
 
-/// The page, or the form for the token.
+/// Answers with the page, or with the login form.
 async fn show(
     State(shared): State<Arc<Shared>>,
     Extension(origin): Extension<Origin>,
@@ -71,7 +72,7 @@ async fn show(
     }
 }
 
-/// The form for the token. A browser that was asked for HTTP Basic would show a window of its own in its place.
+/// Answers with the login form. If the answer asked for HTTP Basic, a browser would show its own dialog instead.
 fn login(is_wrong: bool) -> Result<Response, Problem> {
     let mut response = html(&LoginPage { is_wrong })?;
     *response.status_mut() = StatusCode::UNAUTHORIZED;

@@ -1,4 +1,4 @@
-//! What is read of a request. Each part that cannot be read is a problem document.
+//! Extractors. If a part of a request cannot be read, the answer is a problem document.
 
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The body of an ordinary request. What it holds of the room for bodies is free again when it is dropped, which has to be before anything
-/// is waited for.
+/// The body of an ordinary request. Dropping it frees its room for other bodies. A handler has to drop it before it
+/// waits.
 pub(crate) struct Payload(HeldBody);
 
 impl FromRequest<Arc<Shared>> for Payload {
@@ -61,7 +61,7 @@ impl FromRequest<Arc<Shared>> for Payload {
     }
 }
 
-/// A body of many lines.
+/// The body of a request with many lines.
 pub(crate) struct Lines(HeldBody);
 
 impl FromRequest<Arc<Shared>> for Lines {
@@ -78,7 +78,7 @@ impl Lines {
     }
 }
 
-/// What a browser has made of a form: names and values, in their order.
+/// A form that a browser sent: names and values, in order.
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl FromRequest<Arc<Shared>> for Form {
@@ -91,18 +91,18 @@ impl FromRequest<Arc<Shared>> for Form {
 }
 
 impl Form {
-    /// The first value of this name.
+    /// Returns the first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
-    /// The values of this name.
+    /// Returns the values of this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The whole of a body, if it comes in time and there is room for it.
+/// Reads a whole body, if it comes in time and there is room.
 async fn read(request: Request, shared: &Shared, most: usize) -> Result<HeldBody, Problem> {
     let tenant = request.extensions().get::<Caller>().and_then(|caller| caller.access.tenant().cloned());
     let body = request.into_body();
@@ -118,7 +118,7 @@ async fn read(request: Request, shared: &Shared, most: usize) -> Result<HeldBody
     }
 }
 
-/// Each piece is copied: one of a byte would be held with many beside it.
+/// Copies each piece: a piece of one byte would otherwise keep a large buffer alive.
 async fn copied(mut body: Body, mut held: HeldBody, most: usize) -> Result<HeldBody, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::bad("bad_body", "the body did not come to its end"))?;
@@ -141,12 +141,12 @@ impl Payload {
         self.0.bytes()
     }
 
-    /// A JSON object; one without fields where there is no body.
+    /// Parses the body as a JSON object. Without a body, an empty object.
     pub(crate) fn object(self) -> Result<Map<String, Value>, Problem> {
         object(self.bytes())
     }
 
-    /// What the body says, as a `T`; the default where there is no body.
+    /// Parses the body as a `T`. Without a body, the default.
     pub(crate) fn json<T: DeserializeOwned + Default>(self) -> Result<T, Problem> {
         if self.bytes().trim_ascii().is_empty() {
             return Ok(T::default());
@@ -158,7 +158,7 @@ impl Payload {
     }
 }
 
-/// A JSON object; one without fields where there is nothing.
+/// Parses a JSON object. Without text, an empty object.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
@@ -170,7 +170,8 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     }
 }
 
-/// The request's name, from its header `Idempotency-Key`. The draft of that header puts it in quotation marks, and most clients do not.
+/// Reads the request's `op_id` from the header `Idempotency-Key`. The header's draft puts the value in quotation marks;
+/// most clients do not.
 pub(crate) fn op_id(headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();

@@ -1,9 +1,10 @@
-//! By which names the daemon may be asked, and from whose pages.
+//! Checks the host name that a request is for, and the origin of the page that sent it.
 //!
-//! A browser asks whatever address a name leads to. So who owns a name can have it lead to this machine (DNS rebinding), and then the
-//! browser takes what is here for that one's own. A name that we do not know is therefore not answered where a browser may be asking:
-//! at the page, over the socket, which somebody may have made a port of, and where the browser says by itself who asks. An address is nobody's
-//! name: no browser has it lead elsewhere, so every one is answered, also one by which only a port of ours is known to the browser.
+//! A browser asks whatever address a name resolves to. So the owner of a name can point it to this machine (DNS
+//! rebinding), and the browser then takes our answers for that site's own. Therefore the server refuses an unknown name
+//! wherever a browser may be asking: at the page, over the socket, which somebody may have forwarded to a port, and for
+//! requests with credentials that a browser sends by itself. Nobody can rebind an address, so the server answers for
+//! every address, including one that only a forwarded port has.
 
 use std::net::IpAddr;
 
@@ -14,13 +15,13 @@ use lastword::events::text::quoted;
 use super::caller::Origin;
 use super::problem::Problem;
 
-/// Says from where a browser's request comes. No page can change it.
+/// Tells the origin of a browser's request. No page can change it.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// What our own clients ask a socket for.
+/// The host name that our own clients send over a socket.
 const SOCKET_WORD: &str = "lastword";
 
-/// The names that the configuration adds to those of this machine.
+/// The host names that the configuration adds to this machine's.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     named: Vec<String>,
@@ -31,16 +32,16 @@ impl Hosts {
         Self { named: named.iter().map(|name| plain(name)).collect() }
     }
 
-    /// The first name of the configuration.
+    /// Returns the first name of the configuration.
     pub(crate) fn first(&self) -> Option<&str> {
         self.named.first().map(String::as_str)
     }
 
-    /// Refuses a request that is for somebody else.
+    /// Refuses a request for another host.
     pub(crate) fn check(&self, origin: &Origin, headers: &HeaderMap) -> Result<(), Problem> {
         let mut said = headers.get_all(header::HOST).iter();
         let (first, second) = (said.next(), said.next());
-        // No browser leaves it out or says nothing in it, and clients of a socket may.
+        // A browser always sends a host that is not empty; clients of a socket need not.
         let Some(host) = first.filter(|host| !host.is_empty()) else {
             return if origin.is_socket() && second.is_none() { Ok(()) } else { Err(wrong_host("nothing")) };
         };
@@ -50,7 +51,8 @@ impl Hosts {
     }
 
     fn is_ours(&self, name: &str, origin: &Origin) -> bool {
-        // Clients of a socket have to say something. Not just any word: in a network somebody may have one without a dot lead anywhere.
+        // Clients of a socket have to send some host. Only one word is accepted: in a local network somebody may point
+        // any name without a dot anywhere.
         let is_word = origin.is_socket() && name == SOCKET_WORD;
         let is_localhost = name == "localhost" || name.ends_with(".localhost");
         name.parse::<IpAddr>().is_ok() || is_localhost || is_word || self.is_named(name)
@@ -61,7 +63,7 @@ impl Hosts {
     }
 }
 
-/// A name as it is compared: without its case, the dot at its end, and the brackets of an address.
+/// Normalizes a name: removes its case, its trailing dot and the brackets of an address.
 fn plain(name: &str) -> String {
     name.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
 }
@@ -74,11 +76,11 @@ fn wrong_host(said: &str) -> Problem {
     Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", detail).of_field("Host")
 }
 
-/// Refuses what another site's page has had a browser send.
+/// Refuses a request that a page of another site had a browser send.
 pub(crate) fn check_source(headers: &HeaderMap) -> Result<(), Problem> {
     let is_own = match headers.get(FETCH_SITE) {
         Some(site) => ["same-origin", "none"].iter().any(|own| site == own),
-        // Older browsers say only where the page is from; what is no browser says nothing.
+        // Older browsers send only the page's origin; a client that is no browser sends neither header.
         None => headers.get(header::ORIGIN).is_none_or(|origin| {
             let of = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_ascii_lowercase();
             let (origin, host) = (of(origin), headers.get(header::HOST).map(of).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Work that is done for one tenant at a time, and once for all who want it meanwhile.
+//! Runs work once at a time for each tenant, and shares the result among the callers that wait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as TurnMutex;
 
-/// Whose work it is; none: of every tenant.
+/// The tenant of the work. `None` is every tenant.
 type Whose = Option<Arc<str>>;
 
-/// What was made last, and when that was begun.
+/// The last result, and when its work began.
 type Made<T> = Option<(Instant, Arc<T>)>;
 
-/// Work that is done for one tenant at a time. Who asks while it is under way is given what comes of the next time, with all others who do:
-/// nobody is given what is from before the question, and however many ask, the work is under way once for each tenant.
+/// Runs work once at a time for each tenant. All callers that ask while the work runs share the result of the next run.
+/// So no caller gets a result from before its question, and however many ask, each tenant has one run under way.
 pub(crate) struct OneAtATime<T> {
-    /// Those of whom somebody asks.
+    /// The tenants with callers.
     of: Mutex<HashMap<Whose, Arc<TurnMutex<Made<T>>>>>,
 }
 
@@ -27,7 +27,7 @@ impl<T> Default for OneAtATime<T> {
 }
 
 impl<T> OneAtATime<T> {
-    /// What comes of `make`, or of another one's that was begun after this was asked for.
+    /// Returns the result of `make`, or of another caller's run that began after this call.
     pub(crate) async fn get(&self, whose: Whose, make: impl Future<Output = T>) -> Arc<T> {
         let asked = Instant::now();
         let entered = self.enter(whose);
@@ -49,7 +49,7 @@ impl<T> OneAtATime<T> {
     }
 }
 
-/// One who asks, until it is dropped. With the last one what was made is forgotten.
+/// One caller, until it is dropped. The last caller to leave drops the result.
 struct Entered<'a, T> {
     of: &'a OneAtATime<T>,
     whose: Whose,
@@ -59,7 +59,7 @@ struct Entered<'a, T> {
 impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
         let mut of = self.of.of.lock();
-        // Under this lock nobody else enters or leaves: the last who leaves finds the list's alone.
+        // Nobody else enters or leaves under this lock, so the last one finds the map's reference alone.
         drop(std::mem::take(&mut self.turn));
         if of.get(&self.whose).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             of.remove(&self.whose);
@@ -92,11 +92,11 @@ mod tests {
         assert!(first.as_mut().now_or_never().is_none());
         let mut others = Box::pin(join_all((0..50).map(|_| ask("a"))));
         assert!(others.as_mut().now_or_never().is_none());
-        // Another tenant's waits for none of them.
+        // Another tenant waits for none of these calls.
         let mut of_b = Box::pin(ask("b"));
         assert!(of_b.as_mut().now_or_never().is_none());
         assert_eq!(times.load(Ordering::SeqCst), 2);
-        // Who gives up lets the next one begin.
+        // A caller that gives up lets the next run begin.
         drop(first);
         goes_on.notify_one();
         assert_eq!(*of_b.await, 2);

@@ -1,4 +1,4 @@
-//! `?wait=delivered`: an answer with what became of its deliveries.
+//! `?wait=delivered`: an answer with the outcomes of its deliveries.
 
 use std::time::Duration;
 
@@ -21,30 +21,31 @@ use crate::shared::Shared;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitQuery {
-    /// `delivered`: the answer comes when every delivery is delivered or given up. Without it the answer comes when the event is on record.
+    /// `delivered`: the answer comes when every delivery is delivered or dead. By default the answer comes when the
+    /// event is on record.
     pub(crate) wait: Option<String>,
-    /// For how long it waits at most, e.g. `10s`; 55 s by default and at most. When it is over the answer is `202`.
+    /// The longest wait, e.g. `10s`; 55 s by default and at most. After it the answer is `202`.
     pub(crate) timeout: Option<String>,
 }
 
-/// What became of one delivery.
+/// The outcome of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct DeliveryOutcome {
     /// The delivery's id.
     pub(crate) delivery: String,
-    /// `delivered`, `dead`, `forgotten`; `owed` when the time was over, or the daemon leaves; `unknown` when the journal
-    /// does not have it any more and nobody remembers how it ended.
+    /// `delivered`, `dead` or `forgotten`. `owed` if the wait was over first, or the daemon exits. `unknown` if the
+    /// journal does not have the delivery any more and its outcome is forgotten.
     pub(crate) state: &'static str,
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
-    /// What the plugin said of that.
+    /// The plugin's message of that failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
 }
 
 impl WaitQuery {
-    /// Until when the answer waits; none: it does not.
+    /// Returns the end of the wait. `None`: the answer does not wait.
     pub(crate) fn until(&self, most: Duration) -> Result<Option<Instant>, Problem> {
         match self.wait.as_deref() {
             None => Ok(None),
@@ -60,7 +61,7 @@ impl WaitQuery {
     }
 }
 
-/// What became of the deliveries, in their order, by then.
+/// Returns the outcomes of the deliveries, in order, as they are at `until`.
 pub(crate) async fn outcomes(shared: &Shared, deliveries: &[DeliveryId], until: Instant) -> Vec<DeliveryOutcome> {
     let (mut rest, mut waited_for) = (deliveries.iter(), FuturesOrdered::new());
     let mut settled = Vec::with_capacity(deliveries.len());
@@ -100,7 +101,7 @@ fn words(settled: Settled, remembered: Option<Settlement>) -> Words {
     }
 }
 
-/// `202` when something is owed still.
+/// Returns `202` if a delivery is still owed.
 pub(crate) fn status(outcomes: Option<&[DeliveryOutcome]>) -> StatusCode {
     let is_owed = outcomes.is_some_and(|outcomes| outcomes.iter().any(|outcome| outcome.state == "owed"));
     if is_owed { StatusCode::ACCEPTED } else { StatusCode::OK }

@@ -1,4 +1,4 @@
-//! What a request's query says of the owner whose event it is.
+//! Reads the owner from a request's query.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::owners::SaidOwner;
 /// Bytes of a boot id: it is a UUID.
 const MAX_BOOT_ID_BYTES: usize = 64;
 
-/// Whose event it is. Each event registers its owner again.
+/// The owner of the event. Each event registers its owner again.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OwnerQuery {
@@ -23,39 +23,41 @@ pub(crate) struct OwnerQuery {
     pub(crate) owner: Option<String>,
     /// The owner's kind, e.g. `claude-code`.
     pub(crate) kind: Option<String>,
-    /// The owner's process. It is believed over the Unix socket only.
+    /// The owner's process id. The daemon believes it only over the Unix socket.
     pub(crate) pid: Option<u32>,
     /// When that process began: field 22 of `/proc/PID/stat`.
     pub(crate) start_time: Option<u64>,
-    /// The boot that it began in: `/proc/sys/kernel/random/boot_id`. This machine's, if it is missing.
+    /// The boot in which that process began: `/proc/sys/kernel/random/boot_id`. Default: this machine's.
     pub(crate) boot_id: Option<String>,
-    /// For how long the owner counts as alive after each event, e.g. `30s`.
+    /// The time for which the owner counts as alive after each event, e.g. `30s`.
     pub(crate) lease: Option<String>,
-    /// The tenant, where the event does not say it.
+    /// The tenant, if the event does not name it.
     pub(crate) tenant: Option<String>,
 }
 
-/// Who an owner is, and how its death is noticed.
+/// The owner's kind, and how the daemon notices its death.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OwnerBody {
     /// The owner's kind, e.g. `claude-code`.
     #[schema(max_length = 64)]
     kind: Option<String>,
-    /// Its process: when that exits, the owner is dead. It is believed over the Unix socket only.
+    /// The owner's process id: when the process exits, the owner is dead. The daemon believes it only over the Unix
+    /// socket.
     pid: Option<u32>,
-    /// When that process began: field 22 of `/proc/PID/stat`. It is needed with a pid.
+    /// When that process began: field 22 of `/proc/PID/stat`. Required with a pid.
     start_time: Option<u64>,
-    /// The boot that it began in: `/proc/sys/kernel/random/boot_id`. This machine's, if it is missing.
+    /// The boot in which that process began: `/proc/sys/kernel/random/boot_id`. Default: this machine's.
     #[schema(max_length = 64)]
     boot_id: Option<String>,
-    /// For how long the owner counts as alive after it was heard of, e.g. `30s`. Beside a pid it counts if that is not believed.
+    /// The time for which the owner counts as alive after each sign of life, e.g. `30s`. Next to a pid it counts only
+    /// if the daemon does not believe the pid.
     #[schema(example = "30s")]
     lease: Option<String>,
 }
 
 impl OwnerQuery {
-    /// What it says of the owner.
+    /// Returns the owner that the query names.
     pub(crate) fn said(&self) -> Result<SaidOwner, Problem> {
         let Self { owner, kind, pid, start_time, boot_id, lease, .. } = self;
         said(owner.as_deref(), kind.as_deref(), *pid, *start_time, boot_id.as_deref(), lease.as_deref())
@@ -63,7 +65,7 @@ impl OwnerQuery {
 }
 
 impl OwnerBody {
-    /// What it says of the owner of this name.
+    /// Returns the owner of this name.
     pub(crate) fn said(&self, name: &str) -> Result<SaidOwner, Problem> {
         let Self { kind, pid, start_time, boot_id, lease } = self;
         said(Some(name), kind.as_deref(), *pid, *start_time, boot_id.as_deref(), lease.as_deref())
@@ -97,15 +99,15 @@ fn said(
     Ok(SaidOwner { name: name.map(str::to_owned), kind: kind.unwrap_or_default().into(), process, lease })
 }
 
-/// A socket does not leave its machine, so what is not said is this machine's. Where that cannot be read no process can be seen, and whoever
-/// looks at this one says so: an event is not refused for it.
+/// A socket does not leave its machine, so the boot defaults to this machine's. If that cannot be read, no process can
+/// be seen either, and the check of this one reports it: an event is not refused for it.
 fn boot(said: Option<&str>) -> Result<String, Problem> {
     let Some(boot_id) = said else { return Ok(this_boot().unwrap_or_default()) };
     check_name("boot_id", "bad_boot_id", boot_id, MAX_BOOT_ID_BYTES)?;
     Ok(boot_id.to_owned())
 }
 
-/// It is looked for once: it does not change.
+/// Reads the boot id once: it does not change.
 fn this_boot() -> Option<String> {
     static THIS: OnceLock<String> = OnceLock::new();
     if let Some(this) = THIS.get() {
@@ -153,7 +155,7 @@ pub(crate) fn check_name(field: &str, code: &'static str, name: &str, most: usiz
     Ok(())
 }
 
-/// Refuses what is no tenant.
+/// Refuses an invalid tenant.
 pub(crate) fn check_tenant(tenant: &str) -> Result<(), Problem> {
     check_name("tenant", "bad_tenant", tenant, MAX_TENANT_BYTES)
 }

@@ -1,16 +1,16 @@
-//! So many of something, and no more.
+//! A bounded number of places.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-/// How many places there are, and how many are taken.
+/// The number of places, and the number taken.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
     taken: Arc<Mutex<usize>>,
-    /// Those for whom there was no room.
+    /// Requests for a place that were refused.
     refused: AtomicUsize,
 }
 
@@ -25,7 +25,7 @@ impl Places {
         Self { most, taken: Arc::default(), refused: AtomicUsize::new(0) }
     }
 
-    /// One more; none when there is no room. `of` says in the log of what there are too many.
+    /// Takes a place. `None`: there is no room. `of` names in the log what there are too many of.
     pub(super) fn take(&self, of: &str) -> Option<TakenPlace> {
         let mut taken = self.taken.lock();
         if *taken < self.most {
@@ -33,14 +33,14 @@ impl Places {
             return Some(TakenPlace { taken: self.taken.clone() });
         }
         drop(taken);
-        // The first is told of, and then each thousandth: it may be an attack.
+        // Logs the first refusal, and then each thousandth: it may be an attack.
         if self.refused.fetch_add(1, Ordering::Relaxed).is_multiple_of(1000) {
             tracing::warn!(most = self.most, "there are too many {of}: others are refused");
         }
         None
     }
 
-    /// How many are taken.
+    /// Returns the number of places that are taken.
     #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
         *self.taken.lock()

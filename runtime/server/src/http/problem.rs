@@ -1,4 +1,4 @@
-//! What a request is answered that is not carried out: problem documents (RFC 9457), with the codes of stdio.
+//! Problem documents (RFC 9457), which answer refused requests. The codes are those of stdio.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// The type of a problem document.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A request that is not carried out.
+/// A refused request.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -23,32 +23,32 @@ pub(crate) struct Problem {
     field: Option<String>,
     quota: Option<&'static str>,
     hint: Option<&'static str>,
-    /// After how many seconds it is worth while to ask again.
+    /// The number of seconds after which a retry may succeed.
     retry_after: Option<u64>,
 }
 
-/// Why a request is not carried out.
+/// Why the daemon refuses a request.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDocument {
-    /// `about:blank`: the status says what kind of problem it is, and `code` which.
+    /// `about:blank`: the status tells the kind of the problem, and `code` the problem.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The status in words.
     title: &'static str,
     /// The status.
     status: u16,
-    /// A stable word for programs, the same as on stdio.
+    /// A stable code for programs, the same as on stdio.
     code: &'static str,
-    /// What is wrong and what to do, for people.
+    /// The mistake and the remedy, for people.
     detail: String,
-    /// The field that is wrong, if it is a field.
+    /// The field with the mistake, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The quota that is used up, if it is a quota.
+    /// The exhausted quota, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<&'static str>,
-    /// What to do instead, in a word or two.
+    /// The remedy, in a word or two.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
 }
@@ -67,27 +67,27 @@ impl Problem {
         }
     }
 
-    /// Something about the request itself.
+    /// A mistake in the request itself.
     pub(crate) fn bad(code: &'static str, detail: impl fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// A part of the request cannot be read.
+    /// A part of the request that cannot be read.
     pub(crate) fn bad_field(field: &str, code: &'static str, detail: impl fmt::Display) -> Self {
         Self { field: Some(field.to_owned()), ..Self::bad(code, detail) }
     }
 
-    /// The same, of this field.
+    /// Names the field of the mistake.
     pub(crate) fn of_field(self, field: &str) -> Self {
         Self { field: Some(field.to_owned()), ..self }
     }
 
-    /// What is not there, and what is another tenant's.
+    /// The answer for a missing resource and for another tenant's.
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
     }
 
-    /// Nobody knows who asks.
+    /// The caller is unknown.
     pub(crate) fn unauthorized() -> Self {
         let detail = "send a token that is valid: Authorization: Bearer lastword_…";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
@@ -98,19 +98,19 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "the role of the token does not allow this")
     }
 
-    /// A browser may have been made to send this.
+    /// A page of another site may have sent this.
     pub(crate) fn needs_form_token() -> Self {
         let detail = "a login in a browser and HTTP Basic change nothing by themselves: send Authorization: Bearer lastword_…, or use the \
                       page's own form, and load the page anew if its form is old";
         Self::new(StatusCode::FORBIDDEN, "form_token", detail)
     }
 
-    /// Nothing random can be had, for logins and forms.
+    /// The system gives no random bytes for logins and forms.
     pub(crate) fn nothing_random(error: &crate::BadToken) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_random", error)
     }
 
-    /// A pid that is not believed.
+    /// A pid that the server does not believe.
     pub(crate) fn not_visible(why: &str) -> Self {
         let code = lastword_process::NotVisible::CODE;
         let hint = Some(lastword_process::NotVisible::HINT);
@@ -125,9 +125,9 @@ impl Problem {
         Self { retry_after: Some(wait.as_secs().max(1)), ..problem }
     }
 
-    /// Whether it is worth while to ask for the very same again.
+    /// Whether a retry of the same request may succeed.
     pub(crate) fn may_pass(&self) -> bool {
-        // A name can be added to the configuration, and nothing is to be lost for it until then.
+        // An operator can add a name to the configuration, and a spool must keep the hook until then.
         let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::MISDIRECTED_REQUEST, StatusCode::TOO_MANY_REQUESTS];
         !self.status.is_client_error() || passes.contains(&self.status)
     }
@@ -137,17 +137,17 @@ impl Problem {
         self.status
     }
 
-    /// Its word for programs.
+    /// Returns the code for programs.
     pub(crate) fn code(&self) -> &'static str {
         self.code
     }
 
-    /// Its word for programs, and its sentence for people.
+    /// Returns the code for programs and the sentence for people.
     pub(crate) fn words(self) -> (&'static str, String) {
         (self.code, self.detail)
     }
 
-    /// What the client reads.
+    /// Returns the document for the client.
     pub(crate) fn document(self) -> ProblemDocument {
         let Self { status, code, detail, field, quota, hint, .. } = self;
         ProblemDocument {
@@ -190,7 +190,7 @@ impl ProblemDocument {
     }
 }
 
-/// What the table in docs/operating-embedded.md says.
+/// The table in docs/operating-embedded.md.
 fn status_of(error: JournalErrorKind) -> StatusCode {
     match error {
         JournalErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,

@@ -8,15 +8,15 @@ use tokio::time::timeout;
 
 use crate::limits::{READY_PROBE_EVERY, READY_TIMEOUT};
 
-/// What the journal said when it was last asked. Each question is a write, so it is not asked more often than it has to be, and by one at
-/// a time: who asks meanwhile has that answer.
+/// The journal's last answer. Each question is a write, so the daemon limits its rate, and asks one question at a time.
+/// A caller that asks meanwhile gets the same answer.
 #[derive(Default)]
 pub(crate) struct Readiness {
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Readiness {
-    /// Whether something could be written down now. The log says why not: whoever asks may be anybody.
+    /// Whether the journal can write now. The log says why not, and the answer does not: anybody may ask.
     pub(crate) async fn of_journal(&self, runtime: &Runtime) -> bool {
         let mut last = self.last.lock().await;
         if let Some((at, can_write)) = *last

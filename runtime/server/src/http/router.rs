@@ -1,4 +1,4 @@
-//! The API as a whole: its routes, who is let in, and its description.
+//! The API: its routes, authorization and description.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use super::routes::sessions::turn;
 use super::routes::{daemon, deliveries, events, health, hooks, owners, sessions, stream};
 use crate::shared::Shared;
 
-/// The program that answers, and its version.
+/// The program's name and version.
 const SERVER: &str = concat!("lastword/", env!("CARGO_PKG_VERSION"));
 
-/// Says that the program leaves by itself when nobody needs it.
+/// Announces that the program exits when it is idle.
 const LEAVES_WHEN_IDLE: &str = "lastword-leaves-when-idle";
 
-/// The name of the way in which tokens are sent.
+/// The name of the security scheme for tokens.
 const TOKEN: &str = "token";
 
 #[derive(OpenApi)]
@@ -46,7 +46,7 @@ const TOKEN: &str = "token";
 )]
 struct Description;
 
-/// The routes with which one has to be let in.
+/// The routes that need authorization.
 fn guarded() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(owners::register_owner, owners::drain_owner))
@@ -74,7 +74,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let (router, mut description) =
         guarded.routes(routes!(health::is_healthy)).routes(routes!(health::is_ready)).split_for_parts();
     complete(&mut description);
-    // It is the same for everybody, so it is written once.
+    // The description is the same for everybody, so it is serialized once.
     let description = Bytes::from(serde_json::to_vec(&description).unwrap_or_default());
     let described = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], description.clone()));
     router
@@ -89,7 +89,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What every route has: problems, and tokens.
+/// Adds to every route its problems and its security.
 fn complete(description: &mut utoipa::openapi::OpenApi) {
     let components = description.components.get_or_insert_with(Components::new);
     let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
@@ -124,7 +124,7 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-/// What is shown now is different in a moment, and has other people's names in it.
+/// Forbids caching: answers change at any moment, and contain other people's names.
 async fn no_store(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let mut response = next.run(request).await;
     let value = HeaderValue::from_static("no-store");
@@ -132,7 +132,7 @@ async fn no_store(request: axum::extract::Request, next: axum::middleware::Next)
     response
 }
 
-/// Who answers: a hook of a newer version has an older daemon hand over.
+/// Announces the version: a hook of a newer version asks an older daemon to hand over.
 async fn announce(
     State(shared): State<Arc<Shared>>,
     request: axum::extract::Request,

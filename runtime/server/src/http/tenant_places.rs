@@ -1,21 +1,21 @@
-//! So many of something for each tenant, and no more.
+//! A bounded number of places for each tenant.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// How many each tenant has that has any.
+/// The number of places that each tenant has taken, without tenants that have none.
 type Taken = Arc<Mutex<HashMap<Arc<str>, usize>>>;
 
-/// So many for each tenant.
+/// Places for each tenant.
 #[derive(Debug)]
 pub(super) struct TenantPlaces {
     most: usize,
     taken: Taken,
 }
 
-/// One of a tenant's, until it is dropped.
+/// A tenant's place, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct TenantPlace {
     tenant: Arc<str>,
@@ -27,7 +27,7 @@ impl TenantPlaces {
         Self { most, taken: Arc::default() }
     }
 
-    /// One more of this tenant's; none when it has as many as it may.
+    /// Takes a place of this tenant. `None`: it has as many as it may.
     pub(super) fn take(&self, tenant: &Arc<str>) -> Option<TenantPlace> {
         let mut taken = self.taken.lock();
         let has = taken.get(tenant).copied().unwrap_or(0);
@@ -38,7 +38,7 @@ impl TenantPlaces {
         Some(TenantPlace { tenant: tenant.clone(), taken: self.taken.clone() })
     }
 
-    /// How many tenants have any.
+    /// Returns the number of tenants with a place.
     #[cfg(test)]
     pub(super) fn tenants(&self) -> usize {
         self.taken.lock().len()

@@ -1,4 +1,4 @@
-//! Requests that take long, because they wait for what happens.
+//! Requests that take long because they wait for events.
 
 use axum::http::StatusCode;
 
@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::tenant_places::TenantPlace;
 use crate::shared::Shared;
 
-/// The place of a request that takes long, until it is dropped; none for who is of every tenant.
+/// Takes a place for a long request, until it is dropped. `None` for a caller of every tenant.
 pub(crate) fn wait_place(shared: &Shared, caller: &Caller) -> Result<Option<TenantPlace>, Problem> {
     let Some(tenant) = caller.access.tenant() else { return Ok(None) };
     match shared.connections.wait_of_tenant(tenant) {

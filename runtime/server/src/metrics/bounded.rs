@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use parking_lot::Mutex;
 
-/// What stands for all values that have none of their own.
+/// Stands for all values without a label of their own.
 pub(super) const OTHER: &str = "other";
 
-/// The first so many values of a label have a value of their own; the others are one.
+/// A label that has the first so many values; the rest are `other`.
 #[derive(Debug)]
 pub(super) struct BoundedLabel {
     most: usize,
@@ -19,7 +19,7 @@ impl BoundedLabel {
         Self { most, values: Mutex::default() }
     }
 
-    /// The value, or `other`.
+    /// Returns the value, or `other`.
     pub(super) fn value(&self, value: &str) -> String {
         let mut values = self.values.lock();
         if values.contains(value) {

@@ -1,4 +1,4 @@
-//! What is looked at only when somebody asks for it.
+//! Metrics that are gathered only at a scrape.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,29 +14,29 @@ use crate::limits::MAX_KIND_LABELS;
 use crate::owners::KindCounts;
 use crate::status::PluginStatus;
 
-/// What there is at the moment of a scrape.
+/// The state at the moment of a scrape.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scraped {
     pub(crate) kinds: Vec<(String, KindCounts)>,
-    /// The kinds that the configuration names.
+    /// The kinds in the configuration.
     pub(crate) configured_kinds: Vec<String>,
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) sessions: u64,
     pub(crate) undelivered_ends: u64,
     pub(crate) unwritten_bytes: u64,
     pub(crate) connections: u64,
-    /// Slots, and those that hold a guest.
+    /// The number of slots, and of those that hold a guest.
     pub(crate) slots: Option<(u64, u64)>,
-    /// Why there are not more of them.
+    /// The reason for the number of slots.
     pub(crate) slots_bound: Option<&'static str>,
-    /// Bytes that all calls may have together, and those that they have.
+    /// Bytes that all calls may have together, and bytes that they have.
     pub(crate) memory: Option<(u64, u64)>,
     pub(crate) uptime_s: u64,
 }
 
 impl Scraped {
-    /// The kinds of which anybody knows what they are, and then those with most owners and sessions: whoever makes kinds up pushes none of
-    /// the former out, and what is gone makes room.
+    /// Returns the kinds in order: known ones first, then those with most owners and sessions. Invented kinds push out
+    /// no known kind, and a kind without owners makes room.
     fn kinds_in_order(&self) -> Vec<(&str, KindCounts)> {
         let is_known = |kind: &str| {
             Owner::ALL.into_iter().filter_map(Owner::kind).any(|known| known == kind)
@@ -97,7 +97,7 @@ impl Gauges {
         gauges
     }
 
-    /// `tenants`: those that have labels of their own, where that was asked for.
+    /// Sets the values. `tenants` are those with labels of their own, if the settings ask for it.
     fn set(&self, scraped: &Scraped, tenants: Option<&BoundedLabel>) {
         self.set_kinds(scraped);
         self.deliveries.clear();
@@ -111,7 +111,7 @@ impl Gauges {
             ];
             let name = plugin_label(&plugin.plugin, plugin.tenant.as_deref(), tenants);
             for (state, count) in states {
-                // Plugins of several tenants may have one name, and tenants one label.
+                // Plugins of several tenants may share a name, and tenants may share a label.
                 self.deliveries.get_or_create(&[label("plugin", &name), label("state", state)]).inc_by(as_i64(count));
             }
         }
@@ -148,12 +148,12 @@ impl Gauges {
 }
 
 impl Metrics {
-    /// The text that Prometheus reads.
+    /// Returns the text for Prometheus.
     pub(crate) fn encode(&self, scraped: &Scraped) -> String {
         let _one_at_a_time = self.scrapes.lock();
         self.scraped.set(scraped, self.tenants.as_ref().map(|(tenants, _)| tenants));
         let mut text = String::with_capacity(16 * 1024);
-        // A string takes whatever is written.
+        // Writing to a string cannot fail.
         encode(&mut text, &self.registry).ok();
         text
     }

@@ -1,4 +1,4 @@
-//! How the last calls of each plugin went.
+//! The health of each plugin in its last calls.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -32,7 +32,7 @@ struct Calls {
     last: VecDeque<Call>,
 }
 
-/// The same, with the plugin's name, to be looked at without the lock.
+/// A copy of the calls with the plugin's name, to be read without the lock.
 struct Copied {
     plugin: PluginName,
     scoped: bool,
@@ -45,36 +45,36 @@ struct Call {
     /// The order of all calls.
     number: u64,
     at: Timestamp,
-    /// Why it failed, in the word of the outcome; none: it was delivered.
+    /// Why the call failed, in the outcome's word. `None`: it was delivered.
     failed: Option<&'static str>,
     wall: Duration,
     peak_memory: u64,
 }
 
-/// How the last calls of a plugin went.
+/// A plugin's health in its last calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Health {
     pub(crate) plugin: PluginName,
-    /// The tenant that it belongs to, if it is scoped.
+    /// The tenant of a scoped plugin.
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) delivered: usize,
     pub(crate) failed: usize,
     /// Failures since the last call that was delivered.
     pub(crate) failures_in_a_row: usize,
-    /// Why the last call failed; none: it was delivered.
+    /// Why the last call failed. `None`: it was delivered.
     pub(crate) cause: Option<&'static str>,
     /// Half of the calls took no longer.
     pub(crate) median: Duration,
     /// 99 of 100 calls took no longer.
     pub(crate) p99: Duration,
-    /// The most memory that one of them had, in bytes.
+    /// The largest memory of a call, in bytes.
     pub(crate) peak_memory: u64,
-    /// When the last one came to its end.
+    /// When the last call ended.
     pub(crate) last: Timestamp,
 }
 
 impl Health {
-    /// Whether it fails again and again.
+    /// Whether the plugin fails repeatedly.
     pub(crate) fn is_wrong(&self) -> bool {
         self.failures_in_a_row >= FAILURES_THAT_ARE_WRONG
     }
@@ -101,13 +101,13 @@ impl Health {
     }
 }
 
-/// The least of these, which are sorted, that so many of a hundred do not exceed.
+/// Returns the smallest duration that this percentage of the sorted durations do not exceed.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// Forgets calls that are not among the last: only now and then, because there is one more tenant's each time.
+/// Forgets calls that are not among the last ones. Runs rarely, because it looks at all calls.
 fn forget_older(calls: &mut Vec<Call>) {
     if calls.len() > 8 * RECENT_CALLS {
         calls.sort_unstable_by_key(|call| Reverse(call.number));
@@ -116,7 +116,7 @@ fn forget_older(calls: &mut Vec<Call>) {
 }
 
 impl RecentCalls {
-    /// A call came to its end. What is deferred was no attempt, and says nothing of the plugin.
+    /// Records the end of a call. A deferred delivery had no attempt, so it says nothing of the plugin.
     pub(super) fn put(&self, record: &OutcomeRecord<'_>) {
         let failed = match record.outcome {
             Outcome::Delivered => None,
@@ -130,11 +130,11 @@ impl RecentCalls {
         self.state.lock().put(tenant, plugin, record.scoped, call);
     }
 
-    /// Each plugin, whichever tenants it was called for.
+    /// Returns the health of each plugin, over all tenants.
     pub(super) fn of_all(&self) -> Vec<Health> {
         let mut by_plugin: BTreeMap<(PluginName, Option<Arc<str>>), Vec<Call>> = BTreeMap::new();
         let tenants: Vec<Arc<str>> = self.state.lock().tenants.keys().cloned().collect();
-        // One after the other: a call that comes to its end waits for one tenant's at most.
+        // One tenant at a time, so that the end of a call waits for one tenant's at most.
         for tenant in tenants {
             let copied = self.state.lock().copy_of(&tenant);
             for Copied { plugin, scoped, last } in copied {
@@ -149,7 +149,7 @@ impl RecentCalls {
             .collect()
     }
 
-    /// Each plugin, as it was called for this tenant.
+    /// Returns the health of each plugin in its calls for this tenant.
     pub(super) fn of_tenant(&self, tenant: &Arc<str>) -> Vec<Health> {
         let mut plugins = self.state.lock().copy_of(tenant);
         plugins.sort_unstable_by(|one, other| Ord::cmp(&one.plugin, &other.plugin));
@@ -159,7 +159,7 @@ impl RecentCalls {
         health.collect()
     }
 
-    /// A plugin has gone, or another version has taken its place: what is remembered says nothing of what is there now.
+    /// Forgets a plugin's calls: it was uninstalled, or another version replaced it.
     pub(super) fn forget(&self, key: &PluginKey) {
         self.state.lock().forget(key);
     }
@@ -206,7 +206,8 @@ impl State {
         self.pairs = self.tenants.values().map(HashMap::len).sum();
     }
 
-    /// Forgets the half that was called longest ago: with one at a time, each call of one of many tenants would look at all.
+    /// Forgets the half that was called longest ago. If it forgot one at a time, each call of one of many tenants would
+    /// search all pairs.
     fn forget_half(&mut self) {
         let last_of = |calls: &Calls| calls.last.back().map_or(0, |call| call.number);
         let mut numbers: Vec<u64> = self.tenants.values().flat_map(HashMap::values).map(last_of).collect();
@@ -246,7 +247,7 @@ mod tests {
     fn percentiles_are_those_of_the_last_calls_and_failures_count_until_one_is_delivered() {
         let calls = RecentCalls::default();
         let (a, memory) = (Arc::from("a"), plugin("memory"));
-        // Those that are not remembered any more.
+        // These calls are forgotten.
         for _ in 0..RECENT_CALLS {
             calls.state.lock().put(&a, &memory, false, call(9_000, Some("trap")));
         }

@@ -1,4 +1,4 @@
-//! What became of the deliveries that were settled last.
+//! The outcomes of the deliveries that were settled last.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::pin;
@@ -12,21 +12,21 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{MAX_RECENT_SETTLEMENTS, MAX_TENANT_RECENT_SETTLEMENTS, TOLD_BEHIND_RECORD};
 
-/// The settlements of the last moments. A journal keeps nothing of what was made, so whoever asks a moment too late is told by
-/// this one. A tenant that has many pushes out its own.
+/// The last settlements. A journal keeps nothing of a delivery that was made, so a caller that asks too late gets the
+/// outcome from here. A busy tenant pushes out its own outcomes.
 #[derive(Default)]
 pub(super) struct RecentSettlements {
     state: Mutex<State>,
-    /// One more is known.
+    /// Notifies of a new settlement.
     added: Notify,
 }
 
 #[derive(Default)]
 struct State {
     of: HashMap<DeliveryId, Settlement>,
-    /// Each tenant's, with their numbers, oldest first.
+    /// The numbers and ids of each tenant's settlements, oldest first.
     tenants: HashMap<Arc<str>, VecDeque<(u64, DeliveryId)>>,
-    /// Whose each number is.
+    /// The tenant of each number.
     order: BTreeMap<u64, Arc<str>>,
     next: u64,
 }
@@ -41,8 +41,8 @@ impl RecentSettlements {
         self.state.lock().of.get(delivery).cloned()
     }
 
-    /// What became of a delivery that the journal does not have any more. A worker hands its outcome to the journal first, and tells of
-    /// it right behind that.
+    /// Returns the outcome of a delivery that the journal does not have any more. A worker hands its outcome to the
+    /// journal first, and reports it right after that.
     pub(super) async fn get_behind_record(&self, delivery: &DeliveryId) -> Option<Settlement> {
         let until = Instant::now() + TOLD_BEHIND_RECORD;
         loop {
@@ -126,7 +126,7 @@ mod tests {
             recent.put(&"t".into(), &id(1), Settlement::Delivered);
             recent.put(&"t".into(), &id(2), Settlement::Delivered);
         };
-        // It is asked for first.
+        // Asked for first.
         let asked = id(2);
         let (told, ()) = tokio::join!(recent.get_behind_record(&asked), telling);
         assert_eq!(told, Some(Settlement::Delivered));

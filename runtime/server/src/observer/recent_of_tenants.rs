@@ -1,19 +1,19 @@
-//! The last so many of something, of which one tenant pushes out its own.
+//! The last events of a kind. A busy tenant pushes out its own.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// The last of something that happens now and then: each is looked at when one more comes.
+/// The last events of a kind that is rare: adding one looks at all of them.
 pub(super) struct RecentOfTenants<T> {
     most: usize,
     most_of_tenant: usize,
-    /// Oldest first. Without a tenant: it is not known, or it concerns all.
+    /// Oldest first. Without a tenant: unknown, or about all.
     all: Mutex<VecDeque<OfTenant<T>>>,
 }
 
-/// One of them.
+/// An event with its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OfTenant<T> {
     pub(crate) tenant: Option<Arc<str>>,
@@ -37,14 +37,14 @@ impl<T: Clone> RecentOfTenants<T> {
         all.push_back(OfTenant { tenant, what });
     }
 
-    /// Changes the newest one for which this is true.
+    /// Changes the newest event that matches.
     pub(super) fn change_newest(&self, is_meant: impl Fn(&OfTenant<T>) -> bool, change: impl FnOnce(&mut T)) {
         if let Some(found) = self.all.lock().iter_mut().rev().find(|one| is_meant(one)) {
             change(&mut found.what);
         }
     }
 
-    /// All of them, newest first.
+    /// Returns all events, newest first.
     pub(super) fn newest_first(&self) -> Vec<OfTenant<T>> {
         self.all.lock().iter().rev().cloned().collect()
     }
@@ -56,7 +56,7 @@ fn forget_oldest_of<T>(all: &mut VecDeque<OfTenant<T>>, tenant: Option<&Arc<str>
     }
 }
 
-/// Who has most of them.
+/// Returns the tenant with most events.
 fn busiest<T>(all: &VecDeque<OfTenant<T>>) -> Option<Arc<str>> {
     let mut counts: HashMap<Option<&Arc<str>>, usize> = HashMap::new();
     for one in all {

@@ -1,4 +1,4 @@
-//! What is remembered of drains, and of owners that died.
+//! Remembered drains and dead owners.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::owners::{Loss, LostOwner, OwnerDrain};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PastDrain {
     pub(crate) of: Drained,
-    /// Why the sessions were ended.
+    /// Why the drain ended the sessions.
     pub(crate) reason: String,
     pub(crate) began: Timestamp,
     pub(crate) budget: Duration,
@@ -21,7 +21,7 @@ pub(crate) struct PastDrain {
     pub(crate) timed_out: bool,
 }
 
-/// What became of ends.
+/// The outcomes of ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EndCounts {
     pub(crate) delivered: u64,
@@ -29,17 +29,17 @@ pub(crate) struct EndCounts {
     pub(crate) deferred: u64,
 }
 
-/// What was drained.
+/// The subject of a drain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
     /// The daemon, with a line for each tenant and plugin.
     Daemon(Vec<PluginDrain>),
-    /// An owner; a connection has no name.
+    /// An owner. A connection has no name.
     Owner(Option<Arc<str>>),
 }
 
 impl PastDrain {
-    /// Of the daemon, just now.
+    /// Records the daemon's drain, which ended just now.
     pub(super) fn of_daemon(report: &DrainReport) -> Self {
         let DrainReport { delivered, failed, deferred, .. } = *report;
         Self {
@@ -54,7 +54,7 @@ impl PastDrain {
         }
     }
 
-    /// Of an owner, just now.
+    /// Records an owner's drain, which ended just now.
     pub(super) fn of_owner(name: Option<Arc<str>>, report: &OwnerDrain) -> Self {
         let OwnerDrain { delivered, failed, deferred, .. } = *report;
         let elapsed = Duration::from_millis(report.elapsed_ms);
@@ -79,20 +79,20 @@ pub(super) fn before_now(time: Duration) -> Timestamp {
 /// An owner that died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PastDeath {
-    /// A connection has none.
+    /// The owner's name. A connection has none.
     pub(crate) name: Option<Arc<str>>,
-    /// Empty when it has not said it.
+    /// The owner's kind. Empty: it has not said it.
     pub(crate) kind: Arc<str>,
     pub(crate) how: Loss,
-    /// Sessions that it had.
+    /// Sessions of the owner.
     pub(crate) sessions: usize,
     pub(crate) at: Timestamp,
-    /// It has come back within its grace.
+    /// Whether the owner has come back within its grace.
     pub(crate) is_back: bool,
 }
 
 impl PastDeath {
-    /// Just now.
+    /// Records a death that happened just now.
     pub(super) fn of(lost: &LostOwner) -> Self {
         Self {
             name: lost.name.as_ref().map(|name| name.name.clone()),

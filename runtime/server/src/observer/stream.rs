@@ -1,4 +1,4 @@
-//! What happens, for those who watch.
+//! The stream of events for its watchers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::limits::{MAX_STREAM_BEHIND, MAX_TENANT_STREAM_BEHIND};
 
-/// Something has happened.
+/// An event of the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Happening {
     /// `accepted`, `refused`, `outcome`, `owner`, `breaker` or `drain`.
@@ -21,8 +21,8 @@ pub(crate) struct Happening {
 
 type Sender = broadcast::Sender<Arc<Happening>>;
 
-/// What happens, for those who watch. Those who watch one tenant have a ring of that tenant's: what others do pushes nothing out of it, and
-/// what is missed of it says nothing of them.
+/// The stream of events. The watchers of one tenant share a ring of that tenant's events, so other tenants push nothing
+/// out of it, and the number of missed events reveals nothing of other tenants.
 pub(crate) struct Stream {
     all: Sender,
     of_tenants: Arc<OfTenants>,
@@ -31,7 +31,7 @@ pub(crate) struct Stream {
 /// The rings of tenants that are watched.
 #[derive(Default)]
 struct OfTenants {
-    /// How many they are, to be read without the lock.
+    /// The number of rings, readable without the lock.
     count: AtomicUsize,
     rings: RwLock<HashMap<Arc<str>, Ring>>,
 }
@@ -41,10 +41,10 @@ struct Ring {
     watching: usize,
 }
 
-/// One who watches. Whoever is too slow is told how much was missed.
+/// A watcher. The stream reports to a slow watcher how many events it missed.
 pub(crate) struct Watching {
     receiver: broadcast::Receiver<Arc<Happening>>,
-    /// The tenant that is watched; none: every one.
+    /// The watched tenant. `None`: every tenant.
     of: Option<(Arc<str>, Arc<OfTenants>)>,
 }
 
@@ -53,7 +53,7 @@ impl Stream {
         Self { all: Sender::new(MAX_STREAM_BEHIND), of_tenants: Arc::default() }
     }
 
-    /// Watches what happens to this tenant's sessions; none: everything.
+    /// Watches the events of this tenant's sessions. `None`: all events.
     pub(super) fn watch(&self, tenant: Option<Arc<str>>) -> Watching {
         match tenant {
             None => Watching { receiver: self.all.subscribe(), of: None },
@@ -64,7 +64,7 @@ impl Stream {
         }
     }
 
-    /// Tells those who watch; where nobody does, nothing is even written.
+    /// Sends an event to its watchers. Without watchers the event is not even serialized.
     pub(super) fn tell(&self, tenant: &str, kind: &'static str, json: impl FnOnce() -> Value) {
         let of_tenant = self.of_tenants.sender(tenant);
         let of_all = Some(&self.all).filter(|all| all.receiver_count() > 0);
@@ -73,12 +73,12 @@ impl Stream {
         }
         let happening = Arc::new(Happening { kind, json: json() });
         for sender in of_tenant.iter().chain(of_all) {
-            // The last one may have gone meanwhile.
+            // The last watcher may have left meanwhile.
             sender.send(happening.clone()).ok();
         }
     }
 
-    /// Something that concerns every tenant: it says things of all of them, so it is for those who watch everything.
+    /// Sends an event about every tenant to the watchers of all events.
     pub(super) fn tell_all(&self, kind: &'static str, json: impl FnOnce() -> Value) {
         if self.all.receiver_count() > 0 {
             self.all.send(Arc::new(Happening { kind, json: json() })).ok();
@@ -107,7 +107,7 @@ impl OfTenants {
         self.count.store(rings.len(), Ordering::Release);
     }
 
-    /// Who is told of this tenant; none: nobody watches it.
+    /// Returns the sender of this tenant's ring. `None`: nobody watches the tenant.
     fn sender(&self, tenant: &str) -> Option<Sender> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
@@ -117,7 +117,7 @@ impl OfTenants {
 }
 
 impl Watching {
-    /// What happens next. [`RecvError::Lagged`] says how much was missed.
+    /// Returns the next event. [`RecvError::Lagged`] carries the number of missed events.
     pub(crate) async fn next(&mut self) -> Result<Arc<Happening>, RecvError> {
         self.receiver.recv().await
     }
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// What has come: the kind, or how much was missed.
+    /// Returns the kind of the next event, or the number of missed events.
     fn next(watching: &mut Watching) -> Option<Result<&'static str, u64>> {
         match watching.next().now_or_never()? {
             Ok(happening) => Some(Ok(happening.kind)),

@@ -1,10 +1,10 @@
-//! When something is due.
+//! Deadlines by key.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-/// One moment for each key that has one.
+/// At most one deadline for each key.
 #[derive(Debug)]
 pub(super) struct Deadlines<K> {
     of: HashMap<K, Instant>,
@@ -18,7 +18,7 @@ impl<K> Default for Deadlines<K> {
 }
 
 impl<K: Clone + Eq + Hash + Ord> Deadlines<K> {
-    /// The key is due then, and at no other moment.
+    /// Sets the key's deadline, and replaces an earlier one.
     pub(super) fn set(&mut self, key: &K, at: Instant) {
         if let Some(before) = self.of.insert(key.clone(), at) {
             self.order.remove(&(before, key.clone()));
@@ -26,19 +26,19 @@ impl<K: Clone + Eq + Hash + Ord> Deadlines<K> {
         self.order.insert((at, key.clone()));
     }
 
-    /// The key is not due any more.
+    /// Removes the key's deadline.
     pub(super) fn clear(&mut self, key: &K) {
         if let Some(before) = self.of.remove(key) {
             self.order.remove(&(before, key.clone()));
         }
     }
 
-    /// The next moment at which something is due.
+    /// Returns the next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.order.first().map(|&(at, _)| at)
     }
 
-    /// What is due by now. It is not due again.
+    /// Removes and returns the keys that are due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<K> {
         let mut due = Vec::new();
         while self.next().is_some_and(|at| at <= now) {

@@ -1,4 +1,4 @@
-//! An owner says goodbye: its sessions end, and their deliveries are waited for.
+//! The drain of one owner: its sessions end, and the server waits for their deliveries.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ use super::{OwnerId, OwnerName, Owners};
 use crate::limits::ENDS_AT_ONCE;
 use crate::owner_drains::{GoingSessions, OwnerDrainStart, OwnerDrained};
 
-/// What became of an owner's sessions when it said goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
+/// The outcome of an owner's goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
 /// what was owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct OwnerDrain {
     /// Why the sessions were ended: `shutdown`, `restart` or `crashed`.
     pub reason: String,
-    /// The time that it had, in milliseconds.
+    /// The budget, in milliseconds.
     pub budget_ms: u64,
-    /// The time that it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub elapsed_ms: u64,
     /// Sessions that were ended.
     pub sessions: u64,
@@ -35,23 +35,24 @@ pub struct OwnerDrain {
     pub delivered: u64,
     /// Deliveries that were given up.
     pub failed: u64,
-    /// Deliveries that are owed still, and go out later.
+    /// Deliveries that are still owed, and are made later.
     pub deferred: u64,
-    /// Whether the budget ended it.
+    /// Whether the budget ended the drain.
     pub timed_out: bool,
 }
 
-/// How far the ends of an owner's sessions have come.
+/// The progress of the ends of an owner's sessions.
 #[derive(Default)]
 struct Ends {
     sessions: u64,
-    /// They had ended by themselves, or others have them now.
+    /// Sessions that had ended by themselves or have another owner now.
     gone: u64,
     owed: Vec<DeliveryId>,
 }
 
 impl Owners {
-    /// Ends the sessions of an owner, and waits for their deliveries until the budget is over, which begins now. The owner is forgotten.
+    /// Ends the sessions of an owner, and waits for their deliveries until the budget, which begins now, is over.
+    /// Forgets the owner.
     pub(crate) async fn drain(
         self: &Arc<Self>,
         runtime: &Runtime,
@@ -63,18 +64,18 @@ impl Owners {
         self.drain_within(runtime, id, reason, (self.clock.now(), budget)).await
     }
 
-    /// The time that a drain has which begins now: its beginning, and its budget.
+    /// Returns the beginning and the budget of a drain that begins now.
     pub(crate) fn drain_time(&self) -> (Instant, Duration) {
         (self.clock.now(), self.settings.drain_budget)
     }
 
-    /// Resolves when that time is over.
+    /// Resolves when the budget is over.
     pub(crate) fn is_over(&self, (began, budget): (Instant, Duration)) -> Sleep {
         self.clock.sleep_until(began + budget)
     }
 
-    /// The same, with a budget that may have begun before. What is not written down by its end is written down later: nobody waits for
-    /// a disk that hangs.
+    /// Drains with a budget that may have begun earlier. Ends that are not written down within the budget are written
+    /// later: the drain does not wait for a disk that hangs.
     pub(crate) async fn drain_within(
         self: &Arc<Self>,
         runtime: &Runtime,
@@ -91,7 +92,7 @@ impl Owners {
         let all = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
         let ends = Arc::new(Mutex::new(Ends::default()));
         let said = Said { at: self.clock.timestamp(), reason };
-        // It goes on when the budget is over.
+        // The task continues when the budget is over.
         let asking = tokio::spawn(ask_for_all(self.clone(), runtime.clone(), sessions, said, ends.clone()));
         let mut over = self.is_over((began, budget));
         tokio::select! {
@@ -111,7 +112,7 @@ impl Owners {
         report
     }
 
-    /// Tells of a drain that begins whoever wants to know.
+    /// Reports the beginning of a drain to the observer.
     fn tell_of_drain(
         &self,
         owner: Option<&OwnerName>,
@@ -121,7 +122,7 @@ impl Owners {
         let drains = self.drains.as_ref()?;
         let (name, tenant) = owner.map(|OwnerName { tenant, name }| (&**name, &**tenant)).unzip();
         let sessions = GoingSessions(sessions);
-        // Calls are measured by the machine's clock, whichever the owners have.
+        // Drains are measured by the machine's clock, whichever clock the owners have.
         drains.begins(&OwnerDrainStart { name, tenant, sessions, began: Instant::now(), budget })
     }
 }
@@ -150,7 +151,7 @@ async fn ask_for_all(
         .await;
 }
 
-/// Waits for deliveries, and counts what becomes of them by then.
+/// Waits for deliveries until the budget is over, and counts their outcomes.
 async fn wait_for(runtime: &Runtime, owed: Vec<DeliveryId>, mut over: Sleep, report: &mut OwnerDrain) {
     let mut left = u64::try_from(owed.len()).unwrap_or(u64::MAX);
     let mut waiting = stream::iter(owed).map(|id| runtime.settled_of(&id)).buffer_unordered(ENDS_AT_ONCE);
@@ -165,7 +166,7 @@ async fn wait_for(runtime: &Runtime, owed: Vec<DeliveryId>, mut over: Sleep, rep
         };
         left -= 1;
         match settled {
-            // What is not owed any more was made before we asked.
+            // A delivery that is not owed any more was made before we asked.
             Some(Ok(Settled::Delivered | Settled::NotOwed)) => report.delivered += 1,
             Some(Ok(Settled::Dead { .. } | Settled::Forgotten)) => report.failed += 1,
             _ => report.deferred += 1,

@@ -1,4 +1,4 @@
-//! Ends the sessions of owners that died, and of those that were silent for too long.
+//! Ends the sessions of dead owners and of silent ones.
 
 use std::sync::{Arc, Weak};
 
@@ -10,7 +10,7 @@ use super::Owners;
 use super::owned_session::SessionToEnd;
 use crate::limits::ENDS_AT_ONCE;
 
-/// Waits for what is due next, and carries it out. While it waits it keeps nothing of the owners.
+/// Waits for the next deadline, and carries out what is due. Holds no reference to the owners while it waits.
 pub(super) async fn look_after(owners: Weak<Owners>, runtime: Runtime) {
     let Some((wake, mut stopped, clock)) =
         owners.upgrade().map(|owners| (owners.wake.clone(), owners.stopped.subscribe(), owners.clock.clone()))
@@ -35,7 +35,7 @@ pub(super) async fn look_after(owners: Weak<Owners>, runtime: Runtime) {
     }
 }
 
-/// Resolves when it is true, or nobody can make it so any more.
+/// Resolves when the value is true, or its sender is dropped.
 async fn is_true(stopped: &mut watch::Receiver<bool>) {
     stopped.wait_for(|stopped| *stopped).await.ok();
 }
@@ -48,13 +48,13 @@ impl Owners {
             self.tell_lost(lost);
         }
         if !passed.ends.is_empty() {
-            // Others become due meanwhile.
+            // More sessions become due meanwhile.
             tokio::spawn(end_all(self.clone(), runtime.clone(), passed.ends));
         }
     }
 }
 
-/// One round: those whose end could not be written down are tried again together, and the log has one line for all of them.
+/// Ends the due sessions. Retries those whose end could not be written down together, with one log line for all.
 async fn end_all(owners: Arc<Owners>, runtime: Runtime, ends: Vec<SessionToEnd>) {
     let (owners, runtime) = (&owners, &runtime);
     let refused: Vec<_> = stream::iter(ends)
@@ -70,7 +70,7 @@ async fn end_all(owners: Arc<Owners>, runtime: Runtime, ends: Vec<SessionToEnd>)
     owners.wake.notify_one();
 }
 
-/// Why the end was refused, if it was.
+/// Returns the refusal of the end, if there is one.
 async fn end_one(owners: &Owners, runtime: &Runtime, end: &SessionToEnd) -> Option<Refusal> {
     let answer = owners.ask_for_end(runtime, end)?.await;
     if let Ok(accepted) = &answer {

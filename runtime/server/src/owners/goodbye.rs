@@ -1,4 +1,4 @@
-//! The end of one session whose owner has said goodbye.
+//! Ends one session of an owner that has said goodbye.
 
 use lastword::events::{DeliveryId, DrainReason, Identity, Session, Timestamp};
 use lastword::{EndRequest, Runtime};
@@ -6,24 +6,24 @@ use lastword::{EndRequest, Runtime};
 use super::owned_session::{Ending, Mark};
 use super::{Owners, is_active};
 
-/// An owner's last word.
+/// An owner's goodbye.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said {
     pub(super) at: Timestamp,
     pub(super) reason: DrainReason,
 }
 
-/// What became of one of its sessions.
+/// The outcome for one session.
 pub(super) enum Goodbye {
-    /// It had ended by itself, or somebody else has it now.
+    /// The session had ended by itself, or has another owner now.
     Gone,
-    /// Its end could not be written down: it is tried again.
+    /// The end could not be written down. It is retried.
     Later,
-    /// Its end is on record, and these are owed.
+    /// The end is on record, and these deliveries are owed.
     Ended(Vec<DeliveryId>),
 }
 
-/// What is to be done about one of its sessions.
+/// The next step for one session.
 enum Step<F> {
     Nothing,
     Later,
@@ -55,7 +55,8 @@ impl Owners {
         goodbye
     }
 
-    /// Nothing comes between the look and the request: who starts the session now starts it after its end.
+    /// Decides the next step. The check and the request are one step, so a later start of the session comes after its
+    /// end.
     fn goodbye_step(
         &self,
         runtime: &Runtime,
@@ -76,7 +77,7 @@ impl Owners {
         if !registry.is_left(identity, mark) {
             return Step::Nothing;
         }
-        // Its start is being written. It ends when that is answered.
+        // Its start is being written. The session ends when the start is answered.
         registry.end_later(identity, mark, ending, self.clock.now());
         Step::Later
     }

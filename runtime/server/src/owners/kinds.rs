@@ -1,4 +1,4 @@
-//! How many owners and sessions there are of each kind, and when each kind was heard of last.
+//! Counts owners and sessions by kind, and records each kind's last hook.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use lastword::events::Timestamp;
 use lastword_protocol::owners::InputFormat;
 
-/// What there is of one kind.
+/// The numbers of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KindCounts {
     pub(crate) owners: u64,
     pub(crate) sessions: u64,
 }
 
-/// What there is, by kind. Kinds of which there is nothing are not kept: they come from outside.
+/// The numbers by kind. A kind without owners and sessions is dropped: kinds come from outside.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<Arc<str>, KindCounts>);
 
 impl Kinds {
-    /// All of it.
+    /// Returns all kinds.
     pub(super) fn all(&self) -> BTreeMap<Arc<str>, KindCounts> {
         self.0.clone()
     }
@@ -48,7 +48,7 @@ impl Kinds {
     }
 }
 
-/// When the last hook of each kind of owner came. Kinds are those whose payloads are read, so there are not many.
+/// When the last hook of each kind of owner came. Only kinds with a format have hooks, so there are few.
 #[derive(Debug, Default)]
 pub(super) struct LastHooks(BTreeMap<&'static str, Timestamp>);
 
@@ -57,7 +57,7 @@ impl LastHooks {
         self.0.insert(kind.as_str(), at);
     }
 
-    /// All of them.
+    /// Returns all kinds.
     pub(super) fn all(&self) -> Vec<(&'static str, Timestamp)> {
         self.0.iter().map(|(kind, at)| (*kind, *at)).collect()
     }

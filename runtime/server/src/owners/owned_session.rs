@@ -1,4 +1,4 @@
-//! A session that somebody is to be asked for when nothing is heard of it.
+//! A session that the server ends when nothing is heard of it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,12 +7,13 @@ use lastword::events::{DrainReason, EndReason, Identity, SessionEnd, Timestamp};
 
 use super::owner::OwnerId;
 
-/// The word for why an owner's session ended that did not say so: it is no word of the owner's.
+/// The reason's word for a session whose owner died or left. No owner uses it.
 const EXITED: &str = "exited";
-/// The word for a session of which nothing was heard for long.
+/// The reason's word for a session that was silent for long.
 const IDLE: &str = "idle";
 
-/// Tells one start or compaction of a session from the next: an end that was decided before does not end what came after.
+/// Tells one start or compaction of a session from the next, so that an older decision to end does not end a newer
+/// start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(pub(super) u64);
 
@@ -20,48 +21,48 @@ pub(crate) struct Mark(pub(super) u64);
 #[derive(Debug)]
 pub(super) struct OwnedSession {
     pub(super) owner: Option<OwnerId>,
-    /// Its owner's, else the one that it says itself; empty when nobody has said one.
+    /// The owner's kind, else the session's own. Empty if neither is known.
     pub(super) kind: Arc<str>,
-    /// The agent is at work: its last event was not the end of a turn.
+    /// Whether the agent is at work: its last event was not the end of a turn.
     pub(super) turn_open: bool,
     pub(super) heard: Instant,
     pub(super) mark: Mark,
-    /// Why it is to end, once that is certain.
+    /// Why the session is to end, once that is decided.
     pub(super) ending: Option<Ending>,
-    /// Starts and compactions that are not answered. While there are any it is not forgotten: one of them may make it active.
+    /// Unanswered starts and compactions. While there are any, the session is kept: one of them may make it active.
     pub(super) starts: u32,
-    /// Ends that are not answered. What is asked for now comes after them.
+    /// Unanswered ends. A request that is made now comes after them.
     pub(super) ends: u32,
 }
 
 impl OwnedSession {
-    /// One that was just heard of, and of which nothing else is known.
+    /// A session that was just heard of for the first time.
     pub(super) fn new(mark: Mark, heard: Instant) -> Self {
         let kind = Arc::default();
         Self { owner: None, kind, turn_open: false, heard, mark, ending: None, starts: 0, ends: 0 }
     }
 }
 
-/// Why a session ends of which its owner does not say it.
+/// Why the server ends a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Its owner is dead.
+    /// The owner is dead.
     OwnerLost {
-        /// When that was noticed.
+        /// When the death was noticed.
         at: Timestamp,
-        /// It was at work.
+        /// Whether the agent was at work.
         turn_open: bool,
     },
-    /// Its owner has said goodbye, and that could not be written down at once.
+    /// The owner has said goodbye, and the end could not be written down at once.
     Goodbye {
-        /// When it said so.
+        /// When the owner said goodbye.
         at: Timestamp,
-        /// Why it went.
+        /// The reason of the goodbye.
         reason: DrainReason,
     },
-    /// Nothing was heard of it for long.
+    /// The session was silent for long.
     Idle {
-        /// When that was noticed.
+        /// When the silence was noticed.
         at: Timestamp,
     },
 }
@@ -75,10 +76,10 @@ pub(crate) struct SessionToEnd {
 }
 
 impl Ending {
-    /// The event that plugins are told.
+    /// Returns the event for plugins.
     pub(crate) fn event(&self) -> SessionEnd {
         match *self {
-            // It was cut off: that is what the word is for.
+            // The session was cut off, which `crashed` means.
             Self::OwnerLost { at, turn_open: true } => SessionEnd::new(EndReason::Crashed, at),
             Self::OwnerLost { at, turn_open: false } => {
                 SessionEnd { raw_reason: Some(EXITED.to_owned()), ..SessionEnd::new(EndReason::Unknown, at) }

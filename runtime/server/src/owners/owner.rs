@@ -1,4 +1,4 @@
-//! One owner, and how it is noticed that it dies.
+//! An owner, and how its death is noticed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use lastword_process::Process;
 
 use crate::limits::UNWATCHED_OWNER_KEPT;
 
-/// Names an owner in this run.
+/// Identifies an owner in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct OwnerId(pub(super) u64);
 
-/// What an owner calls itself, in its tenant.
+/// The name of an owner, in its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OwnerName {
     pub(crate) tenant: Arc<str>,
@@ -26,21 +26,21 @@ impl OwnerName {
     }
 }
 
-/// How it is noticed that an owner dies.
+/// How the server notices an owner's death.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// Its process exits.
+    /// The owner's process exits.
     Process(Process),
-    /// Its connection closes without a goodbye.
+    /// The owner's connection closes without a goodbye.
     Connection,
-    /// It was not heard of for so long.
+    /// The owner was silent for so long.
     Lease(Duration),
-    /// Nothing tells of its death. While it has no session it is forgotten when nothing is heard of it for long.
+    /// Nothing tells of the owner's death. Without sessions, the owner is forgotten after a long silence.
     Unwatched,
 }
 
 impl Life {
-    /// For how long an owner that lives so may be silent.
+    /// Returns how long an owner with this life may be silent.
     pub(super) fn patience(&self) -> Option<Duration> {
         match self {
             Self::Lease(lease) => Some(*lease),
@@ -54,11 +54,11 @@ impl Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Loss {
-    /// Its process has exited.
+    /// The owner's process has exited.
     Process,
-    /// Its connection was closed without a goodbye.
+    /// The owner's connection was closed without a goodbye.
     Connection,
-    /// Its lease has lapsed.
+    /// The owner's lease has lapsed.
     Lease,
 }
 
@@ -77,20 +77,20 @@ impl Loss {
 /// An owner, alive or in its grace.
 #[derive(Debug)]
 pub(super) struct Owner {
-    /// A raw connection has none.
+    /// The owner's name. A raw connection has none.
     pub(super) name: Option<OwnerName>,
-    /// Empty when it has not said it.
+    /// The owner's kind. Empty: it has not said it.
     pub(super) kind: Arc<str>,
     pub(super) life: Life,
     pub(super) death: Option<Death>,
     pub(super) sessions: HashSet<Identity>,
 }
 
-/// An owner is dead.
+/// The death of an owner.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Death {
     pub(super) at: Timestamp,
-    /// When its sessions end.
+    /// When the owner's sessions end.
     pub(super) grace_ends: Instant,
 }
 
@@ -99,7 +99,7 @@ impl Owner {
         Self { name, kind, life: Life::Unwatched, death: None, sessions: HashSet::new() }
     }
 
-    /// What a journal keeps of it; none of an owner that cannot be known again.
+    /// Returns the journal's record of the owner. `None` for an owner that cannot be recognized again.
     pub(super) fn record(&self) -> Option<SessionOwner> {
         let name = self.name.as_ref()?.name.to_string();
         let (process, lease_ms) = match &self.life {

@@ -1,4 +1,4 @@
-//! Which owners live by which process.
+//! The processes of owners.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::owner::OwnerId;
 
-/// Which owners live by which process. Each process is watched once, however many names it has, and for as long as an owner lives by it.
+/// The processes of owners. A process is watched once, however many owners live by it, and as long as one does.
 #[derive(Debug, Default)]
 pub(super) struct Processes(HashMap<Process, OfProcess>);
 
@@ -28,7 +28,7 @@ impl Drop for Watch {
 }
 
 impl Processes {
-    /// An owner lives by this process from now on.
+    /// Adds an owner that lives by this process.
     pub(super) fn lives_by(&mut self, process: &Process, owner: OwnerId) {
         match self.0.get_mut(process) {
             Some(of) => of.owners.insert(owner),
@@ -36,7 +36,7 @@ impl Processes {
         };
     }
 
-    /// An owner does not live by this process any more.
+    /// Removes an owner that does not live by this process any more.
     pub(super) fn leaves(&mut self, process: &Process, owner: OwnerId) {
         let Some(of) = self.0.get_mut(process) else { return };
         of.owners.remove(&owner);
@@ -45,19 +45,19 @@ impl Processes {
         }
     }
 
-    /// Watches a process by which an owner lives, unless that is done already.
+    /// Watches an owner's process, unless it is watched already.
     pub(super) fn watch(&mut self, process: &Process, begin: impl FnOnce() -> AbortHandle) {
         if let Some(of) = self.0.get_mut(process).filter(|of| of.watch.is_none()) {
             of.watch = Some(Watch(begin()));
         }
     }
 
-    /// A process has exited. Gives the owners that lived by it.
+    /// Removes a process that has exited. Returns the owners that lived by it.
     pub(super) fn exited(&mut self, process: &Process) -> HashSet<OwnerId> {
         self.0.remove(process).map(|of| of.owners).unwrap_or_default()
     }
 
-    /// No process is watched any more.
+    /// Stops watching all processes.
     pub(super) fn stop_watching(&mut self) {
         for of in self.0.values_mut() {
             of.watch = None;
@@ -88,7 +88,7 @@ mod tests {
         processes.leaves(&process(1), OwnerId(2));
         assert!(first.await.unwrap_err().is_cancelled());
         assert!(!second.is_finished(), "nobody began a second watch");
-        // Nobody lives by it: there is nothing to watch.
+        // No owner lives by it, so there is nothing to watch.
         processes.watch(&process(1), || second.abort_handle());
         assert_eq!(processes.exited(&process(1)).len(), 0);
     }

@@ -1,7 +1,7 @@
-//! Who owns which session, and what comes of it when an owner dies.
+//! The registry of owners and their sessions, and the consequences of an owner's death.
 //!
-//! It does nothing by itself and looks at no clock: whoever asks says what time it is. What is due is asked for, and then
-//! carried out by [`super::Owners`].
+//! The registry does nothing by itself and reads no clock: its caller passes the time. [`super::Owners`] asks for what
+//! is due and carries it out.
 
 mod due;
 mod lives;
@@ -30,11 +30,11 @@ pub(super) struct Registry {
     room: Room,
     processes: Processes,
     sessions: HashMap<Identity, OwnedSession>,
-    /// Leases that lapse, graces that end, and owners that are to be forgotten.
+    /// Leases that lapse, graces that end, and owners to forget.
     owners_due: Deadlines<OwnerId>,
-    /// Sessions that were silent for too long, or whose end is to be tried again.
+    /// Sessions that were silent for too long, or whose end is to be retried.
     sessions_due: Deadlines<Identity>,
-    /// When ends that could not be written down are tried again: all of them at once.
+    /// When ends that could not be written down are retried, all of them at once.
     retry_at: Option<Instant>,
     kinds: Kinds,
     next_owner: u64,
@@ -42,22 +42,22 @@ pub(super) struct Registry {
     lost: u64,
 }
 
-/// An owner that has just said that it lives.
+/// An owner that has just registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Registered {
     pub(crate) id: OwnerId,
-    /// Nobody of that name was known.
+    /// Whether no owner of that name was known.
     pub(crate) is_new: bool,
-    /// It was taken for dead, and its sessions were about to end.
+    /// Whether the owner was in its grace.
     pub(crate) came_back: bool,
 }
 
 /// Why an owner is not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unregistered {
-    /// There are too many.
+    /// There are too many owners.
     TooMany,
-    /// It would live by a process that nobody has looked at, and that is not watched.
+    /// The owner's process has not been verified and is not watched.
     VerifyFirst,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct LostOwner {
     pub(crate) sessions: usize,
 }
 
-/// What has become due.
+/// The owners and sessions that have become due.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     pub(super) lost: Vec<LostOwner>,
@@ -96,27 +96,27 @@ impl Registry {
         }
     }
 
-    /// The next moment at which something is due.
+    /// Returns the next deadline.
     pub(super) fn next_due(&self) -> Option<Instant> {
         [self.owners_due.next(), self.sessions_due.next()].into_iter().flatten().min()
     }
 
-    /// What there is, by kind.
+    /// Returns the numbers of owners and sessions by kind.
     pub(super) fn counts(&self) -> BTreeMap<Arc<str>, KindCounts> {
         self.kinds.all()
     }
 
-    /// Active sessions that an owner is known of.
+    /// Returns the number of active sessions with a known owner.
     pub(super) fn owned_sessions(&self) -> u64 {
         self.owners.values().map(|owner| owner.sessions.len() as u64).sum()
     }
 
-    /// Owners that are dead, and whose grace is not over.
+    /// Returns the number of dead owners in their grace.
     pub(super) fn in_grace(&self) -> u64 {
         self.owners.values().filter(|owner| owner.death.is_some()).count() as u64
     }
 
-    /// Owners that were lost, ever.
+    /// Returns the number of lost owners since the start.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }

@@ -1,4 +1,4 @@
-//! A daemon that was killed goes on with the sessions of owners that still live.
+//! Continues, after the daemon was killed, the sessions of owners that still live.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -14,24 +14,25 @@ use utoipa::ToSchema;
 use super::{Life, OwnerId, OwnerName, Owners, SaidOwner, is_active};
 use crate::limits::{END_RETRY, RESUMES_AT_ONCE};
 
-/// What a start found of the owners of the last run.
+/// The owners of the last run, as a start found them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct Resumed {
     /// Owners that live, or whose lease has begun anew.
     pub owners: u64,
-    /// Their sessions, which go on.
+    /// Sessions of these owners, which continue.
     pub sessions: u64,
-    /// Sessions of owners that are dead, or of which nobody can tell, and those that had ended before they could go on. They are left to
-    /// the runtime's grace.
+    /// Sessions whose owner is dead or unknown, and sessions that had ended before they could continue. The runtime's
+    /// grace decides about them.
     pub left: u64,
 }
 
-/// A session that goes on, and the owner that has it.
+/// A session that continues, and its owner.
 type GoingOn = (Arc<Session>, SessionOwner);
 
 impl Owners {
-    /// Goes on with the sessions of owners that live. The runtime must give their owners a grace, so that they are active still.
+    /// Continues the sessions of owners that live. The runtime must have a grace, so that these sessions are still
+    /// active.
     pub(crate) async fn resume(self: &Arc<Self>, runtime: &Runtime) -> Resumed {
         let (mut resumed, mut going_on) = (Resumed::default(), Vec::new());
         for (name, sessions) in by_owner(runtime.sessions()) {
@@ -60,8 +61,8 @@ impl Owners {
         resumed
     }
 
-    /// The owner, if it lives. It may have lived in several ways, and not all of its sessions are on record with the last one: the one of
-    /// the newest session that lives counts for all.
+    /// Returns the owner, if it lives. It may have lived in several ways, and not all of its sessions are on record
+    /// with the last one: the life of its newest session that still holds counts for all.
     fn resume_owner(self: &Arc<Self>, name: &OwnerName, sessions: &[Arc<Session>]) -> Option<(OwnerId, SessionOwner)> {
         let mut looked_at: Vec<&SessionOwner> = Vec::new();
         for session in sessions {
@@ -81,7 +82,8 @@ impl Owners {
         ended.iter().for_each(|identity| registry.settle(identity, is_active(runtime)));
     }
 
-    /// What is to be written down of these sessions now: their owners may live otherwise by now, or others have them.
+    /// Returns the records to write for these sessions now: their owners may live otherwise by now, or may have
+    /// changed.
     fn with_their_owners(&self, runtime: &Runtime, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
         let mut registry = self.registry.lock();
         let owned = sessions.into_iter().filter_map(|(session, _)| {
@@ -108,7 +110,7 @@ impl Owners {
     }
 }
 
-/// The sessions that have an owner on record, by its name, the newest first.
+/// Groups the sessions with an owner on record by its name, newest first.
 fn by_owner(sessions: Vec<Arc<Session>>) -> HashMap<OwnerName, Vec<Arc<Session>>> {
     let mut by_owner: HashMap<_, Vec<Arc<Session>>> = HashMap::new();
     for session in sessions {
@@ -122,16 +124,17 @@ fn by_owner(sessions: Vec<Arc<Session>>) -> HashMap<OwnerName, Vec<Arc<Session>>
     by_owner
 }
 
-/// What came of sessions that were to go on and do not.
+/// The sessions that were to continue and do not.
 #[derive(Default)]
 struct Attached {
-    /// Nothing could be written down.
+    /// Sessions that could not be written down.
     refused: Vec<GoingOn>,
-    /// They were not active any more: the runtime's grace was over first.
+    /// Sessions that were not active any more: the runtime's grace was over first.
     ended: Vec<Identity>,
 }
 
-/// Writes down whose these sessions are, so that the runtime does not end them. Those that have ended are not begun anew.
+/// Writes down the owners of these sessions, so that the runtime does not end them. Does not start ended sessions
+/// again.
 async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Attached {
     stream::iter(sessions)
         .map(|(session, record)| {
@@ -152,7 +155,7 @@ async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Attached {
         .await
 }
 
-/// A disk that is full has room again later.
+/// Retries, because a full disk may have room later.
 async fn attach_until_done(owners: Weak<Owners>, runtime: Runtime, mut sessions: Vec<GoingOn>) {
     while !sessions.is_empty() {
         let Some(clock) = owners.upgrade().map(|owners| owners.clock.clone()) else { return };

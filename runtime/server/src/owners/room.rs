@@ -1,4 +1,4 @@
-//! How many owners there may be.
+//! Limits the number of owners.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::owner::OwnerName;
 use crate::limits::{MAX_CONNECTION_OWNERS, MAX_OWNERS, MAX_TENANT_OWNERS};
 
-/// Counts owners. Connections have room of their own, so that owners with names, of which a tenant may make up any number, keep none of
-/// them out.
+/// Counts owners. Connections have room of their own, so that named owners, of which a tenant may register any number,
+/// keep no connection out.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     named: usize,
@@ -16,7 +16,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Whether there is room for one more of this name; it is taken then.
+    /// Takes room for one more owner of this name, if there is any.
     pub(super) fn take(&mut self, name: Option<&OwnerName>) -> bool {
         let Some(OwnerName { tenant, .. }) = name else {
             let is_free = self.connections < MAX_CONNECTION_OWNERS;
@@ -32,7 +32,7 @@ impl Room {
         true
     }
 
-    /// One of this name is forgotten.
+    /// Gives back the room of a forgotten owner.
     pub(super) fn give_back(&mut self, name: Option<&OwnerName>) {
         let Some(OwnerName { tenant, .. }) = name else {
             self.connections = self.connections.saturating_sub(1);
@@ -41,7 +41,7 @@ impl Room {
         self.named = self.named.saturating_sub(1);
         let Some(of_tenant) = self.by_tenant.get_mut(tenant) else { return };
         *of_tenant = of_tenant.saturating_sub(1);
-        // Nothing is kept of a tenant that has none: owners may make up tenants for ever.
+        // Drops a tenant without owners: clients may invent tenants for ever.
         if *of_tenant == 0 {
             self.by_tenant.remove(tenant);
         }

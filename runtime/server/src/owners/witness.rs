@@ -1,28 +1,28 @@
-//! Who says that a process is an owner's, and whether that is believed.
+//! The witness that names an owner's process, and whether the server believes it.
 
 use lastword_process::{NotVisible, Peer, Process, WatchError, Watched};
 
-/// Who says that a process is an owner's.
+/// The witness that names an owner's process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Witness<'a> {
-    /// Who is at the other end of the Unix socket.
+    /// The peer at the other end of the Unix socket.
     Peer(&'a Peer),
-    /// A process of our own user, which has left its word where nobody else can write.
+    /// A process of our own user, which left its hook where nobody else can write.
     OwnUser,
-    /// Somebody who cannot be seen.
+    /// A client that the server cannot see.
     Nobody,
 }
 
 /// Why a process is not watched.
 pub(super) enum Unbelieved {
-    /// It is gone.
+    /// The process is gone.
     Gone,
-    /// Why it is not believed.
+    /// The server does not believe the process, for this reason.
     Not(String),
 }
 
 impl Witness<'_> {
-    /// Watches the process, if it is believed.
+    /// Watches the process, if the server believes it.
     pub(super) fn believe(self, process: &Process) -> Result<Watched, Unbelieved> {
         match self {
             Self::Peer(peer) => peer.verify(process).map_err(|why| match why {

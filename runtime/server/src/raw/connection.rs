@@ -28,15 +28,15 @@ use crate::shared::Shared;
 
 type Pending = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
 
-/// How a connection's input came to its end.
+/// How a connection's input ended.
 enum Goodbye {
-    /// It ended without a word.
+    /// The input ended without a goodbye.
     None,
-    /// The owner said that it goes.
+    /// The owner said goodbye.
     Said(DrainReason),
     /// The daemon closes.
     Daemon,
-    /// Its reader is gone, or does not read: nothing can be told it.
+    /// The reader is gone or does not read, so nothing can be told.
     Cut,
 }
 
@@ -69,7 +69,7 @@ where
     connection.serve(reader, first, open).await;
     drop(connection);
     shared.observer.recipients().leave(id);
-    // What was told is written, as far as its reader takes it.
+    // Writes the queued lines, as far as the reader takes them.
     writing.await.ok();
 }
 
@@ -79,9 +79,9 @@ struct Connection {
     source: Source,
     id: ConnectionId,
     lines: mpsc::Sender<Vec<u8>>,
-    /// Lines that were read and are not handed over.
+    /// Lines that were read and not yet handed over.
     read: VecDeque<ReadLine>,
-    /// What was asked and is not answered. Answers come out in the order of the lines.
+    /// Unanswered requests. Answers are written in the order of the lines.
     pending: FuturesOrdered<Pending>,
 }
 
@@ -94,7 +94,7 @@ impl Connection {
         };
         match goodbye {
             Goodbye::None => {
-                // What it has ended itself it has not left behind.
+                // Sessions that the connection has ended itself are not left behind.
                 self.answer_the_rest().await;
                 self.shared.owners.disconnected(self.owner.id);
                 self.tell_last_outcomes(open).await;
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Takes lines until the input ends, in whichever way.
+    /// Takes lines until the input ends.
     async fn take_lines(&mut self, mut bytes: impl AsyncRead + Unpin, first: Vec<u8>) -> Goodbye {
         let mut reader = Reader::new(InputFormat::Lastword);
         let mut piece = first;
@@ -128,7 +128,7 @@ impl Connection {
                 () = &mut gone => return Goodbye::Cut,
                 () = closing.comes() => return Goodbye::Daemon,
                 Some(answer) = self.pending.next(), if !self.pending.is_empty() => {
-                    // A reader that is far behind holds up what it asks for.
+                    // A reader that is far behind delays its own requests.
                     if self.lines.send(answer).await.is_err() {
                         return Goodbye::Cut;
                     }
@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// The input has ended, and what was read of it is handed over.
+    /// The input has ended: hands over the lines that were read.
     async fn last_lines(&mut self) -> Goodbye {
         loop {
             if let Some(reason) = self.hand_over() {
@@ -165,7 +165,8 @@ impl Connection {
         }
     }
 
-    /// Hands over lines that were read, as far as there is room for their answers. Gives the owner's last word, if it is among them.
+    /// Hands over lines that were read, as far as there is room for their answers. Returns the owner's goodbye, if
+    /// there is one.
     fn hand_over(&mut self) -> Option<DrainReason> {
         while self.pending.len() < MAX_PENDING_ANSWERS {
             let ReadLine { number, input } = self.read.pop_front()?;
@@ -198,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// The owner may have closed its half only, and read on: it is told what comes of its sessions, for a while.
+    /// Tells outcomes for a while: the owner may have closed its half only, and still read.
     async fn tell_last_outcomes(&mut self, mut open: watch::Receiver<usize>) {
         let until = self.shared.owners.grace() + RAW_LAST_OUTCOMES;
         let lines = self.lines.clone();
@@ -210,7 +211,7 @@ impl Connection {
         }
     }
 
-    /// The owner goes: its sessions end, and it is told how that went. What it has asked for before is answered within the same budget.
+    /// Drains an owner that says goodbye, and writes the report. Answers its earlier requests within the same budget.
     async fn drain(&mut self, reason: DrainReason) {
         let owners = self.shared.owners.clone();
         let time = owners.drain_time();
@@ -229,13 +230,13 @@ async fn nothing_is_open(open: &mut watch::Receiver<usize>, until: Duration) {
     timeout(until, async { open.wait_for(|open| *open == 0).await.map(|_| ()) }).await.ok();
 }
 
-/// Reads what there is. What was read is kept if the future is dropped: nothing was then.
+/// Reads available bytes. If the future is dropped, `piece` is unchanged, because nothing was read.
 async fn read_some(bytes: &mut (impl AsyncRead + Unpin), piece: &mut Vec<u8>) -> std::io::Result<usize> {
     piece.reserve(RAW_READ_BYTES);
     bytes.read_buf(piece).await
 }
 
-/// Never resolves when there is no such moment.
+/// Never resolves without a moment.
 async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
@@ -246,7 +247,7 @@ async fn sleep_until(moment: Option<Instant>) {
 fn ready_line(shared: &Shared) -> Vec<u8> {
     let plugins = shared.runtime.plugins();
     let plugins = plugins.iter().map(|plugin| {
-        // The hook that every plugin has comes first.
+        // `session-end`, which every plugin has, comes first.
         let order = [Hook::SessionEnd, Hook::SessionStart, Hook::SessionCompaction];
         ReadyPlugin { name: plugin.name(), hooks: order.into_iter().filter(|h| plugin.hooks().contains(*h)).collect() }
     });
@@ -262,7 +263,7 @@ fn ready_line(shared: &Shared) -> Vec<u8> {
     .line()
 }
 
-/// The line that is the last on stdio as well. Its counts are of this owner's sessions.
+/// Returns the drain line, which is the last on stdio as well. Its counts are of this owner's sessions.
 fn drain_line(drain: &OwnerDrain, reason: DrainReason, dropped: u64) -> Vec<u8> {
     let mut report = DrainReport::empty(reason, Duration::from_millis(drain.budget_ms));
     report.elapsed = Duration::from_millis(drain.elapsed_ms);

@@ -1,4 +1,4 @@
-//! Which connection is told of a session's outcomes: the one that has said most lately what happens to it.
+//! The connection that is told of a session's outcomes: the one that sent the session's last event.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, watch};
 
 use crate::limits::MAX_EARLY_OUTCOMES;
 
-/// Names a raw connection.
+/// Identifies a raw connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(u64);
 
-/// All raw connections, and the sessions that they are told of.
+/// The raw connections, and the sessions of which they are told.
 #[derive(Default)]
 pub(crate) struct Recipients {
     state: Mutex<State>,
@@ -27,16 +27,16 @@ struct State {
 
 struct Connection {
     lines: mpsc::Sender<Vec<u8>>,
-    /// Lines that its reader was too slow for.
+    /// Lines that the reader was too slow for.
     dropped: u64,
-    /// Sessions of which something is to be told yet.
+    /// Sessions with outcomes still to be told.
     sessions: HashSet<Identity>,
     open: watch::Sender<usize>,
 }
 
 struct Session {
     connection: ConnectionId,
-    /// It has not ended.
+    /// Whether the session has not ended.
     is_active: bool,
     /// Deliveries that are not settled.
     owed: HashSet<DeliveryId>,
@@ -55,7 +55,8 @@ impl Session {
         }
     }
 
-    /// Of what is not owed an answer comes in a moment, unless it is of an earlier request than the connection's.
+    /// Records a settled delivery. If it is not owed, its answer follows in a moment, unless it belongs to an earlier
+    /// request than the connection's.
     fn settled(&mut self, delivery: &DeliveryId) {
         if self.owed.remove(delivery) {
             return;
@@ -68,7 +69,8 @@ impl Session {
 }
 
 impl Recipients {
-    /// A connection, whose lines go there. With it, how many sessions there are of which something is to be told.
+    /// Adds a connection, which gets its lines through `lines`. Also returns the number of sessions with outcomes still
+    /// to be told.
     pub(crate) fn join(&self, lines: mpsc::Sender<Vec<u8>>) -> (ConnectionId, watch::Receiver<usize>) {
         let mut state = self.state.lock();
         state.next += 1;
@@ -78,7 +80,7 @@ impl Recipients {
         (id, sessions)
     }
 
-    /// A connection is closed: nobody is told of its sessions any more.
+    /// Removes a connection. Nobody is told of its sessions any more.
     pub(crate) fn leave(&self, id: ConnectionId) {
         let mut state = self.state.lock();
         let Some(connection) = state.connections.remove(&id) else { return };
@@ -87,7 +89,7 @@ impl Recipients {
         }
     }
 
-    /// A connection says what happens to a session: it is told of its outcomes from now on.
+    /// Tells the connection of this session's outcomes from now on: it has sent an event of the session.
     pub(crate) fn speaks_of(&self, id: ConnectionId, identity: &Identity) {
         let state = &mut *self.state.lock();
         let session = state.sessions.entry(identity.clone()).or_insert_with(|| Session::of(id));
@@ -104,7 +106,7 @@ impl Recipients {
         }
     }
 
-    /// These are owed for a request; `has_ended`: it was the session's end.
+    /// Records the deliveries that are owed for a request. `has_ended`: it was the session's end.
     pub(crate) fn accepted(&self, identity: &Identity, deliveries: &[DeliveryId], has_ended: bool) {
         self.change(identity, |session| {
             deliveries.iter().for_each(|delivery| session.owes(delivery));
@@ -112,12 +114,12 @@ impl Recipients {
         });
     }
 
-    /// A session is not active, whatever a connection has said of it.
+    /// Records that a session is not active, whatever events a connection has sent.
     pub(crate) fn is_not_active(&self, identity: &Identity) {
         self.change(identity, |session| session.is_active = false);
     }
 
-    /// An attempt of a delivery has ended; `is_settled`: it was the last one.
+    /// Tells of an attempt. `is_settled`: it was the last one.
     pub(crate) fn outcome(
         &self,
         identity: &Identity,
@@ -142,7 +144,8 @@ impl Recipients {
         }
     }
 
-    /// A delivery will not be made: nothing is to be told of it any more. It may have been owed for a request that is not answered yet.
+    /// Records that a delivery will not be made, so nothing is to be told of it. It may belong to a request that is not
+    /// answered yet.
     pub(crate) fn forgotten(&self, identity: &Identity, delivery: &DeliveryId) {
         self.change(identity, |session| session.settled(delivery));
     }
@@ -162,12 +165,12 @@ impl Recipients {
         }
     }
 
-    /// How many lines of a connection were dropped.
+    /// Returns how many lines of a connection were dropped.
     pub(crate) fn dropped(&self, id: ConnectionId) -> u64 {
         self.state.lock().connections.get(&id).map_or(0, |connection| connection.dropped)
     }
 
-    /// Tells every connection something, made of how many of its lines were dropped.
+    /// Tells every connection a line that is made from the number of its dropped lines.
     pub(crate) fn tell_all(&self, line: impl Fn(u64) -> Vec<u8>) {
         for connection in self.state.lock().connections.values_mut() {
             if connection.lines.try_send(line(connection.dropped)).is_err() {
@@ -178,7 +181,7 @@ impl Recipients {
 }
 
 impl State {
-    /// Who is told of a session. A line may have named it without its scope.
+    /// Returns the connection of a session. A line may have named the session without its scope.
     fn find(&self, identity: &Identity) -> Option<ConnectionId> {
         let session = self.sessions.get(identity);
         let session = match session {
@@ -230,7 +233,7 @@ mod tests {
         recipients.outcome(&session("a"), &one, true, || b"1".to_vec());
         recipients.accepted(&session("a"), &[one, two.clone()], true);
         assert_eq!(*open.borrow(), 1);
-        // One that is not of its requests changes nothing.
+        // A delivery of another connection's request changes nothing.
         recipients.outcome(&session("a"), &other, true, || b"2".to_vec());
         recipients.outcome(&session("a"), &two, false, || b"3".to_vec());
         assert_eq!(*open.borrow(), 1);

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 /// Lines that are written at once.
 const LINES_AT_ONCE: usize = 256;
 
-/// Writes lines until there are no more, or their reader takes none of them for so long. Whoever writes to it notices that it is gone.
+/// Writes lines until there are no more, or the reader takes no byte for `patience`. Senders then notice that the
+/// writer is gone.
 pub(super) async fn write_lines(
     mut writer: impl AsyncWrite + Unpin,
     mut lines: mpsc::Receiver<Vec<u8>>,
@@ -19,7 +20,7 @@ pub(super) async fn write_lines(
     while lines.recv_many(&mut next, LINES_AT_ONCE).await > 0 {
         let text = next.concat();
         next.clear();
-        // A reader that takes a part of it has the same time again for the rest.
+        // A reader that takes a part has the same time again for the rest.
         let mut rest = text.as_slice();
         while !rest.is_empty() {
             match timeout(patience, writer.write(rest)).await {
@@ -28,6 +29,6 @@ pub(super) async fn write_lines(
             }
         }
     }
-    // The lines are written: who does not see the end of them misses nothing.
+    // The lines are written, so a reader that misses the shutdown misses no line.
     timeout(patience, writer.shutdown()).await.ok();
 }

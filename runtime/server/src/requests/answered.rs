@@ -16,7 +16,7 @@ use lastword_protocol::output::{self, Output};
 pub struct Answered {
     /// `start`, `compaction` or `end`.
     pub op: &'static str,
-    /// The owner's name for the event, by which a line that is sent again is known.
+    /// The owner's name for the event, which identifies a repeated line.
     pub op_id: Option<Arc<str>>,
     /// The fields of the event that were dropped, by its reader and by the runtime.
     pub dropped: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Answered {
 
 type Asked = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>;
 
-/// Asks the runtime to take an event in. The event joins its session's order now. The future gives the runtime's answer.
+/// Hands an event to the runtime. The event joins its session's order now. The future gives the runtime's answer.
 pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answered> + Send + 'static + use<> {
     let OwnerEvent { op_id, may_be_duplicate, session, event, dropped } = event;
     let named = op_id.clone();
@@ -58,7 +58,7 @@ pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answere
 }
 
 impl Answered {
-    /// Why it is acknowledged and nothing more.
+    /// Returns why the event was acknowledged without effect.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         match self.result.as_ref().ok()?.how {
@@ -68,14 +68,14 @@ impl Answered {
         }
     }
 
-    /// Whether nothing is to be said of it but that it is accepted.
+    /// Whether the answer says only that the event is accepted.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let updated = matches!(&self.result, Ok(accepted) if accepted.how == Acceptance::Updated);
         self.result.is_ok() && !updated && self.code().is_none() && self.dropped.is_empty()
     }
 
-    /// The line that answers the owner's line of this number.
+    /// Returns the answer line for the owner's line of this number.
     #[must_use]
     pub fn line(&self, line: u64) -> Vec<u8> {
         let accepted = match &self.result {
@@ -101,7 +101,7 @@ impl Answered {
     }
 }
 
-/// The line that answers one that cannot be carried out.
+/// Returns the answer line for a line that cannot be carried out.
 #[must_use]
 pub fn refused_line(line: u64, bad: &BadLine) -> Vec<u8> {
     Output::Error(output::Error::new(line, bad)).line()

@@ -1,4 +1,4 @@
-//! An answer that comes to its end, whether or not anybody waits for it.
+//! An answer that is awaited even if its client is gone.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,8 +9,9 @@ use tokio::runtime::Handle;
 
 use super::answered::Answered;
 
-/// The answer to an event, and what has to be noted when it comes. A request is carried out when its client is gone, so it is noted then as
-/// well: a session would be kept, or forgotten, for a request that nobody knows the end of.
+/// The answer to an event, and the note that is due when the answer comes. A request is carried out even when its
+/// client is gone, so the note is due then as well: otherwise the server would keep, or forget, a session whose request
+/// it does not know the end of.
 pub(crate) struct Answering(Option<BoxFuture<'static, Answered>>);
 
 impl Answering {
@@ -32,7 +33,7 @@ impl Future for Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        // Without a runtime of tokio's nothing is looked after any more.
+        // Without a tokio runtime owners are not watched any more.
         if let (Some(answer), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(answer);
         }

@@ -1,35 +1,35 @@
-//! How the payloads of each owner's hooks are read.
+//! The settings for each owner's hook payloads.
 
 use lastword::events::Owner;
 use lastword_protocol::owners::{InputFormat, InputSettings};
 
-/// How the payloads of each owner's hooks are read.
+/// The settings for each owner's hook payloads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
     set: Vec<InputSettings>,
 }
 
 impl Inputs {
-    /// These take the place of what was set for that format.
+    /// Replaces the settings of that format.
     pub(crate) fn set(&mut self, input: InputSettings) {
         self.set.retain(|other| other.format() != input.format());
         self.set.push(input);
     }
 
-    /// Those of a format; what is kept by default, if none were set.
+    /// Returns the settings of a format, or its defaults.
     pub(crate) fn of(&self, format: InputFormat) -> InputSettings {
         let set = self.set.iter().find(|input| input.format() == format);
         set.cloned().unwrap_or_else(|| format.into())
     }
 
-    /// Those of the owner of this kind: by the word for `--from`, or the one in `session.owner-kind`.
+    /// Returns the settings of an owner's kind: the word for `--from`, or the one in `session.owner-kind`.
     pub(crate) fn of_kind(&self, kind: &str) -> Option<InputSettings> {
         let is_of_kind = |format: &InputFormat| format.as_str() == kind || owner_kind(*format) == Some(kind);
         InputFormat::ALL.into_iter().find(is_of_kind).map(|format| self.of(format))
     }
 }
 
-/// What plugins are told that an owner of this format is; none for the protocol itself.
+/// Returns the kind that plugins see for this format. `None` for the protocol itself.
 pub(crate) fn owner_kind(format: InputFormat) -> Option<&'static str> {
     let owner = match format {
         InputFormat::Lastword => Owner::Lastword,

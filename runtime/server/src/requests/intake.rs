@@ -1,4 +1,4 @@
-//! An event on its way to the runtime: whose it is, and who is told of it.
+//! Hands an event to the runtime, and notes its owner and its connection.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::owners::OwnerId;
 use crate::raw::ConnectionId;
 use crate::shared::Shared;
 
-/// Where an event comes from.
+/// The source of an event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
-    /// The owner that it names.
+    /// The owner that the event names.
     pub(crate) owner: Option<OwnerId>,
-    /// The raw connection that it came on, which is told of outcomes.
+    /// The raw connection of the event, which is told of outcomes.
     pub(crate) connection: Option<ConnectionId>,
 }
 
-/// Hands an event to the runtime, where it takes its turn now, and notes whose session it is. The future is its answer. What the answer
-/// says is noted also when nobody waits for it.
+/// Hands an event to the runtime, where it takes its place in its session's order now, and notes the session's owner.
+/// The future is the answer. The answer is noted even when nobody waits for it.
 pub(crate) fn take_in(shared: &Arc<Shared>, from: &Source, mut event: OwnerEvent) -> Answering {
     shared.takes_one();
     let said = event.session.identity.clone();
@@ -46,13 +46,13 @@ pub(crate) fn take_in(shared: &Arc<Shared>, from: &Source, mut event: OwnerEvent
     })
 }
 
-/// What was noted of an event before the runtime was asked.
+/// The note that was made before the runtime was asked.
 enum Noted {
-    /// It is a start of what cannot be a session, and is refused.
+    /// A start of an invalid session, which the runtime refuses.
     Nothing,
     /// A start or a compaction.
     Start,
-    /// An end of the session that is known as this.
+    /// An end of the session with this known identity.
     End(Identity),
 }
 
@@ -80,20 +80,20 @@ impl Noted {
     }
 }
 
-/// Whether owners may be counted under this kind: it is short, and has no control characters. A session may say more of itself.
+/// Whether owners can be counted under this kind: it is short, and has no control characters.
 pub(crate) fn is_kind(kind: &str) -> bool {
     !kind.is_empty() && kind.len() <= MAX_OWNER_KIND_BYTES && !kind.chars().any(char::is_control)
 }
 
-/// An event that is not about the life of a session: it lives, and its agent may be at work. When it tells of another owner than before,
-/// that is written down, so that the next run knows it as well.
+/// Notes an event that does not start, compact or end a session: the session lives, and its agent may be at work. If
+/// the event names another owner than before, that is written down, so that the next run knows it.
 pub(crate) fn take_in_other(shared: &Arc<Shared>, from: &Source, name: &str, session: Option<&Identity>) {
     shared.takes_one();
     let Some(identity) = session else { return };
     shared.runtime.seen(identity);
     let noted = shared.owners.hear_of_turn(&shared.runtime, identity, from.owner, turn_open_after(name));
     let Some(noted) = noted else { return };
-    // It is carried out, whether or not anybody waits.
+    // Carried out whether or not a client waits.
     tokio::spawn(async move {
         if let Err(refusal) = noted.await {
             tracing::warn!(%refusal, "who owns a session now could not be written down");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::limits::{CODEX_ANSWERS, MAX_CODEX_BYTES};
 
-/// A server that runs, and is killed when this is dropped.
+/// A running server. Dropping it kills the process.
 pub(super) struct AppServer {
     child: Child,
     stdin: ChildStdin,
@@ -22,7 +22,7 @@ pub(super) struct AppServer {
 }
 
 impl AppServer {
-    /// Starts it.
+    /// Starts the server.
     ///
     /// # Errors
     /// When there is no `codex`, or it does not answer in time.
@@ -38,7 +38,7 @@ impl AppServer {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.context("`codex app-server` has no pipes")?;
         let (said, lines) = mpsc::channel();
-        // It ends with the server's output.
+        // The thread ends with the server's output.
         thread::Builder::new().name("codex".into()).spawn(move || {
             let lines = BufReader::new(stdout.take(MAX_CODEX_BYTES)).lines();
             for line in lines.map_while(Result::ok) {
@@ -54,10 +54,10 @@ impl AppServer {
         Ok(server)
     }
 
-    /// Its answer to a request.
+    /// Sends a request, and returns the answer.
     ///
     /// # Errors
-    /// When it refuses, leaves, or does not answer in time.
+    /// When the server refuses, exits, or does not answer in time.
     pub(super) fn call(&mut self, method: &str, params: &Value) -> anyhow::Result<Value> {
         self.last_id += 1;
         let id = self.last_id;
@@ -71,7 +71,7 @@ impl AppServer {
                 }
                 Err(RecvTimeoutError::Disconnected) => bail!("`codex app-server` has left before it answered {method}"),
             };
-            // What else it has to tell is not for us.
+            // Other messages are ignored.
             let Ok(mut answer) = serde_json::from_str::<Value>(&line) else { continue };
             if answer.get("id") != Some(&Value::from(id)) {
                 continue;
@@ -91,7 +91,7 @@ impl AppServer {
 
 impl Drop for AppServer {
     fn drop(&mut self) {
-        // It may have left by itself.
+        // The server may have exited by itself.
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -1,4 +1,4 @@
-//! Which hooks of ours a text has, and the lists that hooks are in.
+//! Finds our hooks in a text, and the lists that contain hooks.
 
 use jsonc_parser::ast::{Array, Object, Value};
 use jsonc_parser::common::Ranged as _;
@@ -10,32 +10,32 @@ use super::super::recipe::Shape;
 pub(super) const HOOKS: &str = "hooks";
 pub(super) const TIMEOUT: &str = "timeout";
 
-/// What we write in an entry and in a hook. What else is there is the user's.
+/// The members that we write in an entry and in a hook. Others are the user's.
 const MEMBERS: [&str; 5] = [HOOKS, "name", "type", "command", TIMEOUT];
 
 /// One of our hooks in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) event: String,
-    /// Which entry of the event's list it is, and which hook of that entry.
+    /// The positions of the entry in the event's list, and of the hook in the entry.
     pub(crate) group: usize,
     pub(crate) handler: usize,
     pub(crate) command: String,
-    /// The entry has no other hook.
+    /// Whether the entry has no other hook.
     pub(super) is_alone: bool,
-    /// Nothing in it is the user's.
+    /// Whether the entry has no member of the user.
     pub(super) is_plain: bool,
-    /// Where its command and its time are written.
+    /// The positions of its command and its time.
     pub(super) command_at: (usize, usize),
     pub(super) timeout_at: Option<(usize, usize)>,
-    /// All that is written of it.
+    /// Its members.
     pub(super) members: Container,
 }
 
-/// Every hook of ours.
+/// Returns all of our hooks.
 ///
 /// # Errors
-/// When the text is not what the owner reads.
+/// When the owner could not parse the text.
 pub(in crate::install) fn find(text: &str, shape: Shape) -> Result<Vec<Found>, Mistake> {
     let parsed = parse(text)?;
     let Some(root) = root(parsed.as_ref())? else { return Ok(Vec::new()) };
@@ -103,7 +103,7 @@ fn handlers<'o, 'a>(entry: &'o Object<'a>) -> Vec<&'o Object<'a>> {
         Value::Object(handler) => Some(handler),
         _ => None,
     });
-    // The place of one among others would not be its own.
+    // A position among other items would be wrong, so all items must be objects.
     let objects: Vec<_> = objects.collect();
     if objects.len() == handlers.elements.len() { objects } else { Vec::new() }
 }

@@ -1,4 +1,4 @@
-//! Hooks of ours that are there already, and are not what they should be. What their user has added to them stays.
+//! Repairs hooks of ours that differ from the recipe. Keeps the user's additions.
 
 use super::super::jsonc::{Mistake, cut};
 use super::super::layout::{Node, quoted};
@@ -7,14 +7,14 @@ use super::super::splice::{Item, insert};
 use super::found::{Found, TIMEOUT, find};
 use super::take_out;
 
-/// One step to the hooks that are wanted among those that are there; none when there is nothing to mend.
+/// Makes one step towards the wanted hooks. `None`: there is nothing to repair.
 pub(super) fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<String>, Mistake> {
     let all = find(text, recipe.shape)?;
     for (place, found) in all.iter().enumerate() {
         let is_repeated = all.iter().take(place).any(|earlier| earlier.is_plain && earlier.event == found.event);
         let wanted = recipe.hooks.iter().find(|hook| hook.event == found.event);
         let mended = if found.is_plain && (wanted.is_none() || is_repeated) {
-            // A list that gets another of ours stays.
+            // A list that gets another hook of ours stays.
             take_out(text, recipe.shape, found, wanted.map(|_| text))?
         } else if found.command != line {
             replace(text, found.command_at, &quoted(line))
@@ -30,7 +30,7 @@ pub(super) fn mend(text: &str, recipe: &Recipe, line: &str) -> Result<Option<Str
     Ok(None)
 }
 
-/// The text with time enough for a hook; none if it has that. What its user has raised stays.
+/// Raises a hook's time. `None`: it has enough. Keeps a longer time that the user has set.
 fn give_time(text: &str, found: &Found, timeout: u32) -> Option<String> {
     let Some((start, end)) = found.timeout_at else {
         return Some(insert(text, &found.members, &Item::Member(TIMEOUT, Node::Number(timeout))));

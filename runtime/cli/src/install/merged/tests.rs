@@ -151,7 +151,7 @@ fn what_is_not_what_the_owner_reads_is_left_alone() {
     }
 }
 
-/// Space and comments, as they stand between two values.
+/// Space and comments between two values.
 fn trivia() -> impl Strategy<Value = String> {
     let pieces =
         ["", " ", "\n", "\r\n", "\n    ", "\t", " /* a, { */ ", "/* b\n*/", " // \"c\" ]\n", "\n  // d, e\n  "];

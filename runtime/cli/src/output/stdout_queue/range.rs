@@ -1,9 +1,9 @@
-//! Answers that are written together.
+//! A range: answers that are written as one line.
 
 use crate::output::answer::AnswerKind;
 use lastword_protocol::output::{AcceptedLines, Output, RefusedLines};
 
-/// Answers to several lines, in their order, of which only the common part is written.
+/// Answers to several lines, in order. Only their common part is written.
 #[derive(Debug)]
 pub(super) struct Range {
     first: u64,
@@ -14,15 +14,15 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// Of one answer.
+    /// Makes a range of one answer.
     pub(super) fn new(line: u64, kind: AnswerKind) -> Self {
         let mut range = Self { first: line, last: line, accepted: 0, remarked: 0, refused: 0 };
         *range.count_of(kind) += 1;
         range
     }
 
-    /// Takes in the answer to a later line, if the range can still be written: with `anything` always, at the price that
-    /// it only counts; else the answer must be to the next line and say the same.
+    /// Adds the answer to a later line, if the range can still be written. With `anything` it always can, but then it
+    /// only counts. Otherwise the answer must be to the next line and of the same kind.
     pub(super) fn take_in(&mut self, line: u64, kind: AnswerKind, anything: bool) -> bool {
         let answers = self.answers();
         let fits = self.is_whole() && line == self.last + 1 && *self.count_of(kind) == answers;
@@ -33,12 +33,12 @@ impl Range {
         fits || anything
     }
 
-    /// How many answers it stands for.
+    /// Returns the number of answers.
     pub(super) fn answers(&self) -> u64 {
         self.accepted + self.remarked + self.refused
     }
 
-    /// Whether each line in it has an answer: there may be blank lines, and events that are not ours.
+    /// Whether each line in the range has an answer: there may be blank lines and ignored events.
     fn is_whole(&self) -> bool {
         self.answers() == self.last - self.first + 1
     }
@@ -51,7 +51,8 @@ impl Range {
         }
     }
 
-    /// Writes its line. Where anything was refused it is an error: nothing is said to be accepted that is not.
+    /// Writes the range's line. If any answer was refused, the line is an error, so that no refused line seems
+    /// accepted.
     pub(super) fn write(&self, batch: &mut Vec<u8>) {
         let (lines, accepted) = ([self.first, self.last], self.accepted + self.remarked);
         let line = if self.refused > 0 {

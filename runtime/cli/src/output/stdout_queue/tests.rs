@@ -1,4 +1,4 @@
-//! Answers are never lost, and written as ranges for an owner that is far behind.
+//! Answers are never lost, and become ranges for an owner that is far behind.
 
 use std::io::BufRead as _;
 
@@ -14,13 +14,13 @@ fn plain(line: u64) -> Answer {
     }
 }
 
-/// One with something to say, of 100 bytes.
+/// Makes an answer of 100 bytes with a remark.
 fn telling(line: u64, kind: AnswerKind) -> Answer {
     let text = format!("{:<99}\n", format!("{{\"event\":\"error\",\"line\":{line}}}"));
     Answer { line, kind, text: text.into_bytes() }
 }
 
-/// A queue whose first line is written.
+/// Makes a queue whose first line is written.
 fn begun() -> StdoutQueue {
     StdoutQueue { first: First::Taken, ..StdoutQueue::default() }
 }
@@ -66,7 +66,7 @@ fn lines_and_answers_come_out_in_the_order_in_which_they_came() {
     }
 }
 
-/// Each answer follows what is left of the lines before it.
+/// Each answer follows the remaining lines before it.
 #[test]
 fn lines_that_are_cut_are_counted_and_no_answer_is_lost_with_them() {
     let outcome = b"{\"event\":\"outcome\"}\n";
@@ -78,7 +78,7 @@ fn lines_that_are_cut_are_counted_and_no_answer_is_lost_with_them() {
             queue.lines.push(usize::MAX, outcome);
             queue.answer(plain(line));
         }
-        // Never half of a line.
+        // Never a part of a line.
         assert_eq!(queue.cut((kept * outcome.len() + outcome.len() - 1).min(4 * outcome.len())), 4 - kept as u64);
         queue.lines.push(usize::MAX, b"{\"event\":\"drain\"}\n");
         let told = taken(&mut queue, 1 << 20);
@@ -117,7 +117,7 @@ fn whoever_is_1024_answers_behind_gets_each_and_who_is_further_behind_gets_range
         assert_eq!(queue.answer(plain(line)), Enqueued::Whole);
     }
     assert_eq!(queue.answer(plain(1025)), Enqueued::InRange);
-    // A batch that is not written is not read either.
+    // A batch that is not written has not been read either.
     let mut batch = Vec::new();
     queue.take(&mut batch, 10_000);
     assert_eq!(queue.answer(plain(1026)), Enqueued::InRange);
@@ -133,7 +133,7 @@ fn a_range_has_no_line_that_was_not_accepted_plainly() {
     for line in 1..=1024 {
         queue.answer(plain(line));
     }
-    // 1027 is blank, 1030 refused, 1032 has something to say.
+    // Line 1027 is blank, 1030 is refused, and 1032 has a remark.
     for line in [1025, 1026, 1028, 1029] {
         queue.answer(plain(line));
     }

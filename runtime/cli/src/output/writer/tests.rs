@@ -1,4 +1,4 @@
-//! Lines arrive whole, a slow reader holds up nobody, and what is dropped is counted.
+//! Lines arrive whole, a slow reader blocks nobody, and dropped lines are counted.
 
 use std::io::Read;
 use std::sync::mpsc;
@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use super::*;
 use crate::output::line_queue::LineWriter;
 
-/// Long enough that only a failure takes it.
+/// Only a failure takes this long.
 const LONG: Duration = Duration::from_secs(10);
 
 fn soon() -> Instant {
@@ -32,7 +32,7 @@ fn lines_arrive_whole_and_in_order() {
 
 #[test]
 fn a_reader_that_stalls_holds_up_nobody_and_what_it_misses_is_counted() {
-    /// Says that somebody writes, and takes what it is until it is let go.
+    /// Reports a write, and blocks it until it is released.
     struct Stalls(mpsc::Sender<()>, mpsc::Receiver<()>);
     impl Write for Stalls {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -49,7 +49,7 @@ fn a_reader_that_stalls_holds_up_nobody_and_what_it_misses_is_counted() {
     let output = Stalls(begin, wait);
     let writer = LineWriter::spawn("test", output, move |t| told.send(format!("{t:?}")).unwrap()).unwrap();
     let line = [vec![b'x'; 99], vec![b'\n']].concat();
-    // The thread gets stuck, then the queue fills up, and the rest is dropped.
+    // The thread blocks, then the queue fills, and further lines are dropped.
     writer.push_up_to(1000, &line);
     began.recv().unwrap();
     for _ in 0..100 {
@@ -95,7 +95,7 @@ fn a_reader_that_stalls_finds_no_half_line_when_the_process_has_left() {
     for n in 0..10_000 {
         writer.push_up_to(1 << 20, format!("{n:040}\n").as_bytes());
     }
-    // What the pipe holds when the process leaves: it is full, and nothing more comes.
+    // The content of the pipe when the process exits: the pipe is full.
     let held = || usize::try_from(rustix::io::ioctl_fionread(&theirs).unwrap()).unwrap();
     let mut before = 0;
     let held = loop {

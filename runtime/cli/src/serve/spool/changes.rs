@@ -1,5 +1,4 @@
-//! Word of what comes into a spool's directory: the system gives it, so that a daemon that nobody speaks to does
-//! nothing.
+//! Notices new files in a spool's directory. The system reports them, so that an idle daemon does nothing.
 
 use std::path::Path;
 
@@ -16,18 +15,18 @@ use tokio::time::timeout;
 
 use crate::limits::SPOOL_LOOK;
 
-/// Bytes of changes that are read at once. What they say is not looked at, and what is left is read the next time.
+/// Bytes of change reports that are read at once. Their content is ignored, and the rest is read the next time.
 #[cfg(target_os = "linux")]
 const MANY: usize = 4096;
 
-/// Word of what comes into a directory.
+/// Reports of new files in a directory.
 pub(super) struct Changes {
     #[cfg(target_os = "linux")]
     told: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Changes {
-    /// From now on. To be called in a tokio runtime.
+    /// Begins to watch. Call it in a tokio runtime.
     #[cfg(target_os = "linux")]
     pub(super) fn of(directory: &Path) -> Self {
         let told = watch(directory)
@@ -36,13 +35,13 @@ impl Changes {
         Self { told }
     }
 
-    /// Nobody tells on this system.
+    /// This system reports no changes.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn of(_directory: &Path) -> Self {
         Self {}
     }
 
-    /// Resolves when something has come since the last call, or may have.
+    /// Resolves when a file has come since the last call, or may have.
     pub(super) async fn come(&self) {
         #[cfg(target_os = "linux")]
         if let Some(told) = &self.told {
@@ -56,7 +55,7 @@ impl Changes {
     }
 }
 
-/// An event's file is renamed when it is whole.
+/// Watches for renames: an event's file is renamed when it is complete.
 #[cfg(target_os = "linux")]
 fn watch(directory: &Path) -> std::io::Result<AsyncFd<OwnedFd>> {
     let told = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;

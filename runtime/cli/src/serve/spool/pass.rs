@@ -1,4 +1,4 @@
-//! One look through a spool: what waits is handed to the runtime in its order, and removed when it is on record.
+//! One pass through a spool: waiting events are handed to the runtime in order, and removed when they are on record.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::limits::SPOOLED_AT_ONCE;
 
-/// The id of a session: its events are taken one after the other. Those that name none are taken as they come.
+/// The id of a session, whose events are taken one after the other. Events without an id are taken as they come.
 type SessionId = Option<Arc<str>>;
 
 /// An event that the runtime has answered.
@@ -23,15 +23,15 @@ struct Taken {
     result: Result<(), HookRefused>,
 }
 
-/// What could not be taken, and is tried again when all of it is looked at the next time.
+/// The events that could not be taken. The next full pass retries them.
 #[derive(Default)]
 pub(super) struct Waits {
     names: HashSet<EventName>,
-    /// Sessions of which an event waits. What came after it waits as well.
+    /// Sessions with a waiting event. Their later events wait as well.
     sessions: HashSet<Arc<str>>,
-    /// Of one that waits nobody can tell the session: whatever came after it waits as well.
+    /// Whether the session of a waiting event is unknown. All later events then wait as well.
     all: bool,
-    /// Of one of them, for people.
+    /// The reason of one of them, for people.
     why: Option<String>,
 }
 
@@ -46,16 +46,16 @@ impl Waits {
     }
 }
 
-/// What is under way, and what has to wait.
+/// The events of a pass that are under way, and those that have to wait.
 struct Pass<'a> {
     reader: &'a Arc<Reader>,
     under_way: FuturesUnordered<BoxFuture<'static, Taken>>,
-    /// Sessions of which an event is under way.
+    /// Sessions with an event under way.
     busy: HashSet<Arc<str>>,
     waits: &'a mut Waits,
 }
 
-/// Takes in what is there, but for what `waits` already; what has to be tried again is added to it.
+/// Takes in the events that are not in `waits` yet, and adds those that must be retried.
 pub(super) async fn take_in(reader: &Arc<Reader>, server: &Server, waits: &mut Waits) {
     let is_first = waits.is_nothing();
     let listing = Arc::clone(reader);
@@ -84,7 +84,7 @@ pub(super) async fn take_in(reader: &Arc<Reader>, server: &Server, waits: &mut W
     if many > 0 {
         tracing::debug!(many, waiting = pass.waits.names.len(), "events of the spool were looked at");
     }
-    // Said once for each time that all of them were tried.
+    // Logged once for each full pass.
     if let (true, Some(why)) = (is_first, &pass.waits.why) {
         tracing::warn!(waiting = pass.waits.names.len(), why, "events of the spool wait, and are tried again");
     }
@@ -97,7 +97,7 @@ impl Pass<'_> {
             Ok(Some(event)) => event,
             Ok(None) => return,
             Err(error) => {
-                // The reader has a warning of it.
+                // The spool's reader has logged a warning.
                 tracing::debug!(%error, "the spool waits");
                 self.waits.all = true;
                 return;
@@ -127,14 +127,14 @@ impl Pass<'_> {
         }));
     }
 
-    /// Waits for one that is under way. False when there is none.
+    /// Waits for an event that is under way. Returns false if there is none.
     async fn settle_one(&mut self) -> bool {
         let Some(Taken { name, event, session, result }) = self.under_way.next().await else { return false };
         if let Some(session) = &session {
             self.busy.remove(session);
         }
         match result {
-            // Only now: it is on record.
+            // Only now, because the event is on record.
             Ok(()) => self.remove(name).await,
             Err(refused) => {
                 if is_held(&event, &refused) {
@@ -153,7 +153,7 @@ impl Pass<'_> {
         }
     }
 
-    /// It stays where it is, or is put aside for people.
+    /// Keeps a refused event in its place, or sets it aside for people.
     async fn refuse(&mut self, name: EventName, event: SpooledEvent, refused: HookRefused) {
         if is_held(&event, &refused) {
             self.waits.add(name, format!("{}: {}", refused.code, refused.detail));
@@ -173,13 +173,13 @@ impl Pass<'_> {
     }
 }
 
-/// Whether it waits, because it may be taken later: by this daemon, or by the next one, if the hook's program is newer than
-/// this.
+/// Whether an event waits, because it may be taken later: by this daemon, or by the next one if the hook's program is
+/// newer than this one.
 fn is_held(event: &SpooledEvent, refused: &HookRefused) -> bool {
     refused.may_pass || is_newer_than_this(&event.version)
 }
 
-/// Files are looked at where they hold up nobody.
+/// Reads files on a thread that may block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
 ) -> Result<T, SpoolError> {
@@ -187,7 +187,7 @@ async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The program leaves.
+            // The program exits.
             Err(_) => std::future::pending().await,
         },
     }

@@ -1,4 +1,4 @@
-//! What is taken in before a drain, and what is said of one that does not return.
+//! Lines that are taken before a drain, and the report of a drain that does not return.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::output::answer::AnswerKind;
 use crate::signals::Hangup;
 use crate::stdio::reader;
 
-/// A service with these lines read, and a signal that came after them.
+/// Makes a service with these lines read, and a signal that came after them.
 async fn signalled_after(read: &[&str]) -> (Service, Cause) {
     let (said, lines) = reader::tests::said(&read.join("\n"));
     let signals = Signals::install(Hangup::Ends, |_| ()).unwrap();
@@ -90,19 +90,19 @@ async fn near_the_end_of_the_budget_no_line_is_taken() {
     assert_eq!(active(&service), ["a"]);
 }
 
-/// Nobody drains: so there is no report, as of a drain that is stuck.
+/// Nothing drains, so there is no report, as in a drain that is stuck.
 #[tokio::test]
 async fn of_a_drain_that_does_not_return_it_is_said_what_was_counted() {
     let (_said, lines) = reader::tests::said("");
     let service = service(lines, Signals::install(Hangup::Ends, |_| ()).unwrap());
     let cause = Cause::OwnerDied { at: Instant::now() };
-    // A worker that begins just now may have the lock.
+    // A worker that begins now may have the lock.
     let report = service.count_so_far(cause, Instant::now() + Duration::from_secs(60)).await.unwrap();
     assert_eq!((report.reason, report.timed_out), (DrainReason::Crashed, true));
     assert_eq!([report.delivered, report.failed, report.deferred, report.unreported], [0; 4]);
 }
 
-/// A journal that a worker does not survive.
+/// A journal whose worker panics.
 #[derive(Default)]
 struct Panics {
     within: MemoryJournal,
@@ -191,7 +191,7 @@ async fn a_worker_that_panics_ends_the_program_with_what_was_accepted_on_record(
     let builder = Runtime::builder().sandbox(sandbox).journal(journal.clone()).plugin(plugin, Tenants::Every);
     let runtime = builder.build().unwrap();
     let service = Service { runtime, ..service(lines, Signals::install(Hangup::Ends, |_| ()).unwrap()) };
-    // Long, for the watchdog of a test that is held up not to end its process.
+    // Long, so that the watchdog does not end the process of a slow test.
     let exit = service.run(true, Duration::from_secs(60)).await;
     let did = |what: &AtomicBool| what.load(Ordering::Relaxed);
     assert_eq!((exit, did(&journal.flushed), did(&journal.left)), (Exit::Internal, true, true));
@@ -200,7 +200,7 @@ async fn a_worker_that_panics_ends_the_program_with_what_was_accepted_on_record(
 mod timed {
     use super::*;
 
-    /// The signal's thread has no processor for three times as long as an owner that has gone away is waited for.
+    /// The signal thread does not run for three times as long as the service waits for an owner that has gone away.
     #[tokio::test]
     async fn a_signal_that_came_in_time_counts_also_when_its_thread_is_late() {
         let signals = Signals::install(Hangup::Ends, |_| ()).unwrap();

@@ -2,7 +2,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-/// What `/proc/self/fdinfo` says of a pidfd, as of Linux 6.18.
+/// The content of `/proc/self/fdinfo` for a pidfd, as of Linux 6.18.
 fn fdinfo(numbers: &str) -> String {
     format!("pos:\t0\nflags:\t02000002\nmnt_id:\t16\nino:\t4242\n{numbers}")
 }
@@ -16,7 +16,7 @@ fn only_who_has_one_number_here_is_in_this_namespace() {
     assert_eq!(of("Pid:\t0\nNSpid:\t0\n"), PidNamespace::Other);
     assert_eq!(of("Pid:\t-1\nNSpid:\t-1\n"), PidNamespace::Unknown);
     assert_eq!(of("Pid:\t-1\n"), PidNamespace::Unknown);
-    // The number that the socket said is another process's.
+    // Another process has the socket's pid.
     assert_eq!(of("Pid:\t4243\nNSpid:\t4243\n"), PidNamespace::Other);
 }
 

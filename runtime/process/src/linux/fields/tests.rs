@@ -1,6 +1,6 @@
 use super::*;
 
-/// What `stat` says, as of Linux 6.18, of a program with this name.
+/// The content of `stat`, as of Linux 6.18, for a program with this name.
 fn stat(name: &str) -> String {
     format!(
         "4242 ({name}) S 4200 4242 4242 34816 4242 4194304 1101 0 0 0 1 2 0 0 20 0 1 0 81234 5734400 921 18446744073709551615 \

@@ -1,4 +1,4 @@
-//! What of a payload reaches the journal and plugins.
+//! The parts of a payload that reach the journal and plugins.
 
 use lastword_events::{CompactionPhase, Event};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::super::{InputFormat, InputSettings, format_of};
 use super::{CORPORA, corpus};
 use crate::input::Input;
 
-/// Names under which something of a payload reaches the journal without being an attribute.
+/// Names whose value reaches the journal without being an attribute.
 const READ: [&str; 28] = [
     "agentId",
     "conversation_id",
@@ -39,7 +39,7 @@ const READ: [&str; 28] = [
     "workspace_roots",
 ];
 
-/// In no case a name with such a part, unless it is one of the next.
+/// A kept name never contains one of these parts, unless it is one of the next list.
 const TELLING: [&str; 12] = [
     "attach",
     "content",
@@ -58,7 +58,8 @@ const NOT_TELLING: [&str; 2] = ["messageProvider", "prompt_id"];
 
 const MARK: &str = "Said in confidence";
 
-/// Every way to put the mark in place of one text in it, with the name of the field. Texts in a list go by the list's name.
+/// Returns every copy of the value with the mark in place of one text, and the field's name. Texts in a list have the
+/// list's name.
 fn marked(value: &Value) -> Vec<(String, Value)> {
     fn places(value: &Value, name: &str, at: &str, out: &mut Vec<(String, String)>) {
         match value {
@@ -84,9 +85,9 @@ fn marked(value: &Value) -> Vec<(String, Value)> {
 
 fn gets_through(format: &InputSettings, line: &Value) -> bool {
     match format.read(line.to_string().as_bytes()) {
-        // What was left out is told to whoever wrote it, and to nobody else.
+        // Only the owner that wrote the field is told that it was dropped.
         Ok(Input::Event(event)) => format!("{:?}", (event.op_id, event.session, event.event)).contains(MARK),
-        // Its name is told in the log.
+        // The log contains the event's name.
         _ => false,
     }
 }
@@ -183,7 +184,7 @@ fn what_the_configuration_asks_for_is_kept() {
         with(InputFormat::Opencode, 0, 0, &["title", "title", "version"]).last().unwrap(),
         &pair("title", "New session - 2026-11-28T03:39:34.181Z")
     );
-    // Each that is kept on request is kept when it is asked for.
+    // A field that is kept on request is kept when the configuration names it.
     for input_format in InputFormat::ALL {
         let Some(format) = format_of(input_format) else { continue };
         assert!(format.keeps_on_request.iter().all(|name| !format.keeps.contains(name)), "{input_format:?}");

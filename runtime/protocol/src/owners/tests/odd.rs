@@ -1,4 +1,4 @@
-//! Payloads that are not as their owners write them today.
+//! Payloads that differ from those of owners' current versions.
 
 use lastword_events::{EndReason, Event};
 

@@ -1,4 +1,4 @@
-//! Whose words a payload is in.
+//! The recognised formats of payloads.
 
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn without_a_path_to_tell_them_apart_an_owner_that_is_named_is_believed() {
     assert_eq!(guessed(r#"{"hook_event_name":"SessionEnd","session_id":"s"}"#), InputFormat::ClaudeCode);
     assert_eq!(guessed(r#"{"hook_event_name":"AfterAgent","session_id":"s"}"#), InputFormat::Gemini);
     assert_eq!(guessed(r#"{"hook_event_name":"PreCompact","session_id":"s","turn_id":"t"}"#), InputFormat::Codex);
-    // A home below another's folder, and Windows.
+    // A home below another owner's folder, and Windows.
     let path = |path: &str| {
         guessed(&json!({"hook_event_name": "Stop", "session_id": "s", "transcript_path": path}).to_string())
     };
@@ -81,7 +81,7 @@ fn what_it_looks_like_and_what_to_do_is_said_in_an_error_for_us() {
     );
     let evil = json!({"hook_event_name": "\u{1b}[31m\n", "cursor_version": "3"}).to_string();
     assert_eq!(told(InputFormat::Gemini, &evil).0, r"this looks like Cursor's \u{1b}[31m\n; --from cursor reads it");
-    // Nobody's.
+    // No owner's payload.
     for line in ["{}", r#"{"op":3}"#, r#"{"session":{"id":"s"}}"#, r#"{"op":"strat","hook_event_name":"Stop"}"#] {
         assert!(InputSettings::from(InputFormat::Lastword).read(line.as_bytes()).is_err(), "{line}");
     }

@@ -1,4 +1,4 @@
-//! The files of the page. They are the same for everybody, and say nothing of anybody.
+//! The files of the page. They are the same for everybody and contain no data.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};

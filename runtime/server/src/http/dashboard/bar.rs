@@ -1,5 +1,5 @@
-//! The picture of a drain: what it had of time, what it took, and what became of its ends. All pictures have one scale, so that they are one
-//! timeline.
+//! The picture of a drain: its budget, its time, and the outcomes of its ends. All pictures have one scale, so that
+//! they form one timeline.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use crate::observer::EndCounts;
 /// The width of the whole scale, in the picture's own unit.
 const WIDTH: f64 = 1000.0;
 
-/// What is there is seen, however short it was.
+/// The least width of a part, so that a short one is visible.
 const LEAST: f64 = 6.0;
 
 /// A drain, from its beginning at 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bar {
-    /// How far its budget goes.
+    /// The width of its budget.
     pub(super) budget: String,
-    /// What became of its ends, beside each other within the time that it took.
+    /// The outcomes of its ends, next to each other within the drain's time.
     pub(super) parts: Vec<Part>,
 }
 
 /// A part of a bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// What it shows.
+    /// The CSS class, which names the outcome.
     pub(super) class: &'static str,
     pub(super) x: String,
     pub(super) width: String,
 }
 
-/// The time that is as wide as the picture: no drain took or had more.
+/// Returns the time that the picture's full width stands for: no drain took longer or had a larger budget.
 pub(super) fn scale(drains: impl Iterator<Item = (Duration, Duration)>) -> Duration {
     drains.map(|(budget, elapsed)| budget.max(elapsed)).max().unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! What the page's forms do. Each takes what the API takes for the same, and shows that it was sent from a page of ours.
+//! The page's forms. Each has the access rules of the API's request for the same action, and proves that it was sent
+//! from our own page.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use crate::http::routes::deliveries;
 use crate::limits::LOGIN_KEPT;
 use crate::shared::Shared;
 
-/// Who sends a form. It is known before anything of the form is read.
+/// The caller that sends a form. It is authorized before the body is read.
 pub(super) struct Sender(Caller);
 
 impl FromRequestParts<Arc<Shared>> for Sender {
@@ -31,14 +32,14 @@ impl FromRequestParts<Arc<Shared>> for Sender {
     }
 }
 
-/// Somebody shows a token, and has a login for it.
+/// Begins a login for a token.
 pub(super) async fn log_in(
     State(shared): State<Arc<Shared>>,
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Problem> {
-    // Or another site's page could log a browser in with a token of its own.
+    // Otherwise a page of another site could log a browser in with a token of its own.
     check_source(&headers)?;
     if origin.is_socket() {
         return Ok(Redirect::to("/").into_response());
@@ -47,14 +48,14 @@ pub(super) async fn log_in(
     let Some(known) = shared.tokens.find(token) else { return login(true) };
     enters(&shared, &origin, &known)?;
     let text = shared.logins.begin(known, Instant::now()).map_err(|error| Problem::nothing_random(&error))?;
-    // Its cookie is gone with this one's, and nobody could end it any more.
+    // The new cookie replaces that of the earlier login, so nobody could end that login any more.
     if let Some(before) = known_login(&shared, &origin, &headers) {
         shared.logins.end(&before.hash);
     }
     Ok(to_page_with(&cookie(&shared, &origin, &text, LOGIN_KEPT.as_secs())))
 }
 
-/// A login is over.
+/// Ends a login.
 pub(super) async fn log_out(
     State(shared): State<Arc<Shared>>,
     Extension(origin): Extension<Origin>,
@@ -69,7 +70,7 @@ pub(super) async fn log_out(
     Ok(to_page_with(&cookie(&shared, &origin, "", 0)))
 }
 
-/// Deliveries that were given up are made again: those that are named, or all of a plugin.
+/// Redelivers dead deliveries: the named ones, or all of a plugin.
 pub(super) async fn redeliver(
     State(shared): State<Arc<Shared>>,
     Sender(caller): Sender,
@@ -88,7 +89,7 @@ pub(super) async fn redeliver(
     Ok(Redirect::to(&format!("/?redelivered={changed}")))
 }
 
-/// Refuses what comes from another page than the one that was shown to this very login.
+/// Refuses a form of any page but the one that was shown to this login.
 fn check_form(shared: &Shared, caller: &Caller, headers: &HeaderMap, form: &Form) -> Result<(), Problem> {
     let Some(binding) = caller.form_binding() else { return Ok(()) };
     check_source(headers)?;
@@ -99,7 +100,8 @@ fn check_form(shared: &Shared, caller: &Caller, headers: &HeaderMap, form: &Form
     }
 }
 
-/// No script reads it, no other site's page has it sent, and with TLS it is never sent without.
+/// Makes the login cookie: no script reads it, no page of another site has it sent, and with TLS it is never sent in
+/// the clear.
 fn cookie(shared: &Shared, origin: &Origin, value: &str, seconds: u64) -> String {
     let secure = if origin.is_tls() { "; Secure" } else { "" };
     let name = login_cookie(shared, origin);

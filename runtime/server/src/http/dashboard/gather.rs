@@ -1,5 +1,5 @@
-//! What the page says, to whoever asks for it. A tenant's token sees what is that tenant's, and what the daemon as a whole has is for those
-//! who see all.
+//! Gathers the page's data for a caller. A caller of one tenant sees that tenant's data. A caller of every tenant also
+//! sees the daemon's.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain
 use crate::shared::Shared;
 use crate::status::{PluginStatus, Status};
 
-/// Deaths that are among what is to be known; others are in the list.
+/// Most deaths among the findings. The page's list has the rest.
 const DEATHS_TO_KNOW: usize = 3;
 
-/// The page for this caller. `redelivered`: so many were, a moment ago.
+/// Gathers the page for this caller. `redelivered` is the number of deliveries that the form just redelivered.
 pub(super) async fn dashboard(
     shared: &Arc<Shared>,
     caller: &Caller,
@@ -34,7 +34,7 @@ pub(super) async fn dashboard(
 ) -> Result<Dashboard, Problem> {
     caller.needs(Needs::Read)?;
     let (now, tenant) = (Timestamp::now(), caller.access.tenant());
-    // However many look, a tenant takes one turn among those who read the journal.
+    // All viewers of a tenant share one read, so a tenant takes one turn among the readers of the journal.
     let unmade = shared.page_lists.get(tenant.cloned(), Unmade::of(shared, caller)).await;
     let (sessions, has_more_sessions) = first_sessions(&shared.runtime, tenant, PAGE_ROWS)?;
     let health = shared.health(tenant);
@@ -81,7 +81,7 @@ pub(super) async fn dashboard(
         drains: drains
             .iter()
             .map(|(drain, counts)| {
-                // A tenant does not see how many sessions the whole daemon had.
+                // A tenant does not see the number of sessions in the whole daemon.
                 let has_sessions = tenant.is_none() || drain.tenant.is_some();
                 DrainRow::new(drain, *counts, has_sessions, drains_scale, now)
             })
@@ -111,7 +111,8 @@ fn about(status: &Status) -> String {
     format!("process {pid}, up for {up}; journal {journal}, {place}; {}", many(*connections, "connection"))
 }
 
-/// The drains that whoever looks sees, with what became of the ends that it sees. Of the daemon's own a tenant sees its own lines.
+/// Returns the drains that the caller may see, with the outcomes that it may see. Of the daemon's drains a tenant sees
+/// its own lines.
 fn seen_drains(shared: &Shared, tenant: Option<&Arc<str>>) -> Vec<(OfTenant<PastDrain>, EndCounts)> {
     let all = shared.observer.drains().into_iter();
     all.filter_map(|drain| {
@@ -139,9 +140,9 @@ fn seen_deaths(shared: &Shared, tenant: Option<&Arc<str>>) -> Vec<OfTenant<PastD
     all.filter(|death| tenant.is_none() || death.tenant.as_ref() == tenant).take(PAGE_ROWS).collect()
 }
 
-/// What whoever looks sees.
+/// The data that the caller may see.
 struct Seen<'a> {
-    /// Of the daemon as a whole, for who sees every tenant.
+    /// The daemon's status, for callers of every tenant.
     status: Option<&'a Status>,
     health: &'a [Health],
     unmade: &'a Unmade,
@@ -149,7 +150,7 @@ struct Seen<'a> {
     now: Timestamp,
 }
 
-/// What there is to look at: first what is wrong.
+/// Returns the findings, those that need action first.
 fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
     let mut found = match seen.status {
         Some(status) => shared.findings(&status.plugins, seen.health),
@@ -168,12 +169,12 @@ fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
         found.push(Finding::to_know("", "The daemon is about to leave", remedy, ""));
     }
     found.extend(deaths_to_know(seen, shared.owners.grace()));
-    // The page shows so many.
+    // The page shows only the first ones.
     found.sort_by_key(|finding| !finding.is_wrong);
     found
 }
 
-/// The plugins for which there is a button: those that gave something up.
+/// Returns the plugins that get a button: those with dead deliveries.
 fn dead_plugins(status: Option<&Status>, unmade: &Unmade) -> Vec<String> {
     let names: BTreeSet<&str> = match status {
         Some(status) => {
@@ -218,7 +219,7 @@ fn death_to_know(death: &OfTenant<PastDeath>, grace: Duration, now: Timestamp) -
     Finding::to_know(subject, what, remedy, "owners")
 }
 
-/// What everybody should see first.
+/// Returns the headline of the page.
 fn headline(found: &[Finding]) -> (&'static str, String) {
     let wrong = found.iter().filter(|finding| finding.is_wrong).count() as u64;
     let to_know = found.len() as u64 - wrong;
@@ -258,8 +259,8 @@ fn tiles(
     tiles
 }
 
-/// The plugins that are installed, and others of which something is known: those first that somebody has to look at. Says whether there are
-/// more than are shown.
+/// Returns the installed plugins and uninstalled ones with data, those with problems first. The flag says whether there
+/// are more than the page shows.
 fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> (Vec<PluginRow>, bool) {
     let installed = status.map(|status| status.plugins.as_slice()).unwrap_or_default();
     let mut known: HashMap<_, &Health> = health.iter().map(|health| (key(health), health)).collect();
@@ -267,7 +268,7 @@ fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> (Vec<P
     for status in installed {
         all.push((Some(status), known.remove(&(status.plugin.clone(), status.tenant.clone()))));
     }
-    // In their order, which those of a map have not.
+    // In the order of `health`; a map has no order.
     all.extend(health.iter().filter(|health| known.contains_key(&key(health))).map(|health| (None, Some(health))));
     let is_wrong = |health: Option<&Health>| health.is_some_and(Health::is_wrong);
     let has_dead = |status: Option<&PluginStatus>| status.is_some_and(|status| status.dead + status.orphaned > 0);
@@ -277,7 +278,7 @@ fn plugins(status: Option<&Status>, health: &[Health], now: Timestamp) -> (Vec<P
     (shown.collect(), has_more)
 }
 
-/// The name of a plugin, and its tenant where it is scoped.
+/// Returns a plugin's name, with its tenant if it is scoped.
 fn key(health: &Health) -> (String, Option<String>) {
     (health.plugin.to_string(), health.tenant.as_deref().map(str::to_owned))
 }

@@ -1,4 +1,4 @@
-//! What a browser is told that shows the page, and for whom it is shown at all.
+//! Protects the page: response headers for browsers, and a check of the requested host.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::http::caller::Origin;
 use crate::http::problem::Problem;
 use crate::shared::Shared;
 
-/// Nothing from elsewhere, no script and no style in the markup, in no other page. The policy for referrers is not `no-referrer`, with which
-/// browsers do not say from which page a form comes.
+/// The headers forbid other origins, inline scripts and styles, and frames. The referrer policy is not `no-referrer`,
+/// because browsers then do not say which page a form comes from.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -24,7 +24,7 @@ const HEADERS: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// All that is answered here says what a browser may do with it.
+/// Adds the headers to every answer of the page.
 pub(super) async fn protect(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
@@ -33,7 +33,7 @@ pub(super) async fn protect(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses requests for a name that is not ours.
+/// Refuses a request for a host name that is not ours.
 pub(super) async fn check_host(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let checked = match request.extensions().get::<Origin>() {
         Some(origin) => shared.hosts.check(origin, request.headers()),

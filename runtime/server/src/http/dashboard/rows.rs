@@ -1,4 +1,4 @@
-//! What the page's lists have, row by row. A text that is not known, or not said, is empty.
+//! The rows of the page's lists. An unknown text is empty.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain
 use crate::owners::Loss;
 use crate::status::PluginStatus;
 
-/// A number that everybody should see.
+/// A prominent number.
 pub(super) struct Tile {
     pub(super) label: &'static str,
     pub(super) value: String,
     pub(super) tone: &'static str,
 }
 
-/// Something to look at.
+/// A finding.
 pub(super) struct FindingRow {
     pub(super) is_wrong: bool,
     pub(super) subject: String,
@@ -37,7 +37,7 @@ pub(super) struct Piece {
 impl From<Finding> for FindingRow {
     fn from(finding: Finding) -> Self {
         let Finding { is_wrong, subject, what, remedy, place } = finding;
-        // What stands between backticks is every second one.
+        // Every second piece is between backticks.
         let pieces = remedy.split('`').zip([false, true].into_iter().cycle());
         let remedy = pieces.map(|(text, is_code)| Piece { is_code, text: text.to_owned() }).collect();
         Self { is_wrong, subject, what, remedy, place }
@@ -59,7 +59,7 @@ pub(super) struct DeliveryLine {
     pub(super) cause: String,
     pub(super) message: String,
     pub(super) retry: String,
-    /// Nothing is said of why.
+    /// Whether there is no text about why.
     pub(super) is_blank: bool,
     pub(super) attempts: u32,
 }
@@ -111,7 +111,7 @@ pub(super) struct PluginRow {
 }
 
 impl PluginRow {
-    /// What is known of its calls, and of what it is owed.
+    /// Makes the row from its calls and its queue.
     pub(super) fn new(health: Option<&Health>, status: Option<&PluginStatus>, now: Timestamp) -> Self {
         let is_gone = status.is_some_and(|status| !status.installed);
         let (word, tone) = match health {
@@ -147,13 +147,13 @@ pub(super) struct DrainRow {
     pub(super) ago: String,
     /// The owner's name.
     pub(super) owner: String,
-    /// What it was of that has no name.
+    /// A description of what was drained, if it has no name.
     pub(super) whose: &'static str,
     pub(super) tenant: String,
     pub(super) reason: String,
     pub(super) sessions: String,
     pub(super) bar: Bar,
-    /// What the bar shows, in words.
+    /// The bar's content in words.
     pub(super) picture: String,
     pub(super) delivered: u64,
     pub(super) failed: u64,
@@ -164,7 +164,8 @@ pub(super) struct DrainRow {
 }
 
 impl DrainRow {
-    /// With what became of the ends that whoever looks may see, and on this scale. `has_sessions`: it may be seen how many there were.
+    /// Makes the row, with the outcomes that the caller may see, on this scale. `has_sessions` says whether it may see
+    /// the number of sessions.
     pub(super) fn new(
         drain: &OfTenant<PastDrain>,
         counts: EndCounts,
@@ -232,7 +233,7 @@ impl DeathRow {
     }
 }
 
-/// How a death was noticed.
+/// Returns how the server noticed a death.
 pub(super) fn how(loss: Loss) -> &'static str {
     match loss {
         Loss::Process => "its process exited",

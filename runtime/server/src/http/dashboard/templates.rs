@@ -1,5 +1,5 @@
-//! The templates, and what they are filled with. Names of others are made printable and cut before they come here; the templates escape
-//! all of it, and isolate each one (`<bdi>`).
+//! The templates and their data. Text from outside is made printable and cut before it comes here. The templates escape
+//! all text, and isolate each piece from outside (`<bdi>`).
 
 use askama::Template;
 
@@ -9,7 +9,7 @@ use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginRow, Sessi
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(super) struct LoginPage {
-    /// One was shown that is not valid.
+    /// Whether the token that was shown is not valid.
     pub(super) is_wrong: bool,
 }
 
@@ -20,12 +20,12 @@ pub(super) struct Dashboard {
     pub(super) title: String,
     pub(super) version: &'static str,
     pub(super) role: &'static str,
-    /// The caller's own; empty: every tenant.
+    /// The caller's tenant. Empty: every tenant.
     pub(super) tenant: String,
     pub(super) now: String,
     pub(super) can_log_out: bool,
     pub(super) form_token: String,
-    /// What was done a moment ago; empty: nothing.
+    /// The result of the last form. Empty: none.
     pub(super) message: String,
     /// `is-wrong`, `to-know` or `is-good`.
     pub(super) state: &'static str,
@@ -34,26 +34,26 @@ pub(super) struct Dashboard {
     pub(super) has_more_findings: bool,
     pub(super) tiles: Vec<Tile>,
     pub(super) may_operate: bool,
-    /// Of what is owed not all could be read in time.
+    /// Whether the owed deliveries could not all be read in time.
     pub(super) is_too_slow: bool,
-    /// Of what is owed not all could be read, in time or at all.
+    /// Whether the owed deliveries could not all be read, in time or at all.
     pub(super) is_unread: bool,
     pub(super) has_actions: bool,
-    /// Plugins that gave something up.
+    /// Plugins with dead deliveries.
     pub(super) dead_plugins: Vec<String>,
     pub(super) deliveries: Vec<DeliveryLine>,
     pub(super) has_more_deliveries: bool,
     pub(super) recent_calls: usize,
-    /// Whether it is seen what plugins are owed: that is of every tenant.
+    /// Whether the page shows the queues of plugins, which span every tenant.
     pub(super) has_queues: bool,
     pub(super) plugins: Vec<PluginRow>,
     pub(super) has_more_plugins: bool,
-    /// What the pictures of drains are as wide as.
+    /// The time that the full width of a drain's picture stands for.
     pub(super) drains_scale: String,
     pub(super) drains: Vec<DrainRow>,
     pub(super) deaths: Vec<DeathRow>,
     pub(super) sessions: Vec<SessionLine>,
     pub(super) has_more_sessions: bool,
-    /// The process and its journal; empty for who has one tenant.
+    /// The process and its journal. Empty for a caller of one tenant.
     pub(super) about: String,
 }

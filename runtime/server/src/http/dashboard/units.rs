@@ -1,4 +1,4 @@
-//! Times and sizes, as people read them.
+//! Formats times and sizes for people.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn many(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
-/// What a picture is measured in. Nothing here has more than the 53 bits of a float.
+/// A count as a number for pictures. No count here exceeds the 53 bits of a float.
 pub(super) fn as_f64(count: u64) -> f64 {
     count as f64
 }

@@ -1,4 +1,4 @@
-//! Deliveries that were not made, as the page shows them: the first of each state.
+//! The deliveries that were not made: the page shows the first of each state.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::http::routes::deliveries::{LIST_TOO_SLOW, first_deliveries};
 use crate::limits::{PAGE_LISTS_TIMEOUT, PAGE_ROWS};
 use crate::shared::Shared;
 
-/// The states in the order in which they are shown: what somebody has to look at first.
+/// The states in the order of the page: those that need action first.
 const STATES: [DeliveryState; 3] = [DeliveryState::Dead, DeliveryState::Orphaned, DeliveryState::Owed];
 
 /// Deliveries that were not made.
@@ -21,14 +21,14 @@ pub(crate) struct Unmade {
     rows: Vec<DeliveryRow>,
     /// States of which there are more than the page shows.
     has_more: Vec<DeliveryState>,
-    /// States of which not all could be looked through in time.
+    /// States whose deliveries could not all be read in time.
     too_slow: Vec<DeliveryState>,
     /// The journal could not be read.
     is_unreadable: bool,
 }
 
 impl Unmade {
-    /// The page is there also when they cannot be read: then it says so.
+    /// Reads the deliveries. If that fails, the page is still shown, and reports the failure.
     pub(super) async fn of(shared: &Shared, caller: &Caller) -> Self {
         let until = Instant::now() + PAGE_LISTS_TIMEOUT;
         let mut unmade = Self::default();
@@ -41,7 +41,7 @@ impl Unmade {
                     }
                 }
                 Ok(Err(problem)) if problem.code() == LIST_TOO_SLOW => unmade.too_slow.push(state),
-                // Others are read just now, or the disk is slow.
+                // Other reads are under way, or the disk is slow.
                 Err(_) => unmade.too_slow.push(state),
                 Ok(Err(_)) => {
                     unmade.is_unreadable = true;
@@ -68,7 +68,7 @@ impl Unmade {
         self.is_unreadable
     }
 
-    /// How many there are in this state, as far as they were read.
+    /// Returns the number of deliveries in this state, as far as they were read.
     pub(super) fn count(&self, state: DeliveryState) -> Counted {
         self.counted(state, self.rows.iter().filter(|row| row.state == state).count() as u64)
     }
@@ -78,7 +78,7 @@ impl Unmade {
         Counted { count, is_cut }
     }
 
-    /// How many each plugin gave up, and how many are owed to it though it is not there.
+    /// Returns, for each plugin, the number of its dead and of its orphaned deliveries.
     pub(super) fn by_plugin(&self) -> BTreeMap<&str, (Counted, Counted)> {
         let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for row in &self.rows {

@@ -1,4 +1,4 @@
-//! What concerns the daemon as a whole.
+//! Routes for the daemon as a whole.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::shared::Shared;
 use crate::status::Status;
 
-/// Why the daemon is drained.
+/// The reason of a drain of the daemon.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DrainBody {
@@ -27,16 +27,17 @@ pub(crate) struct DrainBody {
     reason: Option<String>,
 }
 
-/// What a drain of the daemon did. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is what was owed.
+/// The outcome of a drain of the daemon. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
+/// what was owed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DaemonDrain {
-    /// Why.
+    /// The reason of the drain.
     reason: String,
-    /// The time that it had, in milliseconds.
+    /// The budget, in milliseconds.
     budget_ms: u64,
-    /// The time that it took, in milliseconds.
+    /// The duration, in milliseconds.
     elapsed_ms: u64,
-    /// Active sessions that it ended.
+    /// Active sessions that the drain ended.
     sessions: u64,
     /// Deliveries that their plugins have.
     delivered: u64,
@@ -44,9 +45,9 @@ pub(crate) struct DaemonDrain {
     failed: u64,
     /// Deliveries that are left for the next start.
     deferred: u64,
-    /// Whether the budget ended it.
+    /// Whether the budget ended the drain.
     timed_out: bool,
-    /// What an operator should read.
+    /// Warnings for the operator.
     warnings: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ fn controls(shared: &Shared) -> Result<Arc<dyn Controls>, Problem> {
     shared.controls.clone().ok_or_else(missing)
 }
 
-/// Ends every session, and the daemon after it. For operators of every tenant.
+/// Ends every session, and then the daemon. For operators of every tenant.
 #[utoipa::path(
     post,
     path = "/v1/drain",
@@ -96,15 +97,17 @@ pub(crate) async fn drain_daemon(
 /// A daemon that is about to leave.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HandingOver {
-    /// Its process.
+    /// The daemon's process id.
     pid: u32,
-    /// Its version.
+    /// The daemon's version.
     version: &'static str,
 }
 
-/// Has the daemon leave, with every session active and every delivery owed for the next one. For operators of every tenant.
+/// Ends the daemon, and leaves every session active and every delivery owed for the next one. For operators of every
+/// tenant.
 ///
-/// The answer comes at once. The next daemon can begin when this one's process has left, which takes its drain's budget at most.
+/// The answer comes at once. The next daemon can begin when this one's process has ended, after its drain's budget at
+/// most.
 #[utoipa::path(
     post,
     path = "/v1/hand-over",
@@ -140,7 +143,7 @@ pub(crate) async fn reload_daemon(
     }
 }
 
-/// What is active, owed and wrong. For those who see every tenant.
+/// Returns what is active, owed and wrong. For callers of every tenant.
 #[utoipa::path(
     get,
     path = "/v1/status",

@@ -1,4 +1,4 @@
-//! `/v1/deliveries`: what was not made, and what an operator does about it.
+//! `/v1/deliveries`: the deliveries that were not made, and an operator's changes to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,22 +20,23 @@ use crate::http::problem::Problem;
 use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE, PAGE_LIST_TIMEOUT};
 use crate::shared::Shared;
 
-/// The code of a list for which too much would have to be looked through.
+/// The code of a list that would have to read too many rows.
 pub(in crate::http) const LIST_TOO_SLOW: &str = "list_too_slow";
 
-/// Which deliveries are meant.
+/// The filter of deliveries.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeliveriesQuery {
     /// `owed`, `dead` or `orphaned`.
     state: Option<String>,
-    /// Those of this tenant's sessions.
+    /// Deliveries of this tenant's sessions.
     tenant: Option<String>,
-    /// Those of this plugin.
+    /// Deliveries of this plugin.
     plugin: Option<String>,
-    /// What follows this, which is `next` of the page before.
+    /// The place to continue from, which is `next` of the page before.
     after: Option<String>,
-    /// Rows at most: 100 by default, and 1000 at most. A page may have fewer, and none, though others follow.
+    /// Most rows of the page: 100 by default, and at most 1000. A page may have fewer rows, or none, although more
+    /// follow.
     limit: Option<u32>,
 }
 
@@ -44,15 +45,16 @@ pub(crate) struct DeliveriesQuery {
 pub(crate) struct DeliveriesPage {
     /// The deliveries.
     deliveries: Vec<Delivery>,
-    /// What to ask for the next page; missing when this is the last.
+    /// The place of the next page; missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// A delivery that was not made, with the fields that `lastword deliveries --json` shows. The plugin and the hook are in the id.
+/// A delivery that was not made, with the fields that `lastword deliveries --json` prints. The id contains the plugin
+/// and the hook.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Delivery {
-    /// Its id.
+    /// The delivery's id.
     delivery: String,
     /// `owed`, `dead` or `orphaned`.
     state: &'static str,
@@ -68,13 +70,13 @@ pub(crate) struct Delivery {
     attempt: u32,
     /// Failed attempts.
     failures: u32,
-    /// Newer events of the session went ahead.
+    /// Whether newer events of the session went ahead.
     late: bool,
-    /// When it is tried again.
+    /// When the next attempt is due.
     retry_at: Option<String>,
     /// Why the last attempt failed.
     cause: Option<String>,
-    /// What was said of that.
+    /// The message of that failure.
     message: Option<String>,
 }
 
@@ -97,42 +99,42 @@ impl From<DeliveryRow> for Delivery {
     }
 }
 
-/// Which deliveries are to be changed: those that are named, or all that the filter lets through.
+/// The deliveries to change: the named ones, or all that match the filter.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
-    /// Their ids.
+    /// The ids of the deliveries.
     deliveries: Option<Vec<String>>,
-    /// All of these.
+    /// The filter of the deliveries.
     filter: Option<FilterBody>,
 }
 
-/// Which deliveries are meant; with nothing set, all that were not made.
+/// The filter of deliveries. Without any field, all that were not made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FilterBody {
     /// `owed`, `dead` or `orphaned`.
     state: Option<String>,
-    /// Those of this tenant's sessions.
+    /// Deliveries of this tenant's sessions.
     tenant: Option<String>,
-    /// Those of this plugin.
+    /// Deliveries of this plugin.
     plugin: Option<String>,
 }
 
-/// What became of the deliveries.
+/// The result of a change of deliveries.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ChangedDeliveries {
-    /// How many were changed.
+    /// The number of changed deliveries.
     changed: u64,
-    /// What became of each one that was named, in their order.
+    /// The result for each named delivery, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     deliveries: Vec<ChangedDelivery>,
 }
 
-/// What became of one.
+/// The result for one delivery.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChangedDelivery {
-    /// Its id.
+    /// The delivery's id.
     delivery: String,
     /// `done`, `already_owed`, `unknown`, `under_way` or `unwritable`.
     how: &'static str,
@@ -145,7 +147,7 @@ enum Change {
     Drop,
 }
 
-/// Deliveries that were not made, a page at a time.
+/// Lists the deliveries that were not made, a page at a time.
 #[utoipa::path(
     get,
     path = "/v1/deliveries",
@@ -173,7 +175,8 @@ pub(crate) async fn list_deliveries(
     Ok(Json(DeliveriesPage { deliveries: page.rows.into_iter().map(Delivery::from).collect(), next }))
 }
 
-/// A page whose `next` is one of its own rows: that of the journal may be where it stopped looking, and that is another tenant's.
+/// Reads a page whose `next` is one of its own rows. The journal's `next` may be the row where it stopped reading,
+/// which can be another tenant's.
 async fn own_page(
     runtime: &Runtime,
     filter: &DeliveryFilter,
@@ -199,7 +202,7 @@ async fn own_page(
     }
 }
 
-/// The first deliveries in this state that the caller sees.
+/// Returns the first deliveries in this state that the caller may see.
 pub(in crate::http) async fn first_deliveries(
     shared: &Shared,
     caller: &Caller,
@@ -214,7 +217,7 @@ pub(in crate::http) async fn first_deliveries(
     }
 }
 
-/// Has these made again, or all of a plugin, that were given up and that the caller sees. Says how many they are.
+/// Redelivers these dead deliveries, or all of a plugin, that the caller may see. Returns their number.
 pub(in crate::http) async fn redeliver(
     shared: &Shared,
     caller: &Caller,
@@ -228,7 +231,7 @@ pub(in crate::http) async fn redeliver(
     }
 }
 
-/// Has deliveries made again that were given up.
+/// Redelivers dead deliveries.
 #[utoipa::path(
     post,
     path = "/v1/deliveries/redeliver",
@@ -243,7 +246,7 @@ pub(crate) async fn redeliver_deliveries(
     change(&shared, &caller, body, Change::Redeliver).await
 }
 
-/// Drops deliveries: their plugins will not be called with them any more.
+/// Drops deliveries: the daemon will not call their plugins with them any more.
 #[utoipa::path(
     post,
     path = "/v1/deliveries/drop",
@@ -318,8 +321,8 @@ async fn change_named(
     Ok(ChangedDeliveries { changed, deliveries })
 }
 
-/// Which deliveries are of a tenant that the caller sees. Their ids do not say it, and the journal does: another tenant's is unknown, as one
-/// is that never was.
+/// Whether each delivery belongs to a tenant that the caller may see. The id does not contain the tenant, so the
+/// journal is read. Another tenant's delivery is answered as unknown.
 async fn are_seen(shared: &Shared, caller: &Caller, ids: &[DeliveryId]) -> Result<Vec<bool>, Problem> {
     if caller.access.is_of_all() {
         return Ok(vec![true; ids.len()]);

@@ -33,7 +33,7 @@ use crate::shared::Shared;
 /// The type of lines of JSON.
 const NDJSON: &str = "application/x-ndjson";
 
-/// What became of a delivery, as a line.
+/// The outcome of a delivery, as a line.
 #[derive(Serialize)]
 struct SettledLine {
     event: &'static str,
@@ -46,8 +46,9 @@ type Answer = BoxFuture<'static, (Vec<u8>, Vec<DeliveryId>)>;
 
 /// Takes many events, a line each, as `lastword stdio` does.
 ///
-/// Each line has an answer of its own, in the order of the lines: `accepted`, or `error`. With `?wait=delivered` lines follow that say what
-/// became of the deliveries. A line without an `op_id` has the `Idempotency-Key` and its number, if there is one.
+/// Each line has its own answer, in the order of the lines: `accepted` or `error`. With `?wait=delivered` lines with
+/// the outcomes of the deliveries follow. A line without an `op_id` gets the `Idempotency-Key` and its line number, if
+/// the request has that header.
 #[utoipa::path(
     post,
     path = "/v1/events",
@@ -69,7 +70,7 @@ pub(crate) async fn take_events(
 ) -> Result<Response, Problem> {
     caller.needs(Needs::Own)?;
     let until = wait.until(shared.limits.wait)?;
-    // What is wrong with the owner is wrong with every line.
+    // A mistake in the owner applies to every line.
     owner.said()?;
     let op_id = op_id(&headers)?;
     let lines = count_lines(body.bytes())?;
@@ -81,7 +82,7 @@ pub(crate) async fn take_events(
     let mut answers = Answers::new(until.is_some());
     let taken = batch.take_all(body, &mut answers).await;
     if let Some(token) = &token {
-        // What was on a line beside its first event.
+        // Charges the further events of lines that have several.
         shared.rates.owe(taken.saturating_sub(lines), token, std::time::Instant::now());
     }
     answers.all().await;
@@ -93,7 +94,7 @@ pub(crate) async fn take_events(
     Ok(([(header::CONTENT_TYPE, NDJSON)], text).into_response())
 }
 
-/// How many lines there are. Nothing is taken of a body that has too many.
+/// Counts the lines. A body with too many is refused before any event is taken.
 fn count_lines(body: &[u8]) -> Result<usize, Problem> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     if lines > MAX_EVENTS_IN_A_BODY {
@@ -103,7 +104,7 @@ fn count_lines(body: &[u8]) -> Result<usize, Problem> {
     Ok(lines)
 }
 
-/// Each line counts as a request of its own, of which the body is the first.
+/// Charges each line as a request. The body was charged as the first.
 fn charge(shared: &Shared, caller: &Caller, lines: usize) -> Result<(), Problem> {
     let Some(token) = caller.token() else { return Ok(()) };
     shared.rates.take_many(lines, &token.name, std::time::Instant::now()).map_err(Problem::too_many_requests)
@@ -113,7 +114,7 @@ fn charge(shared: &Shared, caller: &Caller, lines: usize) -> Result<(), Problem>
 struct Answers {
     pending: FuturesOrdered<Answer>,
     text: Vec<u8>,
-    /// What is owed for them, if somebody asks for that.
+    /// The deliveries that are owed for the lines, if the request waits for them.
     deliveries: Vec<DeliveryId>,
     with_deliveries: bool,
 }
@@ -123,7 +124,7 @@ impl Answers {
         Self { pending: FuturesOrdered::new(), text: Vec::new(), deliveries: Vec::new(), with_deliveries }
     }
 
-    /// Takes one more, and waits for the first where there are too many.
+    /// Adds an answer, and waits for the first one if too many are pending.
     async fn push(&mut self, answer: Answer) {
         if self.pending.len() >= MAX_PENDING_ANSWERS {
             self.first().await;
@@ -135,7 +136,7 @@ impl Answers {
         while self.first().await {}
     }
 
-    /// Waits for the first that is pending. False when there is none.
+    /// Waits for the first pending answer. Returns false if there is none.
     async fn first(&mut self) -> bool {
         let Some((answer, mut owed)) = self.pending.next().await else { return false };
         self.text.extend_from_slice(&answer);
@@ -146,7 +147,7 @@ impl Answers {
     }
 }
 
-/// Keeps as many lines, without those that say nothing.
+/// Collects at most `most` lines, without blank ones.
 fn keep(lines: &mut Vec<ReadLine>, most: usize) -> impl FnMut(ReadLine) {
     move |line| {
         if lines.len() < most && !matches!(line.input, Ok(Input::Blank)) {
@@ -163,13 +164,13 @@ struct Batch<'a> {
     op_id: Option<Arc<str>>,
     /// The owner that the request names, by tenant.
     owners: HashMap<Arc<str>, Option<OwnerId>>,
-    /// How many events more are looked at, of which the last is refused: on one line there may be several.
+    /// The number of events that may still be read. The last of them is refused: one line may have several events.
     left: usize,
 }
 
 impl Batch<'_> {
-    /// Takes all lines, a piece of the body after the other, so that neither many lines nor a thread are held for long. Says how many events
-    /// it has looked at.
+    /// Takes all lines, one piece of the body at a time, so that few lines are in memory and no thread is blocked for
+    /// long. Returns the number of events read.
     async fn take_all(mut self, body: Lines, answers: &mut Answers) -> usize {
         let most = self.left;
         let mut reader = Reader::new(InputFormat::Lastword);
@@ -197,7 +198,7 @@ impl Batch<'_> {
         }
     }
 
-    /// The answer of a line; none for one that is none.
+    /// Returns the answer of a line. `None` for a blank one.
     fn take(&mut self, line: ReadLine) -> Option<Answer> {
         let ReadLine { number, input } = line;
         self.left = self.left.saturating_sub(1);
@@ -225,7 +226,7 @@ impl Batch<'_> {
         Some(refused(number, &bad))
     }
 
-    /// A session that an event of another kind names lives, if the caller sees its tenant.
+    /// Notes that the session of an ignored event lives, if the caller may see its tenant.
     fn note(&self, name: &str, session: Option<Identity>) {
         let Some(mut identity) = session else { return };
         let is_seen = for_tenant(&self.caller, self.owner.tenant.as_deref(), &mut identity).is_ok();
@@ -238,7 +239,7 @@ impl Batch<'_> {
         let identity = &mut event.session.identity;
         for_tenant(&self.caller, self.owner.tenant.as_deref(), identity)
             .map_err(|_| BadLine::field("session.tenant", "not_found", "there is no such tenant"))?;
-        // What cannot be a session registers no owner either.
+        // An invalid session registers no owner either.
         identity.unscoped().validate()?;
         let tenant = identity.tenant.clone();
         let kind = event.session.owner_kind.clone();
@@ -254,7 +255,7 @@ impl Batch<'_> {
         }))
     }
 
-    /// The owner is registered once for each tenant, and the first line says what was left out.
+    /// Registers the owner once for each tenant. The first line of a tenant lists the dropped parts.
     fn owner_of(&mut self, tenant: &Arc<str>, kind: Option<&str>, dropped: &mut Vec<String>) -> Option<OwnerId> {
         if let Some(owner) = self.owners.get(tenant) {
             return *owner;
@@ -267,14 +268,14 @@ impl Batch<'_> {
     }
 }
 
-/// The answer to a line that is not carried out.
+/// The answer to a refused line.
 fn refused(number: u64, bad: &BadLine) -> Answer {
     Box::pin(std::future::ready((refused_line(number, bad), Vec::new())))
 }
 
 async fn tell_outcomes(shared: &Shared, deliveries: &[DeliveryId], until: Instant, text: &mut Vec<u8>) {
     for outcome in outcomes(shared, deliveries, until).await {
-        // A vector takes whatever is written.
+        // Writing to a vector cannot fail.
         serde_json::to_writer(&mut *text, &SettledLine { event: "settled", outcome }).ok();
         text.push(b'\n');
     }

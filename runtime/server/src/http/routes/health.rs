@@ -1,4 +1,4 @@
-//! Whether the daemon lives, whether it can serve, and its metrics.
+//! Liveness, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::shared::Shared;
 
-/// The format of metrics, as Prometheus asks for it.
+/// The format of metrics, which Prometheus accepts.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All is well.
+/// The daemon is well.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Well {
     /// `ok`.
     status: &'static str,
 }
 
-/// Whether the daemon lives: if not, start it again.
+/// Whether the daemon lives. If not, restart it.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It lives", body = Well)))]
 pub(crate) async fn is_healthy(State(shared): State<Arc<Shared>>) -> Result<Json<Well>, Problem> {
     if shared.runtime.has_failed() {
@@ -34,7 +34,7 @@ pub(crate) async fn is_healthy(State(shared): State<Arc<Shared>>) -> Result<Json
     Ok(Json(Well { status: "ok" }))
 }
 
-/// Whether the daemon can serve: the journal can be written, and it is not about to leave.
+/// Whether the daemon can serve: it can write its journal, and is not about to exit.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It can serve", body = Well)))]
 pub(crate) async fn is_ready(State(shared): State<Arc<Shared>>) -> Result<Json<Well>, Problem> {
     if shared.connections.is_closing() || shared.runtime.is_draining() {
@@ -47,7 +47,7 @@ pub(crate) async fn is_ready(State(shared): State<Arc<Shared>>) -> Result<Json<W
     Ok(Json(Well { status: "ok" }))
 }
 
-/// Metrics for Prometheus. For those who see every tenant.
+/// Returns metrics for Prometheus. For callers of every tenant.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -23,14 +23,14 @@ use crate::http::problem::Problem;
 use crate::requests::owner_kind;
 use crate::shared::Shared;
 
-/// An event that is not about the life of a session. That its session lives is noted.
+/// An event that does not start, compact or end a session. The daemon only notes that its session lives.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IgnoredEvent {
-    /// The owner's word for it.
+    /// The owner's name for the event.
     ignored: String,
 }
 
-/// Takes the payload of an owner's hook, which says itself what happened.
+/// Takes the payload of an owner's hook that names its event.
 #[utoipa::path(
     post,
     path = "/v1/hooks/{owner-kind}",
@@ -55,7 +55,7 @@ pub(crate) async fn take_hook(
     take(&shared, &beside, &kind, None, body).await
 }
 
-/// Takes the payload of an owner's hook which does not say itself what happened: the path does.
+/// Takes the payload of an owner's hook that does not name its event. The path names the event.
 #[utoipa::path(
     post,
     path = "/v1/hooks/{owner-kind}/{event}",
@@ -89,44 +89,44 @@ async fn take(
     body: Payload,
 ) -> Result<Response, Problem> {
     let ReadHook { kind, said } = read_hook(shared, kind, event, body.bytes())?;
-    // It is not held while anything is waited for.
+    // Frees the body before the wait.
     drop(body);
     let beside = Beside { kind, ..beside.borrowed() };
     match said {
         Said::Event(event) => accept(shared, &beside, *event).await,
         Said::Other { name, session } => {
-            // What cannot be a session is none of ours either.
+            // An invalid session is noted nowhere.
             note(shared, beside.caller, beside.owner, kind, &name, session)?.ok();
             Ok(Json(IgnoredEvent { ignored: name }).into_response())
         }
     }
 }
 
-/// A hook's payload that was read, and may be carried out.
+/// A parsed hook payload.
 #[derive(Debug)]
 pub(crate) struct ReadHook {
-    /// What plugins are told that its owner is.
+    /// The owner's kind, as plugins see it.
     pub(crate) kind: Option<&'static str>,
     pub(crate) said: Said,
 }
 
-/// What a payload says.
+/// The content of a payload.
 #[derive(Debug)]
 pub(crate) enum Said {
-    /// Something about the life of a session.
+    /// An event of a session's life.
     Event(Box<OwnerEvent>),
-    /// Something else, by the owner's name for it.
+    /// Another event, under the owner's name for it.
     Other { name: String, session: Option<Identity> },
 }
 
-/// Reads a payload of an owner of this kind.
+/// Parses a payload of an owner of this kind.
 pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payload: &[u8]) -> Result<ReadHook, Problem> {
     let input = shared.inputs.of_kind(kind).ok_or_else(Problem::not_found)?;
     let kind = owner_kind(input.format());
     shared.owners.hook_came(input.format());
     let said = match read_named(&input, event, payload)? {
         Input::Event(mut event) => {
-            // Each call of a hook is handed over under a name of its own, also one that tells the same end again.
+            // Each hook call is handed over under a name of its own, even if it repeats an end.
             event.may_be_duplicate = event.op_id.is_none();
             Said::Event(event)
         }
@@ -146,13 +146,14 @@ pub(crate) fn read_hook(shared: &Shared, kind: &str, event: Option<&str>, payloa
     Ok(ReadHook { kind, said })
 }
 
-/// What a payload says, with the event's name if it does not say that itself.
+/// Parses a payload. Adds the event's name if the payload does not have it.
 fn read_named(input: &InputSettings, event: Option<&str>, payload: &[u8]) -> Result<Input, BadLine> {
     let named = event.and_then(|event| with_name(input, event, payload));
     read(input, named.as_deref().unwrap_or(payload))
 }
 
-/// The payload with the name of its event, as its owner's format has that; none when it is no object, which its reader says.
+/// Adds the event's name to the payload, in the owner's format. `None` if the payload is no object; the parser reports
+/// that.
 fn with_name(input: &InputSettings, event: &str, payload: &[u8]) -> Option<Vec<u8>> {
     let mut object = object(payload).ok()?;
     let name = match input.format() {
@@ -169,7 +170,7 @@ fn with_name(input: &InputSettings, event: &str, payload: &[u8]) -> Option<Vec<u
     serde_json::to_vec(&object).ok()
 }
 
-/// A payload that is no JSON is repaired, as on stdin.
+/// Parses a payload. Repairs invalid JSON, as the reader of stdin does.
 fn read(input: &InputSettings, payload: &[u8]) -> Result<Input, BadLine> {
     let bad = match input.read(payload) {
         Err(bad) if bad.code == "bad_json" => bad,

@@ -1,4 +1,4 @@
-//! `/v1/owners`: who an owner is, and its goodbye.
+//! `/v1/owners`: the registration of an owner, and its goodbye.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::http::problem::Problem;
 use crate::owners::{Life, NotRegistered, OwnerDrain, Registration};
 use crate::shared::Shared;
 
-/// Which owner is meant.
+/// The tenant of the owner.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TenantQuery {
@@ -26,42 +26,43 @@ pub(crate) struct TenantQuery {
     tenant: Option<String>,
 }
 
-/// How an owner says goodbye.
+/// The options of an owner's goodbye.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct GoodbyeQuery {
     /// The owner's tenant: the token's, else `default`.
     tenant: Option<String>,
-    /// Why it goes: `shutdown`, which is the default, `restart` or `crashed`.
+    /// The reason: `shutdown`, which is the default, `restart` or `crashed`.
     reason: Option<String>,
-    /// For how long the answer waits for deliveries, e.g. `2s`. At most the daemon's own budget.
+    /// The time that the answer waits for deliveries, e.g. `2s`. At most the daemon's own budget.
     budget: Option<String>,
 }
 
-/// An owner that is registered.
+/// A registered owner.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RegisteredOwner {
-    /// Its tenant.
+    /// The owner's tenant.
     tenant: String,
-    /// Its name.
+    /// The owner's name.
     owner: String,
-    /// How its death is noticed: `process`, `lease`, or `nothing`.
+    /// How the daemon notices the owner's death: `process`, `lease`, or `nothing`.
     watched_by: &'static str,
-    /// Whether it lives. One whose process was gone already is dead at once.
+    /// Whether the owner lives. An owner whose process has already exited is dead at once.
     alive: bool,
-    /// Nobody of that name was known.
+    /// Whether no owner of that name was known.
     new: bool,
-    /// It was taken for dead, and has its sessions again.
+    /// Whether the owner was in its grace, and has its sessions again.
     came_back: bool,
-    /// What of its word was left out, and why.
+    /// The dropped fields, a sentence with the reason each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
 }
 
-/// Registers an owner, or says again that it lives.
+/// Registers an owner, or renews its registration.
 ///
-/// When it dies, its sessions end after a grace. A pid is believed over the Unix socket only, when the start time is right and the process
-/// is the caller's user's; else the answer is `not_visible`, and a lease is the way.
+/// When the owner dies, its sessions end after a grace. The daemon believes a pid only over the Unix socket, with the
+/// right start time, and if the process belongs to the caller's user. Otherwise the answer is `not_visible`, and the
+/// owner needs a lease.
 #[utoipa::path(
     put,
     path = "/v1/owners/{owner}",
@@ -103,9 +104,9 @@ pub(crate) async fn register_owner(
     }))
 }
 
-/// An owner says goodbye: its sessions end, and the answer says what became of their deliveries within the budget.
+/// Ends an owner's sessions. The answer has the outcomes of their deliveries within the budget.
 ///
-/// What is not made by then stays owed, and goes out later.
+/// A delivery that is not made by then stays owed, and is made later.
 #[utoipa::path(
     delete,
     path = "/v1/owners/{owner}",
@@ -124,13 +125,13 @@ pub(crate) async fn drain_owner(
     let budget = query.budget.as_deref().map(|text| read_duration("budget", text)).transpose()?;
     let id = shared.owners.find(&tenant, &owner).ok_or_else(Problem::not_found)?;
     let (owners, runtime) = (shared.owners.clone(), shared.runtime.clone());
-    // It is carried out, also when the caller does not wait for the answer.
+    // The drain is carried out even if the caller does not wait for the answer.
     let drain = tokio::spawn(async move { owners.drain(&runtime, id, reason, budget).await });
     let drain = drain.await.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error))?;
     Ok(Json(drain))
 }
 
-/// An owner is of one tenant: the one that is named, else the caller's, else the one of who does not say it.
+/// Returns the owner's tenant: the named one, else the caller's, else the default.
 fn tenant(caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
     if let Some(named) = named {
         check_tenant(named)?;
@@ -138,7 +139,7 @@ fn tenant(caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
     Ok(caller.tenant(named)?.map_or_else(|| DEFAULT_TENANT.to_owned(), |tenant| tenant.to_string()))
 }
 
-/// Why sessions are to end.
+/// Parses the reason of a drain.
 pub(crate) fn drain_reason(word: Option<&str>) -> Result<DrainReason, Problem> {
     match word {
         None | Some("shutdown") => Ok(DrainReason::Shutdown),

@@ -30,19 +30,19 @@ use crate::shared::Shared;
 use bodies::{CompactionBody, EndBody, StartBody};
 use rows::SessionRow;
 
-/// Which sessions are meant.
+/// The filter of sessions.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SessionsQuery {
-    /// Those of this tenant.
+    /// Sessions of this tenant.
     tenant: Option<String>,
-    /// Those of the owner of this name.
+    /// Sessions of the owner of this name.
     owner: Option<String>,
-    /// Those of this kind of owner.
+    /// Sessions of this kind of owner.
     kind: Option<String>,
-    /// What follows this, which is `next` of the page before.
+    /// The place to continue from, which is `next` of the page before.
     after: Option<String>,
-    /// Rows at most: 100 by default, and 1000 at most. A page may have fewer, though others follow.
+    /// Most rows of the page: 100 by default, and at most 1000. A page may have fewer rows, although more follow.
     limit: Option<u32>,
 }
 
@@ -51,12 +51,12 @@ pub(crate) struct SessionsQuery {
 pub(crate) struct SessionsPage {
     /// The sessions.
     sessions: Vec<SessionRow>,
-    /// What to ask for the next page; missing when this is the last.
+    /// The place of the next page; missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// Starts a session. One that is active already is updated.
+/// Starts a session, or updates an active one.
 #[utoipa::path(
     post,
     path = "/v1/sessions",
@@ -79,7 +79,7 @@ pub(crate) async fn start_session(
     take(&shared, &beside, "start", body.object()?).await
 }
 
-/// Ends a session. It is never refused for its size: what does not fit is left out and named.
+/// Ends a session. An end is never refused for its size: fields that do not fit are dropped and named.
 #[utoipa::path(
     post,
     path = "/v1/sessions/{id}/end",
@@ -104,7 +104,7 @@ pub(crate) async fn end_session(
     take(&shared, &beside, "end", with_id(body.object()?, id)).await
 }
 
-/// Says that a session is about to be compacted, or was.
+/// Reports that a session is about to be compacted, or was.
 #[utoipa::path(
     post,
     path = "/v1/sessions/{id}/compaction",
@@ -129,7 +129,7 @@ pub(crate) async fn compact_session(
     take(&shared, &beside, "compaction", with_id(body.object()?, id)).await
 }
 
-/// The session that the path names; the body may say more of it.
+/// Adds the path's session id to the body, which may say more about the session.
 fn with_id(mut body: Map<String, Value>, id: String) -> Map<String, Value> {
     let mut session = match body.remove("session") {
         Some(Value::Object(session)) => session,
@@ -150,7 +150,7 @@ async fn take(
     accept(shared, &beside.borrowed(), *event).await
 }
 
-/// A body is a line of stdio without its `op`. Nothing of it is held when it is read.
+/// Reads a body, which is a line of stdio without `op`. Frees the body.
 fn read(shared: &Shared, op: &str, mut body: Map<String, Value>) -> Result<Input, Problem> {
     body.insert("op".to_owned(), Value::String(op.to_owned()));
     let line = serde_json::to_vec(&body).map_err(|error| Problem::bad("bad_json", error))?;
@@ -161,7 +161,7 @@ fn not_of_a_session() -> Problem {
     Problem::bad("unknown_op", "this is no event of a session")
 }
 
-/// The active sessions, a page at a time.
+/// Lists the active sessions, a page at a time.
 #[utoipa::path(
     get,
     path = "/v1/sessions",
@@ -187,7 +187,7 @@ pub(crate) async fn list_sessions(
     Ok(Json(SessionsPage { sessions: rows.collect(), next }))
 }
 
-/// The first active sessions of a tenant, or of all, and whether others follow.
+/// Returns the first active sessions of a tenant, or of all tenants, and whether there are more.
 pub(in crate::http) fn first_sessions(
     runtime: &Runtime,
     tenant: Option<&Arc<str>>,
@@ -206,7 +206,7 @@ fn is_meant(session: &Session, query: &SessionsQuery) -> bool {
         && (query.kind.is_none() || query.kind == session.owner_kind)
 }
 
-/// The number that follows those of all of a tenant's sessions.
+/// A number after those of all of a tenant's sessions.
 const LAST: u64 = u64::MAX;
 
 type Page = (Vec<Arc<Session>>, Option<String>);
@@ -217,7 +217,8 @@ fn page_of_tenant(runtime: &Runtime, tenant: &str, after: Option<&str>, limit: u
     Ok((page.sessions, page.next.map(|next| next.to_string())))
 }
 
-/// In the order of tenants and starts: what comes and goes between two pages moves nobody to another page.
+/// Returns a page in the order of tenants and starts. Sessions that start or end between two pages move no other
+/// session to another page.
 fn page_of_all(runtime: &Runtime, after: Option<&str>, limit: usize) -> Result<Page, Problem> {
     let (mut tenant, mut from) = match after {
         None => (runtime.tenant_after(None), None),
@@ -241,7 +242,7 @@ fn page_of_all(runtime: &Runtime, after: Option<&str>, limit: usize) -> Result<P
     Ok((sessions, None))
 }
 
-/// The last session of a page: which of its tenant's it is.
+/// Writes the continuation: the tenant and the number of the page's last session.
 fn write_cursor(tenant: &str, number: u64) -> String {
     format!("{number}.{tenant}")
 }

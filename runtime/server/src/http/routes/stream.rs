@@ -1,4 +1,4 @@
-//! `GET /v1/stream`: what happens, as server-sent events.
+//! `GET /v1/stream`: events, as server-sent events.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,18 +25,18 @@ use crate::limits::STREAM_KEEP_ALIVE;
 use crate::observer::{Happening, Watching};
 use crate::shared::Shared;
 
-/// What is wanted of all that happens.
+/// The filter of the stream.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StreamQuery {
-    /// What happens to this tenant's sessions.
+    /// Events of this tenant's sessions.
     tenant: Option<String>,
 }
 
-/// What happens from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
+/// Streams events from now on: `accepted`, `refused`, `outcome`, `owner`, `breaker` and `drain`.
 ///
-/// A reader that is too slow holds up nobody. It is told with `missed` how many events it did not get. The stream ends when the token is
-/// not valid any more, and when the login is over with which it was asked for.
+/// A slow reader delays nobody. The event `missed` has the number of events that it did not get. The stream ends when
+/// its token is not valid any more, or when its login is over.
 #[utoipa::path(
     get,
     path = "/v1/stream",
@@ -73,21 +73,21 @@ pub(crate) async fn watch_stream(
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }
 
-/// Who reads a stream.
+/// The reader of a stream.
 struct Reader {
     shared: Arc<Shared>,
     watching: Watching,
     closing: Closing,
-    /// Resolves when the token with which the stream was asked for is not valid any more.
+    /// Resolves when the token of the stream's request is not valid any more.
     revoked: BoxFuture<'static, ()>,
     /// Resolves when the login is over.
     logged_out: BoxFuture<'static, ()>,
-    /// Among those of its tenant that wait.
+    /// The stream's place among its tenant's waiting requests.
     _place: Option<TenantPlace>,
 }
 
 impl Reader {
-    /// The next event; none when the server closes, or who asked is not let in any more.
+    /// Returns the next event. `None` when the server closes, or the caller is not authorized any more.
     async fn next(&mut self) -> Option<Event> {
         let happened = tokio::select! {
             biased;
@@ -109,6 +109,6 @@ impl Reader {
 }
 
 fn event(happening: &Happening) -> Event {
-    // JSON is one line: no text in it can be taken for another event.
+    // JSON is one line, so no text in it can begin another event.
     Event::default().event(happening.kind).data(happening.json.to_string())
 }

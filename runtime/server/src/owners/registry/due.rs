@@ -1,4 +1,4 @@
-//! What is due, and sessions that are to end for it.
+//! Handles deadlines, and the ends of sessions that follow from them.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ impl Registry {
         self.sessions.get(&end.identity).is_some_and(|session| session.mark == end.mark && session.ending.is_some())
     }
 
-    /// The ends of these sessions could not be written down: they are tried again, with all others of which that is so.
+    /// Schedules a retry of these ends, which could not be written down, together with all other such ends.
     pub(in crate::owners) fn try_again(&mut self, ends: &[SessionToEnd], now: Instant) {
         let at = self.next_retry(now);
         for end in ends {
@@ -31,7 +31,7 @@ impl Registry {
         at
     }
 
-    /// An owner says goodbye. Gives its sessions, which nobody owns any more.
+    /// Removes an owner that says goodbye. Returns its sessions, which have no owner then.
     pub(in crate::owners) fn take(&mut self, id: OwnerId) -> Vec<(Identity, Mark)> {
         let sessions = self.forget(id);
         let marks = sessions.into_iter().filter_map(|identity| {
@@ -42,12 +42,13 @@ impl Registry {
         marks.collect()
     }
 
-    /// Whether a session is still to end because its owner has said goodbye: it was not started again, and nobody else has it.
+    /// Whether a session of an owner that has said goodbye is still to end: it was not started again, and has no other
+    /// owner.
     pub(in crate::owners) fn is_left(&self, identity: &Identity, mark: Mark) -> bool {
         self.sessions.get(identity).is_some_and(|session| session.mark == mark && session.owner.is_none())
     }
 
-    /// A session ends as soon as that can be written down.
+    /// Ends a session as soon as the end can be written down.
     pub(in crate::owners) fn end_later(&mut self, identity: &Identity, mark: Mark, ending: Ending, now: Instant) {
         let at = self.next_retry(now);
         if let Some(session) = self.sessions.get_mut(identity).filter(|session| session.mark == mark) {
@@ -56,7 +57,7 @@ impl Registry {
         }
     }
 
-    /// What is due by now.
+    /// Returns what is due by now.
     pub(in crate::owners) fn pass(&mut self, now: Instant, at: Timestamp) -> Passed {
         let mut passed = Passed::default();
         for id in self.owners_due.take_due(now) {
@@ -78,7 +79,7 @@ impl Registry {
         passed
     }
 
-    /// A dead owner's grace is over, and this session of it has not ended.
+    /// Returns the end of a session whose dead owner's grace is over, unless it has ended.
     fn left_behind(&mut self, identity: Identity, death: Death) -> Option<SessionToEnd> {
         let session = self.sessions.get_mut(&identity)?;
         session.owner = None;
@@ -87,7 +88,7 @@ impl Registry {
         Some(SessionToEnd { identity, mark: session.mark, ending })
     }
 
-    /// Nothing was heard of a session for long, or its end could not be written down before.
+    /// Returns the end of a session that was silent for long, or whose end could not be written down before.
     fn silent(&mut self, identity: Identity, now: Instant, at: Timestamp) -> Option<SessionToEnd> {
         let session = self.sessions.get_mut(&identity)?;
         if session.ending.is_none() {

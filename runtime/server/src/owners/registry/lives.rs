@@ -1,4 +1,4 @@
-//! Owners that say that they live, and those that die.
+//! Registrations, signs of life and deaths of owners.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{LostOwner, Registered, Registry, Unregistered};
 use crate::owners::owner::{Death, Life, Loss, Owner, OwnerId, OwnerName};
 
 impl Registry {
-    /// The owner of this name, alive or in its grace.
+    /// Returns the owner of this name, alive or in its grace.
     pub(in crate::owners) fn find(&self, name: &OwnerName) -> Option<OwnerId> {
         self.names.get(name).copied()
     }
@@ -25,14 +25,14 @@ impl Registry {
         self.owners.get(&id).is_some_and(|owner| owner.death.is_none())
     }
 
-    /// What a journal keeps of an owner.
+    /// Returns the journal's record of an owner.
     pub(in crate::owners) fn record(&self, id: OwnerId) -> Option<SessionOwner> {
         self.owners.get(&id)?.record()
     }
 
-    /// An owner says that it lives, and how that is noticed from now on. One that was taken for dead has its sessions again. A process by
-    /// which it did not live until now has to be looked at before (`is_verified`), and [watched](Self::watch) under the same lock: else its
-    /// end may have been told already, and nobody would hear of it.
+    /// Registers an owner, and how its death is noticed from now on. An owner in its grace gets its sessions back. A
+    /// process that is new to the owner has to be verified before (`is_verified`), and [watched](Self::watch) under the
+    /// same lock: otherwise it may have exited unnoticed.
     pub(in crate::owners) fn register(
         &mut self,
         name: Option<OwnerName>,
@@ -55,8 +55,8 @@ impl Registry {
         Ok(Registered { id, is_new: known.is_none(), came_back })
     }
 
-    /// The process of this owner is gone already. An owner that lives otherwise by now stays alive: a late word of an earlier process is
-    /// nobody's death.
+    /// Registers an owner whose process is gone. An owner that lives otherwise by now stays alive: a late registration
+    /// of an earlier process does not kill it.
     pub(in crate::owners) fn register_dead(
         &mut self,
         name: OwnerName,
@@ -91,7 +91,7 @@ impl Registry {
         Ok(id)
     }
 
-    /// An owner lives in this way from now on. Says whether it was taken for dead.
+    /// Sets how an owner lives from now on. Returns whether the owner was in its grace.
     fn live(&mut self, id: OwnerId, life: Life, now: Instant) -> bool {
         let Some(owner) = self.owners.get_mut(&id) else { return false };
         let came_back = owner.death.take().is_some();
@@ -126,17 +126,18 @@ impl Registry {
         self.kinds.add_owner(kind);
     }
 
-    /// Watches a process by which an owner lives, unless that is done already.
+    /// Watches an owner's process, unless it is watched already.
     pub(in crate::owners) fn watch(&mut self, process: &Process, begin: impl FnOnce() -> AbortHandle) {
         self.processes.watch(process, begin);
     }
 
-    /// No process is watched any more.
+    /// Stops watching all processes.
     pub(in crate::owners) fn stop_watching(&mut self) {
         self.processes.stop_watching();
     }
 
-    /// An owner is heard of: its lease begins anew, also when it had lapsed. Says whether it was taken for dead.
+    /// Notes a sign of life: the owner's lease begins again, even after it had lapsed. Returns whether the owner was in
+    /// its grace.
     pub(in crate::owners) fn heard_of(&mut self, id: OwnerId, now: Instant) -> bool {
         let Some(owner) = self.owners.get_mut(&id).filter(|owner| owner.life.patience().is_some()) else {
             return false;
@@ -146,14 +147,14 @@ impl Registry {
         came_back
     }
 
-    /// What an owner calls itself, and its kind.
+    /// Returns an owner's name and kind.
     pub(in crate::owners) fn name_and_kind(&self, id: OwnerId) -> Option<(OwnerName, Arc<str>)> {
         let owner = self.owners.get(&id)?;
         Some((owner.name.clone()?, owner.kind.clone()))
     }
 
-    /// An owner is dead: its sessions end when the grace is over. None when it is dead already, or is a connection that has left nothing
-    /// behind.
+    /// Marks an owner as dead: its sessions end when the grace is over. `None` if it is dead already, or is a
+    /// connection without sessions.
     pub(in crate::owners) fn lose(
         &mut self,
         id: OwnerId,
@@ -162,7 +163,7 @@ impl Registry {
     ) -> Option<LostOwner> {
         let owner = self.owners.get_mut(&id).filter(|owner| owner.death.is_none())?;
         if owner.life == Life::Connection && owner.sessions.is_empty() {
-            // It has said all that it wanted to, as `nc` does.
+            // The connection has sent everything that it wanted to, as `nc` does.
             self.forget(id);
             return None;
         }
@@ -174,7 +175,7 @@ impl Registry {
         Some(LostOwner { name, kind, how, sessions })
     }
 
-    /// A process has exited: the owners that live by it are dead. Those that live otherwise by now are not.
+    /// Marks the owners that live by an exited process as dead. Owners that live otherwise by now stay alive.
     pub(in crate::owners) fn exited(&mut self, process: &Process, when: (Instant, Timestamp)) -> Vec<LostOwner> {
         let owners = self.processes.exited(process);
         owners.into_iter().filter_map(|id| self.lose(id, Loss::Process, when)).collect()

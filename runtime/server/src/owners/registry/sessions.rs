@@ -1,4 +1,4 @@
-//! Sessions that are active or about to be: whose they are, and what is asked for them.
+//! Sessions that are active or about to be: their owners, and the requests for them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::owners::owned_session::{Ending, Mark, OwnedSession};
 use crate::owners::owner::OwnerId;
 
 impl Registry {
-    /// A start or a compaction of a session is about to be asked for. It is [answered](Self::start_answered) later.
+    /// Called before a start or a compaction is requested. [`start_answered`](Self::start_answered) follows.
     pub(in crate::owners) fn start_begins(
         &mut self,
         identity: &Identity,
@@ -20,7 +20,7 @@ impl Registry {
     ) {
         self.note(identity, owner, kind, now);
         let mark = self.mark();
-        // It may have been forgotten a moment ago.
+        // The owner may have been forgotten a moment ago.
         let is_left_behind = owner.is_some_and(|id| !self.owners.contains_key(&id));
         let Some(session) = self.sessions.get_mut(identity) else { return };
         session.mark = mark;
@@ -30,7 +30,8 @@ impl Registry {
         }
     }
 
-    /// A start or a compaction was answered. `made` is the session that it is of, which may be another than it said: owners leave out scopes.
+    /// Called when a start or a compaction was answered. `made` is its session. It may differ from `said`, because
+    /// owners leave out scopes.
     pub(in crate::owners) fn start_answered(
         &mut self,
         said: &Identity,
@@ -51,7 +52,7 @@ impl Registry {
         self.end_what_is_to_end(said, now);
     }
 
-    /// What was noted of a session under one name is of the session that the runtime knows by another.
+    /// Moves the notes of a session from the owner's name for it to the runtime's.
     fn is_known_as(&mut self, said: &Identity, made: &Identity, now: Instant) {
         let Some(session) = self.sessions.get(said) else { return };
         let (owner, kind) = (session.owner, session.kind.clone());
@@ -65,21 +66,21 @@ impl Registry {
         self.end_what_is_to_end(made, now);
     }
 
-    /// Its owner may have died, or said goodbye, while the start was being written.
+    /// Ends a session whose owner died or said goodbye while the start was being written.
     fn end_what_is_to_end(&mut self, identity: &Identity, now: Instant) {
         if self.sessions.get(identity).is_some_and(|session| session.ending.is_some()) {
             self.sessions_due.set(identity, now);
         }
     }
 
-    /// An end of a session is about to be asked for.
+    /// Called before an end is requested.
     pub(in crate::owners) fn end_begins(&mut self, identity: &Identity) {
         if let Some(session) = self.sessions.get_mut(identity) {
             session.ends += 1;
         }
     }
 
-    /// An end was answered.
+    /// Called when an end was answered.
     pub(in crate::owners) fn end_answered(&mut self, identity: &Identity, is_active: impl Fn(&Identity) -> bool) {
         if let Some(session) = self.sessions.get_mut(identity) {
             session.ends = session.ends.saturating_sub(1);
@@ -87,19 +88,19 @@ impl Registry {
         self.settle(identity, is_active);
     }
 
-    /// Whether an end of a session is under way: what is asked for now comes after it.
+    /// Whether an end of the session is under way. A request that is made now comes after it.
     pub(in crate::owners) fn is_ending(&self, identity: &Identity) -> bool {
         self.sessions.get(identity).is_some_and(|session| session.ends > 0)
     }
 
-    /// Forgets a session that is not active, unless a request that is under way may make it so.
+    /// Forgets a session that is not active, unless an unanswered request may make it active.
     pub(in crate::owners) fn settle(&mut self, identity: &Identity, is_active: impl Fn(&Identity) -> bool) {
         if self.sessions.get(identity).is_some_and(|session| session.starts == 0) && !is_active(identity) {
             self.remove(identity);
         }
     }
 
-    /// A session lives, and is this owner's from now on. Says whether it has another owner than before.
+    /// Notes that a session lives and is this owner's from now on. Returns whether the owner has changed.
     pub(in crate::owners) fn note(
         &mut self,
         identity: &Identity,
@@ -144,13 +145,13 @@ impl Registry {
         owner.sessions.insert(identity.clone());
         if let Some(session) = self.sessions.get_mut(identity) {
             session.owner = Some(to);
-            // Of the turns of another process nothing is known.
+            // The turns of another process are unknown.
             session.turn_open &= from.is_none();
         }
         true
     }
 
-    /// The kind is its owner's, else the one that it says itself.
+    /// Sets the kind: the owner's, else the session's own.
     fn set_kind(&mut self, identity: &Identity, said: &Arc<str>) {
         let Some(session) = self.sessions.get_mut(identity) else { return };
         let of_owner = session.owner.and_then(|id| self.owners.get(&id)).map(|owner| owner.kind.clone());
@@ -171,8 +172,8 @@ impl Registry {
         }
     }
 
-    /// An event that is not about the life of a session: it says that one that is known lives, and what its agent is doing. Says whether
-    /// it has another owner than before.
+    /// Notes an event that does not start, compact or end a session: a known session lives, and its agent is or is not
+    /// at work. Returns whether the owner has changed.
     pub(in crate::owners) fn hear_of_turn(
         &mut self,
         identity: &Identity,
@@ -190,7 +191,7 @@ impl Registry {
         moved
     }
 
-    /// Whether a session's agent is at work; none when it is not known.
+    /// Whether a session's agent is at work. `None`: unknown.
     pub(in crate::owners) fn is_turn_open(&self, identity: &Identity) -> Option<bool> {
         self.sessions.get(identity).map(|session| session.turn_open)
     }
@@ -204,7 +205,7 @@ impl Registry {
         }
     }
 
-    /// What a journal keeps of the owner of a session.
+    /// Returns the journal's record of a session's owner.
     pub(in crate::owners) fn record_of(&self, identity: &Identity) -> Option<SessionOwner> {
         self.record(self.sessions.get(identity)?.owner?)
     }

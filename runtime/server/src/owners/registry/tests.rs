@@ -8,7 +8,7 @@ use crate::limits::{END_RETRY, UNWATCHED_OWNER_KEPT};
 use crate::owners::owned_session::{Ending, Mark};
 use crate::owners::owner::Life;
 
-/// A registry, and a clock that stands still.
+/// A registry with a clock that stands still.
 struct House {
     registry: Registry,
     began: Instant,
@@ -46,7 +46,7 @@ impl House {
         Timestamp::from_millisecond(0).plus(self.passed)
     }
 
-    /// Of a process that has been looked at.
+    /// Registers an owner whose process was verified.
     fn register(&mut self, name: &str, life: Life) -> Registered {
         let now = self.now();
         self.registry.register(Some(OwnerName::new("acme", name)), &no_kind(), life, true, now).unwrap()
@@ -63,13 +63,13 @@ impl House {
         self.registry.start_begins(&session(id), owner, &no_kind(), when);
     }
 
-    /// A start was answered: it is of the session `made`, if any, and these are active.
+    /// Answers a start of the session `made`, if any, while `active` are active.
     fn start_answered(&mut self, said: &str, made: Option<&str>, active: &[&str]) {
         let (now, made) = (self.now(), made.map(session));
         self.registry.start_answered(&session(said), made.as_ref(), are(active), now);
     }
 
-    /// The runtime has it no more.
+    /// The runtime ends the session.
     fn ended(&mut self, id: &str) {
         self.registry.settle(&session(id), are(&[]));
     }
@@ -93,7 +93,7 @@ impl House {
         self.registry.lose(owner.id, Loss::Process, when)
     }
 
-    /// A process exits. Gives the names of the owners that are dead of it.
+    /// A process exits. Returns the names of the owners that die.
     fn exits(&mut self, pid: u32) -> Vec<String> {
         let (Life::Process(process), when) = (process(pid), (self.now(), self.at())) else { panic!() };
         let lost = self.registry.exited(&process, when);
@@ -102,7 +102,7 @@ impl House {
         names
     }
 
-    /// Lets so much time pass, and gives what is due then.
+    /// Lets time pass, and returns what is due then.
     fn pass(&mut self, by: Duration) -> Passed {
         self.passed += by;
         let (now, at) = (self.now(), self.at());
@@ -116,7 +116,7 @@ impl House {
     }
 }
 
-/// These sessions are active, and no others.
+/// Only these sessions are active.
 fn are(active: &[&str]) -> impl Fn(&Identity) -> bool {
     let active: Vec<Identity> = active.iter().map(|id| session(id)).collect();
     move |identity: &Identity| active.contains(identity)
@@ -341,7 +341,7 @@ fn a_process_that_was_not_looked_at_makes_nobody_live() {
     let again = |house: &mut House, life| house.registry.register(Some(name.clone()), &no_kind(), life, false, now);
     assert!(again(&mut house, process(1)).is_ok(), "it lives so already");
     assert_eq!(again(&mut house, process(2)), Err(Unregistered::VerifyFirst));
-    // It exits between the question whether it lives and the answer.
+    // The process exits between the verification and the registration.
     assert_eq!(house.exits(1), ["o"]);
     assert_eq!(again(&mut house, process(1)), Err(Unregistered::VerifyFirst));
     assert_eq!(ids(&house.ends(seconds(2))), ["a"]);
@@ -380,12 +380,12 @@ fn a_start_that_is_being_written_when_its_owner_is_forgotten_ends_as_soon_as_it_
     house.start_begins("a", Some(owner.id));
     house.lose(owner);
     let end = house.ends(seconds(2)).remove(0).1;
-    // The runtime does not have it yet.
+    // The runtime does not have the session yet.
     house.ended("a");
     assert!(house.registry.is_to_end(&end));
     house.start_answered("a", Some("a"), &["a"]);
     assert_eq!(ids(&house.ends(Duration::ZERO)), ["a"]);
-    // One that comes for an owner that was forgotten a moment ago ends likewise.
+    // A session of an owner that was just forgotten also ends.
     house.start("b", Some(owner.id));
     assert_eq!(ids(&house.ends(Duration::ZERO)), ["b"]);
 }
@@ -399,7 +399,7 @@ fn a_start_that_is_refused_takes_nothing_from_one_that_comes_after_it() {
     house.start_answered("a", None, &[]);
     assert!(house.is_kept("a"));
     house.start_answered("a", Some("a"), &["a"]);
-    // An end, and a compaction behind it which begins the session anew.
+    // An end, and after it a compaction that starts the session again.
     house.registry.end_begins(&session("a"));
     house.start_begins("a", Some(owner.id));
     assert!(house.registry.is_ending(&session("a")));
@@ -441,7 +441,7 @@ fn an_event_that_names_an_owner_renews_its_lease_and_revives_it_within_the_grace
     assert!(house.registry.heard_of(owner.id, now), "it is back");
     assert_eq!(ids(&house.ends(seconds(29))), [""; 0]);
     assert_eq!(house.pass(seconds(1)).lost.len(), 1);
-    // A process that is dead is not revived by words.
+    // A registration does not revive a dead process.
     let dead = house.register("dead", process(1));
     house.lose(dead);
     let now = house.now();

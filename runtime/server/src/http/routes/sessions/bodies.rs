@@ -1,26 +1,26 @@
-//! What events say in a request's body: for the description of the API, since it is the reader of lines that reads them.
+//! The bodies of events, for the description of the API. The reader of lines parses the bodies.
 
 use utoipa::ToSchema;
 
-/// A session, as an owner says it. Other fields that are texts become its attributes.
+/// A session, in the owner's words. Further text fields become its attributes.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it describes what the reader of lines reads")]
 pub(crate) struct SessionBody {
-    /// The owner's id of it.
+    /// The owner's id of the session.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "s1")]
     id: String,
-    /// Its tenant: the token's, else `default`.
+    /// The session's tenant: the token's, else `default`.
     #[schema(min_length = 1, max_length = 32, pattern = "^[a-z0-9-]+$")]
     tenant: Option<String>,
     /// The owner's stable name for the conversation.
     key: Option<String>,
-    /// Which agent of the owner.
+    /// The owner's agent.
     agent_id: Option<String>,
-    /// The program that owns it.
+    /// The program that owns the session.
     owner_kind: Option<String>,
-    /// Its working directory.
+    /// The session's working directory.
     cwd: Option<String>,
-    /// When it began, e.g. `2026-11-21T07:00:00.000Z`.
+    /// When the session began, e.g. `2026-11-21T07:00:00.000Z`.
     started_at: Option<String>,
 }
 
@@ -29,9 +29,9 @@ pub(crate) struct SessionBody {
 #[allow(dead_code, reason = "it describes what the reader of lines reads")]
 pub(crate) struct StartBody {
     session: SessionBody,
-    /// How it began, in the owner's word.
+    /// The source of the start, in the owner's word.
     source: Option<String>,
-    /// The id of the session that it continues.
+    /// The id of the session that this one continues.
     resumed_from: Option<String>,
 }
 
@@ -39,14 +39,14 @@ pub(crate) struct StartBody {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it describes what the reader of lines reads")]
 pub(crate) struct EndBody {
-    /// Why it ended, e.g. `reset`.
+    /// Why the session ended, e.g. `reset`.
     #[schema(example = "reset")]
     reason: Option<String>,
-    /// When, e.g. `2026-11-21T07:00:00.000Z`; now, if it is missing.
+    /// When the session ended, e.g. `2026-11-21T07:00:00.000Z`. Default: now.
     ended_at: Option<String>,
     /// Messages in the conversation.
     message_count: Option<u32>,
-    /// The session that replaces it.
+    /// The session that replaces this one.
     next_session_id: Option<String>,
 }
 
@@ -56,9 +56,9 @@ pub(crate) struct EndBody {
 pub(crate) struct CompactionBody {
     /// `before` or `after`.
     phase: CompactionWord,
-    /// Messages before it.
+    /// Messages before the compaction.
     message_count: Option<u32>,
-    /// Messages that it took away.
+    /// Messages that the compaction removed.
     compacted_count: Option<u32>,
     /// Tokens in the context.
     token_count: Option<u32>,
@@ -69,8 +69,8 @@ pub(crate) struct CompactionBody {
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "it describes what the reader of lines reads")]
 pub(crate) enum CompactionWord {
-    /// It is about to happen.
+    /// The compaction is about to happen.
     Before,
-    /// It has happened.
+    /// The compaction has happened.
     After,
 }

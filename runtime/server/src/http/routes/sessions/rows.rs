@@ -1,80 +1,80 @@
-//! Active sessions, as they are shown.
+//! The rows of active sessions.
 
 use lastword::events::{Session, SessionOwner};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An active session, with the fields that `lastword sessions --json` shows of a journal's file.
+/// An active session, with the fields that `lastword sessions --json` prints from a journal's file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionRow {
-    /// Its tenant.
+    /// The session's tenant.
     tenant: String,
-    /// The owner's id of it.
+    /// The owner's id of the session.
     id: String,
-    /// Tells sessions of one id apart, in the format of an owner that has such.
+    /// Distinguishes sessions of one id, in an owner's format that has scopes.
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
-    /// How often its id was started.
+    /// The number of starts of the id.
     generation: u32,
     /// The owner's stable name for the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// Which agent of the owner.
+    /// The owner's agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_id: Option<String>,
-    /// The program that owns it.
+    /// The program that owns the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner_kind: Option<String>,
-    /// Its working directory.
+    /// The session's working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
-    /// Where the conversation is written down.
+    /// The location of the conversation's transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
     transcript: Option<TranscriptRow>,
-    /// When it began.
+    /// When the session began.
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<String>,
-    /// What else its owner has said: a name and a text each.
+    /// The owner's further attributes: a name and a text each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attributes: Vec<Vec<String>>,
-    /// Who keeps it alive, if somebody is watched for it.
+    /// The owner that keeps the session alive, if the daemon watches one.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<OwnerRow>,
-    /// Whether its agent is at work, as far as its events say it.
+    /// Whether the session's agent is at work, as far as its events tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     turn_open: Option<bool>,
 }
 
-/// Where a conversation is written down.
+/// The location of a transcript.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TranscriptRow {
-    /// As the owner named it.
+    /// The owner's name for the transcript.
     uri: String,
     /// Whether the owner has moved it to its archive.
     archived: bool,
 }
 
-/// Who keeps a session alive.
+/// The owner that keeps a session alive.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnerRow {
     /// The owner's name.
     name: String,
-    /// The process whose end is its death.
+    /// The process whose end is the owner's death.
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<ProcessRow>,
-    /// For how long it counts as alive after it was heard of, in milliseconds.
+    /// The time, in milliseconds, for which the owner counts as alive after each sign of life.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_ms: Option<u64>,
 }
 
-/// A process as no other one is.
+/// The identity of a process.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProcessRow {
-    /// Its number.
+    /// The process id.
     pid: u32,
-    /// When it began.
+    /// When the process began.
     start_time: u64,
-    /// The boot that it began in.
+    /// The boot in which the process began.
     boot_id: String,
 }
 

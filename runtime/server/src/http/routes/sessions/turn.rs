@@ -32,26 +32,27 @@ pub(crate) struct TurnBody {
 pub(crate) enum TurnWord {
     /// The agent begins to work.
     Begin,
-    /// It has answered, and waits.
+    /// The agent has answered, and waits.
     End,
 }
 
-/// What is noted of a session's agent. It is not on record: a daemon that is killed forgets it.
+/// The noted state of a session's agent. It is not on record: a killed daemon forgets it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NotedTurn {
     /// The session's tenant.
     tenant: String,
     /// The session's id.
     session: String,
-    /// Whether its agent is at work; missing for a session that was not spoken of since this daemon began.
+    /// Whether the session's agent is at work. Missing for a session without an event since this daemon began.
     #[serde(skip_serializing_if = "Option::is_none")]
     turn_open: Option<bool>,
-    /// What of the owner was not believed, and was left out.
+    /// The dropped fields of the owner that the daemon did not believe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
 }
 
-/// Says that a session's agent begins to work, or has done so. When its owner dies in between, the session ends as `crashed`.
+/// Reports that a session's agent begins to work, or has done so. If its owner dies in between, the session ends as
+/// `crashed`.
 #[utoipa::path(
     post,
     path = "/v1/sessions/{id}/turn",
