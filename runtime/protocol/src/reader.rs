@@ -119,7 +119,7 @@ impl Reader {
     #[must_use]
     pub fn open(&self) -> Vec<ReadLine> {
         let joined = self.long.as_ref().and_then(|line| line.joined.as_ref());
-        let open = self.open.as_ref().or(joined).map(Open::never);
+        let open = self.open.as_ref().or(joined).map(Open::to_error);
         open.into_iter().chain(self.whole()).collect()
     }
 
