@@ -92,7 +92,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     // This thread has a runtime of its own, so that it receives signals whatever blocks the other runtime.
     let control = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::internal)?;
 
-    // An owner that has seen `ready` may rely on its content, including the grace of its owners, even if we are killed
+    // An owner that has seen `ready` may rely on its content, including the recovered sessions and their grace, even if we are killed
     // now.
     if let Err(error) = io_runtime.block_on(runtime.recorded()) {
         tracing::warn!(%error, "what was recovered is not on record again yet");

@@ -9,14 +9,14 @@ use super::bad_line::BadLine;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Output<'a> {
-    /// The program is ready. Always the first line.
+    /// The program is ready. The first line, unless the connection is refused.
     Ready(Ready<'a>),
     /// A line is on record.
     Accepted(Accepted<'a>),
     /// Several lines are on record.
     #[serde(rename = "accepted")]
     AcceptedLines(AcceptedLines),
-    /// A call is over.
+    /// An attempt has ended, or a delivery was deferred.
     Outcome(Outcome<'a>),
     /// A line is refused.
     Error(Error<'a>),
@@ -156,12 +156,12 @@ impl<'a> Error<'a> {
     }
 }
 
-/// How a call ended.
+/// How an attempt ended, or why a delivery was deferred.
 #[derive(Serialize)]
 pub struct Outcome<'a> {
     /// The delivery's id.
     pub delivery: &'a DeliveryId,
-    /// The plugin that was called.
+    /// The plugin that is owed the delivery.
     pub plugin: &'a PluginName,
     /// The hook that was called.
     pub hook: Hook,
@@ -223,16 +223,16 @@ pub struct Drain<'a> {
     pub sessions: u64,
     /// Ends that were delivered.
     pub delivered: u64,
-    /// Calls that failed.
+    /// Deliveries whose attempt failed.
     pub failed: u64,
-    /// Ends that are owed at the next start, unattempted.
+    /// Ends that are left for the next start.
     pub deferred: u64,
     /// Whether the budget ended the drain.
     pub timed_out: bool,
     /// Warnings for the operator.
     #[serde(serialize_with = "warnings")]
     pub warnings: &'a [DrainWarning],
-    /// Lines that were dropped because their reader was too slow.
+    /// Lines that were not written: the reader was too slow, or the budget was over.
     pub dropped_lines: u64,
 }
 

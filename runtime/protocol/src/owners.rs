@@ -4,7 +4,7 @@
 //! a session its end. Only a session without an id is refused.
 //!
 //! Each owner has a list of fields that become attributes. Attributes reach the journal and every plugin, so prompts,
-//! summaries, messages and addresses are not in the list.
+//! summaries, messages and addresses are not in the list: a user adds them with `keep`.
 
 mod claude_code;
 mod cline;

@@ -127,8 +127,8 @@ impl Call {
         self
     }
 
-    /// Announces that the caller will drop the call at `at`; the guest sees no more time than that. Call it before polling; only the
-    /// first call counts.
+    /// Announces that the caller will drop the call at `at`; the guest sees no more time than that. It has an effect until the
+    /// guest begins; only the first call counts.
     pub fn cut_at(&self, at: Instant) {
         self.context.cut_at.get_or_init(|| at);
     }

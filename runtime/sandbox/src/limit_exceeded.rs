@@ -1,4 +1,4 @@
-//! The limits that are counted in host calls. A call that exceeds one ends, and its outcome names the limit.
+//! The limits that are checked while the host serves a guest. A guest that exceeds one is ended, and the outcome names the limit.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -103,7 +103,7 @@ pub(crate) fn instantiate(
     link(loader, compiled, options)
 }
 
-/// The code of a component that was checked, whose hash is `sum`, with these memories.
+/// Compiles a checked component with the hash `sum` and these memories, or reads its code from the cache.
 pub(crate) fn compiled(
     loader: &Loader,
     name: Option<&PluginName>,

@@ -93,7 +93,7 @@ impl GuestLog {
         *self.partial(stream) = line;
     }
 
-    /// Logs a long partial line, because a line without an end must not grow beyond the limit.
+    /// Cuts the log when a line without an end is longer than what is left of it.
     fn check_partial(&mut self, stream: Stream) {
         let length = u64::try_from(self.partial(stream).len()).unwrap_or(u64::MAX);
         if length > self.left {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Usage {
     /// The rest of the guest's fuel when the engine last stored it.
     fuel_left: AtomicU64,
-    /// The most bytes of the guest's memories and of host memory together.
+    /// The most bytes of the guest's memories and tables and of host memory, at one moment.
     peak_memory: AtomicU64,
     /// The host's part of that.
     host_memory_at_peak: AtomicU64,

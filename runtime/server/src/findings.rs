@@ -1,4 +1,4 @@
-//! Findings: problems that an operator should look at, each with a remedy. `lastword status`, the API and the page show
+//! Findings: problems that an operator should look at. `lastword status`, the API and the page show
 //! them.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub(crate) struct Finding {
     pub(crate) subject: String,
     /// The finding, in our own words.
     pub(crate) what: String,
-    /// The remedy, in our own words. Commands and settings are in backticks.
+    /// What to do, or what follows. Commands and settings are in backticks.
     pub(crate) remedy: String,
     /// The part of the page that shows more about it. Empty: none.
     pub(crate) place: &'static str,

@@ -92,7 +92,7 @@ pub struct PluginStatus {
     pub waiting: u64,
     /// Dead deliveries.
     pub dead: u64,
-    /// Deliveries for tenants that the plugin is not installed for.
+    /// Orphaned deliveries: the plugin is not installed for the tenant, or lacks the hook.
     pub orphaned: u64,
 }
 

@@ -132,7 +132,7 @@ impl JournalFile {
     }
 
     /// Sessions that are active, in the order of their starts. If the program is not running, these are
-    /// the sessions that its next start ends as `crashed`. Sessions that a drain has ended are not among them.
+    /// the sessions that its next start recovers. Sessions that a drain has ended are not among them.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -267,7 +267,7 @@ impl JournalFile {
                        WHERE ended_at IS NOT NULL AND typeof(ended_at) <> 'integer'";
             problems.extend(self.rows(odd, |row| row.get::<_, String>(0))?);
         }
-        // Reads all values as the next start of the program does.
+        // Reads the sessions and deliveries as the next start of the program does.
         for problem in [self.sessions().err(), self.deliveries().err()].into_iter().flatten() {
             problems.push(problem.to_string());
         }
@@ -292,7 +292,7 @@ impl JournalFile {
         Ok((before, size()))
     }
 
-    /// Writes all active sessions and owed deliveries, one JSON object a line.
+    /// Writes the journal's name, the active sessions, and all deliveries that were not made, dead ones too: one JSON object a line.
     ///
     /// # Errors
     /// When the file cannot be read, or `out` cannot be written.

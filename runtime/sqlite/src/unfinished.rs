@@ -15,9 +15,9 @@ const MAX_LOOKED_AT: usize = 256;
 pub struct Unfinished {
     /// The file.
     pub path: PathBuf,
-    /// Sessions whose end is not written down.
+    /// Active sessions, without those that a drain has ended.
     pub sessions: u64,
-    /// Recorded deliveries that are still owed.
+    /// Deliveries that are still owed, with the ends that a drain left.
     pub deliveries: u64,
 }
 

@@ -73,7 +73,8 @@ fn launchers() -> Vec<Vec<&'static str>> {
     scope.into_iter().chain([Vec::new()]).collect()
 }
 
-/// Starts the daemon and waits until it is ready. Returns its exit status if it exited before.
+/// Starts the daemon and waits for a while until it is ready. None: it is ready, or still starting. Else the exit status of the daemon or of
+/// its launcher.
 fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, Failure> {
     let program = this_program().map_err(Failure::internal)?;
     let mut words = launcher.iter().map(OsStr::new).chain([program.as_os_str()]);
@@ -88,7 +89,7 @@ fn serve(launcher: &[&str], args: &EmitSpawnArgs) -> Result<Option<ExitStatus>, 
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
     match command.spawn() {
         Ok(child) => until_ready(child).map_err(Failure::internal),
-        // This launcher does not exist.
+        // The launcher cannot be started.
         Err(error) if !launcher.is_empty() => {
             writeln!(log, "lastword: {}: {error}", launcher.join(" ")).ok();
             Ok(Some(ExitStatus::default()))

@@ -9,8 +9,8 @@ use super::keep::Keep;
 use crate::bad_line::BadLine;
 use crate::fields::Fields;
 
-/// The objects of one payload that may contain its fields. A field is searched in each object, in this order, under
-/// each of its names: owners move and rename fields between versions.
+/// The objects of one payload that may contain its fields. The first of a field's names that any object has
+/// counts, and of several objects with it the first: owners move and rename fields between versions.
 pub(super) struct Parts(Vec<Fields>);
 
 impl Parts {

@@ -13,8 +13,8 @@ pub(super) struct Text {
     has_ended: bool,
     /// Why it is not kept. Of a name, the part before it is kept.
     pub(super) lost: Option<Lost>,
-    /// Whether it begins like `C:\Users`. No quotation mark is then part of it, so a backslash before one ends the
-    /// path.
+    /// Whether it begins like `C:\Users` and has had an impossible escape. A quotation mark then ends it, even after a
+    /// backslash.
     is_path: bool,
     /// Bytes kept: of a name in its JSON form, of a text in its decoded form.
     kept: usize,

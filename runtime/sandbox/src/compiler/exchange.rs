@@ -1,4 +1,4 @@
-//! Exchanges data with a process within a time, on the caller's own thread: input, answer, and last words.
+//! Exchanges data with a process within a time, on the caller's own thread: input, answer, and the beginning of the error output.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -12,7 +12,7 @@ use rustix::io::{Errno, ioctl_fionbio};
 use crate::limits::MAX_CODE_BYTES;
 
 /// The bytes that are kept of the process's error output: enough for a panic's message.
-const LAST_WORDS_BYTES: usize = 2048;
+const MAX_ERROR_OUTPUT_BYTES: usize = 2048;
 /// Bytes of one read: the size of a pipe.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -58,7 +58,7 @@ impl<'b> Exchange<'b> {
         Ok(Self { input, unsent, output, answer: Vec::new(), errors, said: Vec::new() })
     }
 
-    /// Writes the input, and reads until the process has closed its pipes. Gives the answer, and its last words on one line.
+    /// Writes the input, and reads until the process has closed its pipes. Gives the answer, and the beginning of the error output on one line.
     pub(super) fn run(mut self, time: Duration) -> Result<(Vec<u8>, String), Stopped> {
         let began = Instant::now();
         let mut piece = vec![0; PIECE_BYTES];
@@ -70,7 +70,7 @@ impl<'b> Exchange<'b> {
             self.wait(left)?;
             self.write();
             self.read_answer(&mut piece)?;
-            self.read_last_words(&mut piece)?;
+            self.read_error_output(&mut piece)?;
         }
         let said = String::from_utf8_lossy(&self.said);
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -116,10 +116,10 @@ impl<'b> Exchange<'b> {
     }
 
     /// Reads all error output, and keeps the beginning. A process with a full pipe would not end.
-    fn read_last_words(&mut self, piece: &mut [u8]) -> Result<(), Stopped> {
+    fn read_error_output(&mut self, piece: &mut [u8]) -> Result<(), Stopped> {
         let said = &mut self.said;
         let keep = |bytes: &[u8]| {
-            let room = LAST_WORDS_BYTES.saturating_sub(said.len()).min(bytes.len());
+            let room = MAX_ERROR_OUTPUT_BYTES.saturating_sub(said.len()).min(bytes.len());
             said.extend_from_slice(bytes.get(..room).unwrap_or_default());
         };
         if !read_ready(&mut self.errors, piece, keep)? {

@@ -94,7 +94,7 @@ impl Suspects {
         file.execute("DELETE FROM suspect", [])?;
         let mut known = HashSet::new();
         for (delivery, suspicion) in &self.0 {
-            // No other row has a drain's attempt of an active session.
+            // A drain's attempt may be the first row that names the plugin.
             file.execute("INSERT OR IGNORE INTO plugin (name) VALUES (?1)", [delivery.plugin.as_str()])?;
             if suspicion.is_lost() {
                 give_up(file, delivery)?;

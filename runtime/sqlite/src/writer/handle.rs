@@ -26,7 +26,7 @@ pub(crate) struct WriterHandle {
 /// Counts that the writer and the other threads share, and the observer of commits.
 #[derive(Default)]
 pub(super) struct Counts {
-    /// Owners' lines without an answer.
+    /// Requests without an answer: owners' lines, and probes.
     pub(super) lines: AtomicUsize,
     /// Writes that were set aside in this run.
     pub(super) set_aside: AtomicU64,
@@ -101,7 +101,7 @@ impl WriterHandle {
         self.counts.commit_observer.set(observer).ok();
     }
 
-    /// Makes the writer check its files, though no write waits.
+    /// Gives a function that makes the writer check its files, though no write waits.
     pub(crate) fn nudge(&self) -> impl Fn() + Send + use<> {
         let messages = self.messages.clone();
         move || {

@@ -139,7 +139,7 @@ impl WriteQueue {
     }
 
     /// Takes the next group: about `bytes`, and half as much again where many lines wait, so that outcomes get on as well. An item larger
-    /// than a group is a group alone. A line waits for at most one such group before its own.
+    /// than a group is a group alone. Lines wait for at most one group of outcomes between two groups of lines.
     pub(super) fn next_group(&mut self, bytes: u64, contents: GroupContents) -> Group {
         let mut group = Group::default();
         let tenants = match contents {
@@ -233,8 +233,8 @@ impl WriteQueue {
         Some(first)
     }
 
-    /// Returns a failed group. Decisions and outcomes go back to their places, and flushes are refused. Owners are refused only if the
-    /// group had lines, because failed outcomes say nothing about lines. Gives the number of refused lines.
+    /// Takes back a failed group. Decisions and outcomes go back to their places, and flushes are refused. If the group had appends, all
+    /// waiting requests and probes are refused too; failed outcomes say nothing about them. Gives the number of refused requests.
     pub(super) fn requeue(&mut self, group: Group, error: &JournalError) -> usize {
         self.outcomes_next = false;
         let tried_appends = !group.appends.is_empty();

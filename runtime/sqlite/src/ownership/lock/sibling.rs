@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::ownership::open_file::{FileId, OpenFile};
 
-/// Locks a file in one directory for each owner of journals. No environment variable moves this directory, and the system does not empty
+/// Locks a file in one directory for each system user who has journals. No environment variable moves this directory, and the system does not empty
 /// it while programs run.
 #[cfg_attr(test, expect(dead_code, reason = "this test runs where the lock is on the database"))]
 pub(super) fn take(file: &OpenFile, path: &Path) -> Result<File, OpenError> {

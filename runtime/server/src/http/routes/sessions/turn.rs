@@ -46,7 +46,7 @@ pub(crate) struct NotedTurn {
     /// Whether the session's agent is at work. Missing for a session without an event since this daemon began.
     #[serde(skip_serializing_if = "Option::is_none")]
     turn_open: Option<bool>,
-    /// The dropped fields of the owner that the daemon did not believe.
+    /// What was said of the owner and not believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
 }
