@@ -1,7 +1,7 @@
 //! `cargo xtask test --browser`: the daemon's page in a real browser, with the real program behind it. The tests are in `tests/browser`.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context;
 
@@ -38,14 +38,12 @@ fn browser() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("LASTWORD_CHROMIUM") {
         return Ok(PathBuf::from(named));
     }
-    let works = |name: &&str| {
-        let mut asked = Command::new(name);
-        asked.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        asked.status().is_ok_and(|status| status.success())
-    };
-    let found = BROWSERS.into_iter().find(works);
-    found
-        .map(PathBuf::from)
+    // What drives it takes a path, and not a name.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = |name| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    BROWSERS
+        .into_iter()
+        .find_map(on_path)
         .context("there is no browser: on Debian, apt install chromium; else name it in LASTWORD_CHROMIUM")
 }
 
