@@ -90,8 +90,14 @@ impl ObservedRequest {
     }
 
     /// The request is carried out.
-    pub(crate) async fn carry_out<T>(self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-        work.await.inspect_err(|refusal| self.tell(refusal))
+    pub(crate) fn carry_out<T>(
+        self,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> impl Future<Output = Result<T, Refusal>> {
+        // An async block that awaits a future that it was given has room for it twice, and two are around this one. In a box, the
+        // future is moved once.
+        let work = Box::pin(work);
+        async move { work.await.inspect_err(|refusal| self.tell(refusal)) }
     }
 
     fn tell(&self, refusal: &Refusal) {
