@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lastword::events::{DrainReason, EndReason};
+use lastword::events::{DrainReason, EndReason, Session};
 use lastword::{
     EndRequest, Journal, MemoryJournal, Plugin, Runtime, Sandbox, SandboxConfig, SqliteJournal, StartRequest, Tenants,
 };
@@ -44,7 +44,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     say("a drain within its budget of 2 s, one plugin, journal on disk:");
     for (number, sessions) in [100_000u32, 200_000, 300_000].into_iter().enumerate() {
         let runtime = start_runtime(&sandbox, &plugin, on_disk(dir.path(), ROUNDS + number)?)?;
-        tokio.block_on(start_all(&runtime, sessions))?;
+        tokio.block_on(start_each(&runtime, sessions, session))?;
         let report = tokio.block_on(runtime.drain(DrainReason::Shutdown));
         say(format!(
             "  {sessions:7} sessions   {:7.1} ms   delivered {:7}   deferred {:7}   {:.2} µs each   {}",
@@ -95,7 +95,15 @@ pub(crate) async fn live_and_end(runtime: &Runtime) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start_all(runtime: &Runtime, sessions: u32) -> anyhow::Result<()> {
+/// Starts sessions, as many at once as a commit takes together.
+///
+/// # Errors
+/// When one is refused.
+pub(crate) async fn start_each(
+    runtime: &Runtime,
+    sessions: u32,
+    session: impl Fn(u32) -> Session,
+) -> anyhow::Result<()> {
     let mut under_way = JoinSet::new();
     for n in 0..sessions {
         if under_way.len() >= AT_ONCE {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword::events::{DrainReason, Identity, PluginName};
-use lastword::{Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal, StartRequest, Tenants};
+use lastword::{Limits, Plugin, Runtime, Sandbox, SandboxConfig, Source, SqliteJournal, Tenants};
 use tempfile::TempDir;
 use tokio::runtime::EnterGuard;
-use tokio::task::JoinSet;
 
 use crate::end;
-use crate::journal::AT_ONCE;
+use crate::journal::start_each;
 use crate::rounds::{micros, per_item};
 use crate::waiting::{load_posts, posted_session};
 
@@ -157,23 +156,4 @@ async fn start(runtime: &Runtime, load: &Load) -> anyhow::Result<()> {
         session
     })
     .await
-}
-
-/// As many at once as a commit takes together.
-async fn start_each(
-    runtime: &Runtime,
-    sessions: u32,
-    session: impl Fn(u32) -> lastword::events::Session,
-) -> anyhow::Result<()> {
-    let mut under_way = JoinSet::new();
-    for n in 0..sessions {
-        if under_way.len() >= AT_ONCE {
-            under_way.join_next().await.transpose()?.transpose()?;
-        }
-        under_way.spawn(runtime.start_session(StartRequest::new(session(n))));
-    }
-    while let Some(done) = under_way.join_next().await {
-        done??;
-    }
-    Ok(())
 }

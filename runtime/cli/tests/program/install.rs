@@ -5,6 +5,8 @@ mod doctor;
 mod hermes;
 #[cfg(target_os = "linux")]
 mod hermes_killed;
+#[cfg(target_os = "linux")]
+mod killed;
 mod merged;
 mod opencode;
 #[cfg(target_os = "linux")]

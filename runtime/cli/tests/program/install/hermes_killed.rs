@@ -1,20 +1,11 @@
 //! A Hermes Agent that is killed: only Linux tells a plugin which process it is.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use super::hermes::{hermes, user};
+use super::killed::Killed;
 use crate::support::{Home, http};
-
-/// A child that does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
 
 #[test]
 fn a_hermes_that_is_killed_has_its_sessions_ended_by_the_daemon() {

@@ -1,22 +1,13 @@
 //! An opencode that is killed: only Linux tells a plugin which process it is.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Instant;
 
+use super::killed::Killed;
 use super::opencode::{PATIENCE, has_node, opencode, user};
 use crate::support::{Home, http};
-
-/// A child that does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
 
 #[test]
 fn an_opencode_that_is_killed_has_its_sessions_ended_by_the_daemon() {
