@@ -174,7 +174,7 @@ impl Member {
     /// The answer to [`Action::Look`].
     pub fn stream(&mut self, name: &JournalName, end: StreamEnd, at: Duration) {
         if let Some(known) = self.journals.get_mut(name) {
-            known.looked(end, at);
+            known.looked(end, at, &self.rules);
             self.judge(*name, at);
         }
     }
@@ -424,12 +424,15 @@ impl Member {
         Some(now.saturating_sub(last))
     }
 
-    /// Whether this member may take a further journal.
-    fn has_room(&self) -> bool {
+    /// Whether this member may take this journal as well.
+    fn has_room_for(&self, name: JournalName, now: Duration) -> bool {
         let own = self.kept.get(&self.settings.name);
+        let is_asked_for = |(other, known): &(&JournalName, &Known)| {
+            **other != name && known.is_asked_for(now) && !self.kept.contains_key(other)
+        };
         self.run == Run::Here
             && own.is_some_and(|own| own.stage == Stage::Serving)
-            && self.adopted() < self.rules.most_adopted
+            && self.adopted() + self.journals.iter().filter(is_asked_for).count() < self.rules.most_adopted
     }
 
     fn judge_all(&mut self, now: Duration) {
@@ -452,7 +455,7 @@ impl Member {
         }
         let Some(known) = self.journals.get(&name) else { return };
         let silence = self.silence_of(name, known, now);
-        let may_take = self.has_room() && known.entry.format <= self.settings.format;
+        let may_take = self.has_room_for(name, now) && known.entry.format <= self.settings.format;
         let place = if known.needs_a_look(silence, &self.rules) { self.place_for(name, now) } else { 0 };
         let Some(known) = self.journals.get_mut(&name) else { return };
         let verdict = known.judge(silence, place, may_take, &self.rules, &mut self.random, now);

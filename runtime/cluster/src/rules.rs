@@ -64,4 +64,9 @@ impl Rules {
     pub(crate) fn listening(&self) -> Duration {
         self.silence.saturating_sub(self.still + self.beat / 2)
     }
+
+    /// Two answers that are further apart are not about one period.
+    pub(crate) fn steady(&self) -> Duration {
+        self.beat + self.beat / 2
+    }
 }
