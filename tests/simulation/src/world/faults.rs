@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Event, How, World};
 use crate::network::{SERVERS, ServerId};
-use crate::request::{Request, REGISTRY, RunId};
+use crate::request::{REGISTRY, Request, RunId};
 use crate::settings::Fault;
 
 impl World {
@@ -17,6 +17,7 @@ impl World {
         let fault = self.settings.faults[self.random.usize(..self.settings.faults.len())];
         let node = self.random.usize(..self.nodes.len());
         let server = self.random.usize(..SERVERS);
+        self.note(|| format!("{fault:?}: node {node}, server {server}"));
         match fault {
             Fault::Deaths => self.die(node),
             Fault::Pauses => self.pause(node),
@@ -27,9 +28,14 @@ impl World {
             Fault::Mutes => {
                 let time = self.uneven(1_000, 40_000);
                 self.nodes[node].mute_until = self.now + time;
+                if self.random.bool() {
+                    self.nodes[node].blind_until = self.now + time;
+                    self.queue.add(self.now + time, Event::Sees(node));
+                }
             }
             Fault::Leaders => {
-                let existing: Vec<usize> = (0..self.streams.len()).filter(|&stream| self.streams[stream].exists).collect();
+                let existing: Vec<usize> =
+                    (0..self.streams.len()).filter(|&stream| self.streams[stream].exists).collect();
                 let is_registry = self.random.u8(..4) == 0;
                 let stream = if is_registry { REGISTRY } else { existing[self.random.usize(..existing.len())] };
                 self.lose_leader(stream, 6_000, 9_000);
@@ -126,6 +132,14 @@ impl World {
             self.send(request);
         }
         if self.process(run).is_some_and(|process| process.inbox.is_none()) {
+            self.catch_up(run);
+        }
+    }
+
+    pub(super) fn sees(&mut self, number: usize) {
+        let run = RunId { node: number, run: self.nodes[number].run };
+        let is_there = self.process(run).is_some_and(|process| process.inbox.is_none());
+        if is_there && self.nodes[number].is_connected() {
             self.catch_up(run);
         }
     }

@@ -117,6 +117,9 @@ impl World {
     }
 
     fn act(&mut self, run: RunId, action: Action) {
+        if action != Action::Beat {
+            self.note(|| format!("node {} asks for {action:?}", run.node));
+        }
         match action {
             Action::Beat => self.beat(run),
             Action::Begin => {
@@ -181,6 +184,7 @@ impl World {
                 && process.inbox.is_none()
             {
                 process.member.heard(&name, local);
+                self.heard[number][run.node] = now;
                 heard += 1;
             }
         }
@@ -211,7 +215,7 @@ impl World {
             }
             let Some(process) = &node.process else { continue };
             // Who stands still or is apart catches up.
-            if process.inbox.is_some() || self.network.is_apart(node.server) {
+            if process.inbox.is_some() || node.blind_until > self.now || self.network.is_apart(node.server) {
                 continue;
             }
             self.tell(run, |member, local| member.entry(name, entry.cloned(), revision, local));
@@ -306,7 +310,11 @@ impl World {
     /// Begins to take a journal over.
     fn open(&mut self, run: RunId, journal: StreamId) {
         let until = self.now + FENCE_FOR;
-        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 { Asks::Info } else { Asks::LastFence };
+        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 {
+            Asks::Info
+        } else {
+            Asks::LastFence
+        };
         let number = self.ask(run, journal, Whose::Opening, asks);
         let opening = Opening { number, before: None, body: Bytes::new(), until };
         if let Some(serving) = self.serving(run, journal) {
@@ -388,7 +396,13 @@ impl World {
 
     fn publish_fence(&mut self, run: RunId, journal: StreamId, before: u64) {
         let nonce = self.random.u64(..);
-        let record = FenceRecord { format: FORMAT, begins_run: true, by: format!("n{}", run.node), nonce, at: Timestamp::UNIX_EPOCH };
+        let record = FenceRecord {
+            format: FORMAT,
+            begins_run: true,
+            by: format!("n{}", run.node),
+            nonce,
+            at: Timestamp::from_millisecond(0),
+        };
         let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) else { return };
         if opening.body.is_empty() {
             let records = vec![Bytes::from(serde_json::to_vec(&record).expect("it has no map with odd keys"))];
@@ -397,7 +411,8 @@ impl World {
             opening.body = group.encode();
             opening.before = Some(before);
         }
-        let publish = Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
+        let publish =
+            Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
         let number = self.ask(run, journal, Whose::Opening, Asks::Publish(publish));
         if let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) {
             opening.number = number;
@@ -418,18 +433,32 @@ impl World {
     pub(super) fn read(&mut self, run: RunId, journal: StreamId) {
         let Some(Serving { stage: Stage::Reading { epoch }, .. }) = self.serving(run, journal) else { return };
         let epoch = *epoch;
+        if !self.streams[journal].exists {
+            // Another was done with it meanwhile.
+            if let Some(process) = self.process(run) {
+                process.journals.remove(&journal);
+            }
+            return self.opened(run, journal, TakenOver::Gone);
+        }
         let reader = match self.streams[journal].read(epoch) {
             Ok(reader) => reader,
             Err(error) => return self.broken(format!("journal {journal} cannot be read: {error}")),
         };
+        let is_last = self.streams[journal].fence().is_some_and(|(fence, _)| fence == epoch);
         let known = &mut self.journals[journal];
-        if reader.records < known.told {
+        // Who stood still while it read, until another had taken the journal, has to find out when it writes.
+        let is_newest = is_last || self.settings.mutation == Some(Mutation::NoFence);
+        if is_newest && reader.records < known.told {
             let (read, told) = (reader.records, known.told);
-            return self.broken(format!("journal {journal} has {read} records at its take-over, and {told} were acknowledged"));
+            return self.broken(format!(
+                "journal {journal} has {read} records at its take-over, and {told} were acknowledged"
+            ));
         }
-        known.turn += 1;
-        known.read = reader.records;
-        let turn = known.turn;
+        if is_newest {
+            known.turn += 1;
+            known.read = reader.records;
+        }
+        let turn = if is_newest { known.turn } else { 0 };
         let position = Position { epoch: reader.epoch, last_sequence: epoch, hash: reader.hash, number: reader.number };
         let chain = Chain::new(self.streams[journal].subjects.clone(), position);
         let (active, owed) = reader.owed();
@@ -474,7 +503,8 @@ impl World {
         process.journals.remove(&journal);
         if process.own == journal && process.leaves == Leaves::No {
             process.leaves = Leaves::Told;
-            self.active -= std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
+            self.active -=
+                std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
             let at = self.now + Duration::from_secs(2);
             self.queue.add(at, Event::Kill(run));
         }
