@@ -148,7 +148,7 @@ impl World {
                         (false, _) => Cas::Unknown,
                         (true, false) => Cas::Refused,
                         (true, true) => {
-                            self.write(name, Some(entry.clone()));
+                            self.write(name, Some(&entry));
                             Cas::Done { revision: self.revision }
                         }
                     };
@@ -184,7 +184,7 @@ impl World {
                     self.nodes[number].member.discarded(name, is_done, now);
                 }
                 Action::Drop { .. } | Action::CutOff | Action::Connected | Action::Left => {
-                    self.nodes[number].told.push(action)
+                    self.nodes[number].told.push(action);
                 }
             }
         }
@@ -208,14 +208,14 @@ impl World {
     }
 
     /// Writes an entry, and everybody's watch has it.
-    fn write(&mut self, journal: JournalName, entry: Option<Entry>) {
+    fn write(&mut self, journal: JournalName, entry: Option<&Entry>) {
         self.revision += 1;
-        match &entry {
+        match entry {
             Some(entry) => self.registry.insert(journal, (entry.clone(), self.revision)),
             None => self.registry.remove(&journal),
         };
         for node in self.nodes.iter_mut().filter(|node| !node.is_dead && !node.is_cut_off) {
-            node.member.entry(journal, entry.clone(), self.revision, self.now);
+            node.member.entry(journal, entry.cloned(), self.revision, self.now);
         }
     }
 
@@ -408,7 +408,7 @@ fn what_an_adopter_could_not_delete_another_deletes() {
     let (mut entry, _) = world.registry[&name(2)].clone();
     world.nodes[2].is_dead = true;
     entry.state = EntryState::Empty;
-    world.write(name(2), Some(entry));
+    world.write(name(2), Some(&entry));
     world.run(59.0);
     assert_eq!(world.state(2), Some(EntryState::Empty));
     world.run(2.5);
