@@ -169,14 +169,15 @@ impl Shared {
         }
     }
 
-    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. An uninstalled
-    /// plugin fails no more.
+    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. Calls of a version
+    /// that was replaced or uninstalled say nothing of the installed one.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         let stats = self.runtime.stats();
         let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
-        let installed: HashSet<_> = installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref())).collect();
+        let installed: HashSet<_> =
+            installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref(), plugin.version)).collect();
         let mut health = self.observer.health(tenant);
-        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref())));
+        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref(), health.version)));
         health
     }
 
