@@ -6,10 +6,6 @@ use std::time::Duration;
 /// [`MAX_LINE_BYTES`](lastword_protocol::limits::MAX_LINE_BYTES).
 pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 
-/// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs. No owner
-/// sends this many events in the time of a commit, and the bound limits their memory.
-pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
-
 /// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 

@@ -198,7 +198,6 @@ fn build(
         args.runtime.clone(),
         runtime.clone(),
         sandbox.clone(),
-        observer.clone(),
         (settings.tokens.clone(), Arc::clone(&store)),
         applied,
     ));

@@ -107,6 +107,9 @@ pub struct OutcomeRecord<'a> {
     /// Whether the plugin is scoped: then only the session's tenant has it, and a plugin of the same name of another tenant is another
     /// plugin.
     pub scoped: bool,
+    /// The version of the plugin that was called, as in [`PluginStats::version`](crate::PluginStats::version): another one may be
+    /// installed by now. 0 if no call has ended.
+    pub version: u32,
     /// The session of the event.
     pub session: &'a Session,
     /// Why the session ended, if the event is an end.
@@ -138,6 +141,7 @@ impl OutcomeRecord<'static> {
         Self {
             id,
             scoped: false,
+            version: 1,
             session,
             reason: Some(&EndReason::Reset),
             attempt: 1,

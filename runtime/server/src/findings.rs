@@ -185,6 +185,7 @@ mod tests {
         Health {
             plugin: PluginName::new("memory").unwrap(),
             tenant: None,
+            version: 1,
             delivered: 1,
             failed: failures_in_a_row,
             failures_in_a_row,

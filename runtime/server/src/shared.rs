@@ -14,7 +14,7 @@ use crate::activity::Activity;
 use crate::builder::ServerBuilder;
 use crate::controls::Controls;
 use crate::findings::{self, Finding};
-use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, Unmade};
+use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, TenantTurns, Unmade};
 use crate::metrics::Scraped;
 use crate::observer::{Health, ServerObserver};
 use crate::owners::Owners;
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Readiness,
     /// The page's reads of the journal.
     pub(crate) page_lists: OneAtATime<Unmade>,
+    /// The turns in which tenants read deliveries.
+    pub(crate) delivery_reads: TenantTurns,
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
@@ -77,6 +79,7 @@ impl Shared {
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
             page_lists: OneAtATime::default(),
+            delivery_reads: TenantTurns::default(),
             logins: Logins::default(),
             forms: FormTokens::default(),
             hosts: Hosts::new(&hosts),
@@ -169,14 +172,15 @@ impl Shared {
         }
     }
 
-    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. An uninstalled
-    /// plugin fails no more.
+    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. Calls of a version
+    /// that was replaced or uninstalled say nothing of the installed one.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         let stats = self.runtime.stats();
         let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
-        let installed: HashSet<_> = installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref())).collect();
+        let installed: HashSet<_> =
+            installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref(), plugin.version)).collect();
         let mut health = self.observer.health(tenant);
-        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref())));
+        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref(), health.version)));
         health
     }
 

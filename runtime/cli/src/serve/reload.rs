@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use futures_util::FutureExt as _;
 use lastword::{InstallError, Leave, Plugin, Runtime, Sandbox, TenantQuota, Tenants};
 use lastword_events::{PluginKey, PluginName};
-use lastword_server::{Reloaded, ServerObserver, Token, TokenStore};
+use lastword_server::{Reloaded, Token, TokenStore};
 use tokio::sync::Mutex;
 
 use super::applied::{Applied, Definition};
@@ -27,7 +27,6 @@ pub(super) struct Reloader {
     args: RuntimeArgs,
     runtime: Runtime,
     sandbox: Sandbox,
-    observer: ServerObserver,
     /// The file of tokens, and the valid ones.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
     /// Serializes reloads.
@@ -55,11 +54,10 @@ impl Reloader {
         args: RuntimeArgs,
         runtime: Runtime,
         sandbox: Sandbox,
-        observer: ServerObserver,
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, observer, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, tokens, applied: Mutex::new(applied) }
     }
 
     /// # Errors
@@ -147,14 +145,11 @@ impl Reloader {
                 let name = plugin.name().clone();
                 // Running calls finish with the old version, which is then dropped.
                 self.runtime.replace(plugin).map(drop)?;
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is replaced"))
             }
             Change::Install(plugin, tenants) => {
                 let name = plugin.name().clone();
                 self.runtime.install(plugin, tenants)?;
-                // Calls of an uninstalled plugin may have ended after that.
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is installed"))
             }
             Change::Quota(tenant, quota) => {

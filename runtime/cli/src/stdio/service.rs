@@ -1,4 +1,5 @@
-//! Serves the owner until something ends it, and drains.
+//! Serves the owner until something ends it, and drains. A raw connection of the daemon has a loop of its own, and
+//! `server/src/raw/connection.rs` says why.
 
 use std::future::Future;
 use std::pin::pin;

@@ -2,6 +2,9 @@
 //!
 //! The registry does nothing by itself and reads no clock: its caller passes the time. [`super::Owners`] asks for what
 //! is due and carries it out.
+//!
+//! Owners and sessions are one value: an owner has the set of its sessions, each session has its owner, and an event, a
+//! death or a deadline changes both. The files beside have a part of the functions each.
 
 mod due;
 mod lives;

@@ -51,7 +51,6 @@ pub(crate) struct Told {
 pub(crate) struct Daemon {
     pub(crate) server: Server,
     pub(crate) runtime: Runtime,
-    pub(crate) observer: ServerObserver,
     pub(crate) clock: ManualClock,
     pub(crate) socket: PathBuf,
     ends: mpsc::UnboundedReceiver<Told>,
@@ -107,11 +106,8 @@ impl Build {
             builder = builder.clock(clock.clone());
         }
         let runtime = builder.build().unwrap();
-        let server = Server::builder(runtime.clone(), observer.clone())
-            .owners(owners)
-            .limits(limits)
-            .tokens(tokens)
-            .hosts(hosts);
+        let server =
+            Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens).hosts(hosts);
         let server = if real_time { server } else { ServerBuilder::clock(server, clock.clone()) };
         let server = server.build();
         let dir = tempfile::tempdir().unwrap();
@@ -119,7 +115,7 @@ impl Build {
         let listener = UnixListener::bind(&socket).unwrap();
         let serving = server.clone();
         tokio::spawn(async move { serving.serve_unix(listener).await });
-        Daemon { server, runtime, observer, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
+        Daemon { server, runtime, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
     }
 }
 

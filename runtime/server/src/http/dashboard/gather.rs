@@ -299,6 +299,7 @@ mod tests {
         let fails = Health {
             plugin: PluginName::new(&last).unwrap(),
             tenant: None,
+            version: 1,
             delivered: 0,
             failed: 3,
             failures_in_a_row: 3,
