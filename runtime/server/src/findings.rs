@@ -149,7 +149,7 @@ pub(crate) fn of_daemon(
 /// Returns the findings about a plugin's dead and orphaned deliveries.
 pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Iterator<Item = Finding> {
     let given_up = (dead.count > 0).then(|| {
-        let remedy = "mend the plugin, then redeliver, or drop them; `lastword deliveries --state dead` has the causes";
+        let remedy = "read the causes with `lastword deliveries --state dead`; mend the plugin and redeliver, or drop";
         Finding::wrong(name, format!("{dead} given up, which nobody tries again"), remedy, "owed")
     });
     let left = (orphaned.count > 0).then(|| {
@@ -167,7 +167,7 @@ pub(crate) fn failing(health: &Health, owed: u64) -> Finding {
         "deadline" => (
             "hangs",
             "were cut at their deadline",
-            "`lastword deliveries` has what it waits for: mend it, or give it a longer `limits.deadline`; \
+            "see what it waits for with `lastword deliveries`; mend it, or give it a longer `limits.deadline`; \
              then `lastword reload`",
         ),
         "fuel" => ("spins", "used up their fuel", "mend it, or give it more `limits.fuel`; then `lastword reload`"),
@@ -176,19 +176,19 @@ pub(crate) fn failing(health: &Health, owed: u64) -> Finding {
             "failed for it",
             "mend it, or give it more `limits.memory`; then `lastword reload`",
         ),
-        "trap" => ("crashes", "trapped", "the log has the trap: mend it, then `lastword reload`"),
+        "trap" => ("crashes", "trapped", "look for the trap in the log; mend it, then `lastword reload`"),
         "retry" => (
             "asks to be called again",
             "could not do their work",
-            "`lastword deliveries` has its message: look at the server that it talks to",
+            "read its message with `lastword deliveries`, and look at the server that it talks to",
         ),
         "fatal" => (
             "gives up",
             "refused what they were told",
-            "`lastword deliveries` has its message: mend it, then `lastword reload`",
+            "read its message with `lastword deliveries`; mend it, then `lastword reload`",
         ),
-        "host" => ("cannot be run", "failed for want of something of the machine's", "the log says of what"),
-        _ => ("fails", "failed", "the log says why"),
+        "host" => ("cannot be run", "failed for want of something of the machine's", "look in the log for what it is"),
+        _ => ("fails", "failed", "look in the log for why"),
     };
     let waits = match owed {
         0 => String::new(),
@@ -239,11 +239,10 @@ fn of_death(death: &PastDeath, grace: Duration, now: Timestamp) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use lastword::events::{PluginName, Timestamp};
+    use lastword::events::PluginName;
 
     use super::*;
+    use crate::owners::Loss;
 
     fn plugin(dead: u64, orphaned: u64) -> PluginStatus {
         PluginStatus { plugin: "memory".into(), installed: true, dead, orphaned, ..PluginStatus::default() }
@@ -278,13 +277,59 @@ mod tests {
         let said: Vec<String> = found.iter().map(Finding::sentence).collect();
         assert_eq!(said.len(), 5, "{said:?}");
         assert!(
-            said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; `lastword deliv"),
+            said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; see what it waits for"),
             "{said:?}"
         );
         assert!(said[3].contains("memory: 3 given up") && said[3].contains("redeliver"), "{said:?}");
         assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
         let none = of_daemon(false, Durability::Disk, &[], &[]);
         assert!(none[0].sentence().contains("no plugin is installed"));
+    }
+
+    #[test]
+    fn a_plugin_that_fails_is_said_with_how_much_waits_for_it() {
+        let waits = |ready| {
+            let status = PluginStatus { ready, ..plugin(0, 0) };
+            of_daemon(false, Durability::Disk, &[status], &[health(3)]).remove(0).what
+        };
+        assert!(waits(0).ends_with("were cut at their deadline"), "{}", waits(0));
+        assert!(waits(1).ends_with(", and 1 delivery waits for it"), "{}", waits(1));
+        assert!(waits(5).ends_with(", and 5 deliveries wait for it"), "{}", waits(5));
+    }
+
+    #[test]
+    fn a_death_is_said_with_what_came_of_it_and_for_an_hour() {
+        let at = Timestamp::from_millisecond(1_000_000_000);
+        let death = |name: &str, is_late| {
+            let what = PastDeath {
+                name: Some(name.into()),
+                kind: "codex".into(),
+                how: Loss::Process,
+                sessions: 2,
+                at,
+                is_back: name == "back",
+                is_late,
+            };
+            OfTenant { tenant: Some("acme".into()), what }
+        };
+        let said = |deaths: &[OfTenant<PastDeath>], seconds| -> Vec<String> {
+            let now = at.plus(Duration::from_secs(seconds));
+            of_deaths(deaths, Duration::from_secs(5), now).iter().map(Finding::title).collect()
+        };
+        let one = [death("agent", false)];
+        assert_eq!(
+            said(&one, 4),
+            ["agent: died 4 s ago (its process exited), and its 2 sessions will end unless it comes back"]
+        );
+        assert_eq!(
+            said(&one, 60),
+            ["agent: died 1 min ago (its process exited), and its 2 sessions were ended for it"]
+        );
+        assert!(said(&[death("late", true)], 9)[0].contains("(its process was gone when its hook came)"));
+        assert_eq!(said(&one, 3_600), [""; 0], "it is no news any more");
+        assert_eq!(said(&[death("back", false)], 4), [""; 0]);
+        let many = ["a", "b", "c", "d", "e"].map(|name| death(name, false));
+        assert_eq!(said(&many, 60).last().unwrap(), "2 other owners died in the last hour");
     }
 
     #[test]

@@ -66,8 +66,8 @@ fn wrong(plugins: &[PluginStatus]) -> Vec<String> {
     for PluginStatus { plugin, dead, orphaned, .. } in plugins {
         if *dead > 0 {
             wrong.push(format!(
-                "{plugin}: {dead} given up, which nobody tries again; mend the plugin, then redeliver, or drop them; \
-                 `lastword deliveries --state dead` has the causes"
+                "{plugin}: {dead} given up, which nobody tries again; read the causes with \
+                 `lastword deliveries --state dead`; mend the plugin and redeliver, or drop"
             ));
         }
         if *orphaned > 0 {

@@ -23,7 +23,7 @@ impl Window {
             return None;
         }
         let size = tcgetwinsize(&stdout).ok();
-        let (rows, columns) = size.map_or((0, 0), |size| (size.ws_row.into(), size.ws_col.into()));
+        let (rows, columns) = size.map_or((0, 0), |size| (usize::from(size.ws_row), usize::from(size.ws_col)));
         Some(Self { rows, columns })
     }
 
