@@ -52,6 +52,7 @@ mod settings;
 mod shared;
 mod status;
 mod tls;
+mod units;
 
 pub use access::{BadToken, NewToken, Role, Token, TokenStore};
 pub use activity::Activity;

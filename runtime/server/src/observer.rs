@@ -127,13 +127,23 @@ impl ServerObserver {
         self.told.metrics.owner_lost(lost.how);
         if lost.sessions > 0 {
             // An owner without sessions exited in order.
-            self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
+            self.remember_death(lost, PastDeath::of(lost));
         }
         let Some(OwnerName { tenant, name }) = &lost.name else { return };
         self.told.stream.tell(tenant, "owner", || {
             let (how, sessions) = (lost.how.as_str(), lost.sessions);
             json!({"tenant": tenant, "owner": name, "state": "lost", "how": how, "sessions": sessions})
         });
+    }
+
+    /// Reports that an owner that was lost without a session leaves some: its late hooks have named them, and its
+    /// grace is over. [`owner_lost`](Self::owner_lost) has counted it.
+    pub(crate) fn death_revealed(&self, lost: &LostOwner, grace: Duration) {
+        self.remember_death(lost, PastDeath::revealed(lost, grace));
+    }
+
+    fn remember_death(&self, lost: &LostOwner, death: PastDeath) {
+        self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), death);
     }
 
     /// Reports that an owner has come back within its grace.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use lastword::events::Timestamp;
 use lastword::{Runtime, Sandbox};
 use parking_lot::Mutex;
 
@@ -16,7 +17,7 @@ use crate::controls::Controls;
 use crate::findings::{self, Finding};
 use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, TenantTurns, Unmade};
 use crate::metrics::Scraped;
-use crate::observer::{Health, ServerObserver};
+use crate::observer::{Health, OfTenant, PastDeath, ServerObserver};
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::settings::ServerLimits;
@@ -155,7 +156,7 @@ impl Shared {
             uptime_s: self.began.elapsed().as_secs(),
             journal: self.runtime.journal_name().to_string(),
             durability: durability(self.runtime.durability()).to_owned(),
-            draining: self.connections.is_closing() || self.runtime.is_draining(),
+            draining: self.is_leaving(),
             sessions: stats.sessions,
             owned_sessions,
             owners: owners.collect(),
@@ -167,7 +168,8 @@ impl Shared {
             slots: stats.slots,
             slots_bound: stats.slots_bound.as_str().to_owned(),
             pages: self.pages.lock().clone(),
-            wrong: self.findings(&plugins, health).iter().map(Finding::sentence).collect(),
+            wrong: self.wrong(&plugins, health).iter().map(Finding::sentence).collect(),
+            to_know: self.to_know(&self.observer.deaths()).iter().map(Finding::sentence).collect(),
             plugins,
         }
     }
@@ -184,9 +186,22 @@ impl Shared {
         health
     }
 
-    /// Returns the findings, with these plugins and their health.
-    pub(crate) fn findings(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
+    /// Returns the findings that need action, with these plugins and their health.
+    pub(crate) fn wrong(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
         findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health)
+    }
+
+    /// Returns the findings that need no action, with these deaths.
+    pub(crate) fn to_know(&self, deaths: &[OfTenant<PastDeath>]) -> Vec<Finding> {
+        let mut found = findings::of_deaths(deaths, self.owners.grace(), Timestamp::now());
+        if self.is_leaving() {
+            found.insert(0, findings::leaving());
+        }
+        found
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.connections.is_closing() || self.runtime.is_draining()
     }
 
     /// Returns the state for `/metrics`.

@@ -238,6 +238,22 @@ pub(in crate::http) async fn redeliver(
     }
 }
 
+/// Drops these deliveries, or all of a plugin in this state, that the caller may see. Returns their number.
+pub(in crate::http) async fn drop_chosen(
+    shared: &Shared,
+    caller: &Caller,
+    named: &[String],
+    all: Option<(&str, &str)>,
+) -> Result<u64, Problem> {
+    caller.needs(Needs::Operate)?;
+    match all {
+        Some((plugin, state)) => {
+            Ok(shared.runtime.forget_all(&filter(caller, Some(state), None, Some(plugin))?).await?)
+        }
+        None => Ok(change_named(shared, caller, named, Change::Drop).await?.changed),
+    }
+}
+
 /// Redelivers dead deliveries.
 #[utoipa::path(
     post,
