@@ -119,7 +119,12 @@ fn tell(targets: &mut Targets, wait: u64, delivered: u64, took: Duration, seen: 
     let target = format!("≤ {KIB_OF_A_GUEST} KiB");
     targets.tell(&format!("memory of a guest that waits {wait} ms"), &measured, &target, each <= KIB_OF_A_GUEST);
     let peak = seen.peak >> 10;
-    targets.tell(&format!("peak of the process, {wait} ms each"), &format!("{peak} MiB"), &format!("≤ {PEAK_MIB} MiB"), peak <= PEAK_MIB);
+    targets.tell(
+        &format!("peak of the process, {wait} ms each"),
+        &format!("{peak} MiB"),
+        &format!("≤ {PEAK_MIB} MiB"),
+        peak <= PEAK_MIB,
+    );
 }
 
 /// What the process was seen to take, in KiB, page tables included.

@@ -127,6 +127,9 @@ fn forget_older(calls: &mut Vec<Call>) {
     }
 }
 
+/// A version of a plugin: its name, its tenant if it is a scoped one, and the version's number.
+type VersionKey = (PluginName, Option<Arc<str>>, u32);
+
 impl RecentCalls {
     /// Records the end of a call. A deferred delivery had no attempt, so it says nothing of the plugin.
     pub(super) fn put(&self, record: &OutcomeRecord<'_>) {
@@ -145,7 +148,7 @@ impl RecentCalls {
 
     /// Returns the health of each version of each plugin, over all tenants.
     pub(super) fn of_all(&self) -> Vec<Health> {
-        let mut by_version: BTreeMap<(PluginName, Option<Arc<str>>, u32), Vec<Call>> = BTreeMap::new();
+        let mut by_version: BTreeMap<VersionKey, Vec<Call>> = BTreeMap::new();
         let tenants: Vec<Arc<str>> = self.state.lock().tenants.keys().cloned().collect();
         // One tenant at a time, so that the end of a call waits for one tenant's at most.
         for tenant in tenants {
