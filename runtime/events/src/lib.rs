@@ -61,6 +61,4 @@ pub use session::{Identity, Session, Transcript};
 pub use session_owner::{OwnerProcess, SessionOwner};
 pub use text::{is_plain, printable};
 pub use timestamp::Timestamp;
-pub use trace_context::{
-    MAX_TRACESTATE_BYTES, ParseTraceParentError, TRACEPARENT, TRACESTATE, TraceParent, is_tracestate,
-};
+pub use trace_context::{ParseTraceParentError, TRACEPARENT, TRACESTATE, TraceParent, is_tracestate};

@@ -7,14 +7,13 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::limits::MAX_TRACESTATE_BYTES;
 use crate::{Attributes, Event};
 
 /// The name of the attribute with the trace and the owner's span in it: [`TraceParent`].
 pub const TRACEPARENT: &str = "traceparent";
 /// The name of the attribute with what tracing systems have added. It has no meaning without [`TRACEPARENT`].
 pub const TRACESTATE: &str = "tracestate";
-/// Bytes of a [`TRACESTATE`]: all that the standard asks programs to pass on.
-pub const MAX_TRACESTATE_BYTES: usize = 512;
 
 /// The length of a `traceparent` of version `00`.
 const LENGTH: usize = 55;
