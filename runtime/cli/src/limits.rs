@@ -56,7 +56,7 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` besides those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the
-/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one.
+/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one, and so do traces.
 pub(crate) const STDIO_THREADS: usize = 9;
 
 /// Threads that run timers and the tasks that wait for the journal and the network.
@@ -235,6 +235,11 @@ pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 /// The time for the picture of a drain when no other work is left, if the budget leaves so much. A picture takes some
 /// milliseconds on a healthy disk.
 pub(crate) const PICTURE_WAIT: Duration = Duration::from_secs(1);
+
+/// The time for the spans that no collector has yet, if the budget leaves so much. A collector on the same machine takes a batch in
+/// milliseconds.
+#[cfg(feature = "otlp")]
+pub(crate) const TRACES_WAIT: Duration = Duration::from_millis(100);
 
 /// The time before the end of the budget from which no more lines are taken, or a quarter of a short budget: events
 /// that are accepted by then have time to be written and answered. A line that is not taken was never accepted. As long

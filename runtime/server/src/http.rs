@@ -18,6 +18,7 @@ mod page;
 mod places;
 mod problem;
 mod readiness;
+mod request_trace;
 mod router;
 mod routes;
 mod tenant_places;
