@@ -1,7 +1,7 @@
 //! Traces over OTLP: the road of each event, from its request to the record of its outcome.
 //!
 //! The variables of OpenTelemetry say whether there are any: nothing is made for a trace unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a
-//! collector. The feature `otlp` compiles them in; without it there is [`without`].
+//! collector. The feature `otlp` compiles them in.
 
 #[cfg(feature = "otlp")]
 mod otlp;

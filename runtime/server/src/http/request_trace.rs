@@ -14,7 +14,7 @@ pub(crate) struct RequestTrace {
 impl RequestTrace {
     /// Returns what the headers say, valid or not. `None`: they name no trace.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let all = |name| {
+        let all = |name: &str| {
             let values: Vec<String> = headers
                 .get_all(name)
                 .iter()

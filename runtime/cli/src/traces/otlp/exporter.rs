@@ -122,9 +122,7 @@ impl SpanQueue {
 }
 
 fn tell_first_loss() {
-    tracing::warn!(
-        "spans are made faster than the collector takes them: those that do not fit are dropped and counted"
-    );
+    tracing::warn!("more spans wait, for the collector or for their calls, than fit: others are dropped and counted");
 }
 
 /// The spans that did not reach the collector.

@@ -11,6 +11,7 @@
 //! The last three are made for each attempt. Of an event that is not sampled nothing is remembered.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,8 +28,9 @@ use tracing::Span;
 use super::exporter::SpanQueue;
 use super::road::{Road, Step};
 
-/// Events that wait for their first call, and deliveries that are under way or are tried again: some 20 MiB of each. What comes beyond
-/// that has fewer spans, and is counted.
+/// Events that wait for their first call, and deliveries that are under way or are tried again: some 20 MiB of each. Beyond that the
+/// older half is forgotten, has fewer spans, and is counted. That also removes those of which nothing is told any more, because their
+/// plugin is gone.
 const MAX_FOLLOWED: usize = 65_536;
 
 /// Makes the spans of one run. Cheap to clone.
@@ -65,6 +67,8 @@ struct FollowedDelivery {
     /// Since when it has waited for the attempt, if that is known.
     waits_since: Option<SystemTime>,
     state: Attempt,
+    /// When its last attempt began.
+    at: SystemTime,
 }
 
 /// How far the last attempt is.
@@ -111,6 +115,14 @@ impl Tracer {
             Requested::ByNobody { ended_at } => Some(ended_at),
         };
         road.is_sampled(&self.0.sampler).then_some((road, since))
+    }
+
+    /// Makes room for one more, and counts what is forgotten for it.
+    fn make_room<K: Eq + Hash, V>(&self, followed: &mut HashMap<K, V>, at: impl Fn(&V) -> SystemTime) {
+        let forgotten = forget_older_half(followed, MAX_FOLLOWED, at);
+        if forgotten > 0 {
+            self.0.spans.count_lost(u64::try_from(forgotten).unwrap_or(u64::MAX));
+        }
     }
 
     /// A delivery waits, and had no call. Only at the end of a drain that is how it ends.
@@ -191,12 +203,8 @@ impl Observer for Tracer {
             return;
         }
         let mut state = self.0.state.lock();
-        if state.events.len() < MAX_FOLLOWED {
-            state.events.insert((sequence, key), RegisteredEvent { road, at: now, owed: plugins.len() });
-        } else {
-            drop(state);
-            self.0.spans.count_lost(1);
-        }
+        self.make_room(&mut state.events, |event| event.at);
+        state.events.insert((sequence, key), RegisteredEvent { road, at: now, owed: plugins.len() });
     }
 
     fn call(&self, call: &CallStart<'_>) -> Span {
@@ -204,22 +212,17 @@ impl Observer for Tracer {
         let mut state = self.0.state.lock();
         if let Some(delivery) = state.deliveries.get_mut(call.id) {
             (delivery.attempt, delivery.late) = (call.attempt, call.late);
-            delivery.state = Attempt::Called { at: now };
+            (delivery.state, delivery.at) = (Attempt::Called { at: now }, now);
             return Span::none();
         }
         let registered = state.events.get(&(call.id.sequence, call.id.event));
         let registered = registered.map(|event| (event.road.clone(), Some(event.at)));
         let Some((road, waits_since)) = registered.or_else(|| self.unregistered(call)) else { return Span::none() };
-        if state.deliveries.len() < MAX_FOLLOWED {
-            let about = about_delivery(call.session, call.id);
-            let (attempt, late, at) = (call.attempt, call.late, now);
-            let called = Attempt::Called { at };
-            let delivery = FollowedDelivery { road, about, attempt, late, waits_since, state: called };
-            state.deliveries.insert(call.id.clone(), delivery);
-        } else {
-            drop(state);
-            self.0.spans.count_lost(1);
-        }
+        self.make_room(&mut state.deliveries, |delivery| delivery.at);
+        let (about, attempt, late) = (about_delivery(call.session, call.id), call.attempt, call.late);
+        let called = Attempt::Called { at: now };
+        let delivery = FollowedDelivery { road, about, attempt, late, waits_since, state: called, at: now };
+        state.deliveries.insert(call.id.clone(), delivery);
         Span::none()
     }
 
@@ -268,6 +271,23 @@ impl Observer for Tracer {
     fn forgotten(&self, _: &Identity, delivery: &DeliveryId) {
         Self::is_over(&mut self.0.state.lock(), delivery);
     }
+}
+
+/// Forgets the older half if there are so many, and says how many that are.
+fn forget_older_half<K: Eq + Hash, V>(
+    followed: &mut HashMap<K, V>,
+    most: usize,
+    at: impl Fn(&V) -> SystemTime,
+) -> usize {
+    let before = followed.len();
+    if before < most {
+        return 0;
+    }
+    let mut times: Vec<SystemTime> = followed.values().map(&at).collect();
+    let (_, median, _) = times.select_nth_unstable(before / 2);
+    let median = *median;
+    followed.retain(|_, one| at(one) > median);
+    before - followed.len()
 }
 
 /// Whose request an event is.
@@ -348,5 +368,45 @@ fn settlement_word(settlement: &Settlement) -> &'static str {
         Settlement::Delivered => "delivered",
         Settlement::Owed { .. } => "owed",
         Settlement::Dead { .. } => "dead",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::{SessionEnd, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn of_too_many_the_older_half_is_forgotten() {
+        let at = |second: &u64| SystemTime::UNIX_EPOCH + Duration::from_secs(*second);
+        let mut followed: HashMap<u64, u64> = (0..5).map(|n| (n, n)).collect();
+        assert_eq!((forget_older_half(&mut followed, 6, at), followed.len()), (0, 5));
+        assert_eq!(forget_older_half(&mut followed, 5, at), 3);
+        let mut left: Vec<u64> = followed.into_keys().collect();
+        left.sort_unstable();
+        assert_eq!(left, [3, 4]);
+    }
+
+    #[test]
+    fn an_end_without_an_owners_word_or_trace_is_the_runtimes_own() {
+        let end = |reason, raw_reason: Option<&str>, trace: Option<&str>| {
+            let mut end = SessionEnd::new(reason, Timestamp::from_millisecond(1_500));
+            end.raw_reason = raw_reason.map(str::to_owned);
+            end.attributes = trace.map(|trace| ("traceparent".to_owned(), trace.to_owned())).into_iter().collect();
+            Requested::of(&Event::End(end))
+        };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+        for reason in [EndReason::Shutdown, EndReason::Restart, EndReason::Crashed] {
+            assert!(matches!(end(reason, None, None), Requested::ByNobody { ended_at } if ended_at == at));
+        }
+        let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        for owners in [
+            end(EndReason::Reset, None, None),
+            end(EndReason::Shutdown, Some("shutdown"), None),
+            end(EndReason::Shutdown, None, trace),
+        ] {
+            assert!(matches!(owners, Requested::ByOwner));
+        }
     }
 }
