@@ -49,8 +49,12 @@ impl JournalArgs {
             }
             _ => None,
         };
-        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), config.map(PathBuf::as_path))? {
+        match JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))? {
             JournalLocation::File(path) => Ok(path),
+            JournalLocation::JetStream(_) => Err(Failure::usage(anyhow!(
+                "the journal is on a cluster of NATS servers and has no file: ask the daemon that writes it, with --socket if the \
+                 configuration does not name its socket"
+            ))),
             JournalLocation::Memory => {
                 Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))
             }

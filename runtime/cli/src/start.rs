@@ -54,7 +54,7 @@ pub(crate) fn start(
         );
     }
     // Comes first, so that a program that finds the journal in use does not compile plugins before.
-    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_ref(), args.config.as_deref())?;
     location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
     if location.may_owe() {
         // A large journal takes seconds to read.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use lastword_config::{Daemon, MEMORY, OnStop};
+use lastword_config::{Daemon, Journal, MEMORY, OnStop};
 use lastword_server::OwnerSettings;
 
 use crate::args::ServeArgs;
@@ -37,8 +37,9 @@ impl Settings {
     /// When settings contradict each other, or a TLS file cannot be used.
     pub(super) fn of(args: &ServeArgs, config: &Config) -> Result<Self, Failure> {
         let daemon = &config.daemon;
-        let journal = args.runtime.journal.as_ref().or(config.journal.as_ref());
-        let is_in_memory = journal.is_some_and(|journal| journal.as_os_str() == MEMORY);
+        let named = args.runtime.journal.as_ref();
+        let is_in_memory =
+            named.map_or(config.journal == Some(Journal::Memory), |journal| journal.as_os_str() == MEMORY);
         if args.exit_when_idle.is_some() && is_in_memory {
             return Err(Failure::usage(anyhow!(
                 "--exit-when-idle leaves nothing to the next daemon with a journal in memory: name a file"
