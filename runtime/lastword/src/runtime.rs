@@ -663,6 +663,14 @@ impl Runtime {
         self.core().dispatcher().installed().iter().map(|installed| installed.plugin.clone()).collect()
     }
 
+    /// The installed plugins with the tenants that they serve, in the order of installation. A second runtime beside this one, with another
+    /// journal and the same sandbox, can be built with them.
+    #[must_use]
+    pub fn installed(&self) -> Vec<(Plugin, Tenants)> {
+        let installed = self.core().dispatcher().installed();
+        installed.iter().map(|one| (one.plugin.clone(), one.tenants.clone())).collect()
+    }
+
     /// What this start found in the journal.
     #[must_use]
     pub fn recovered(&self) -> RecoveredCounts {
