@@ -17,6 +17,7 @@ use crate::args::RuntimeArgs;
 use crate::config::PluginEntry;
 use crate::exit::Failure;
 use crate::inputs;
+use crate::node::Adopted;
 use crate::plugins;
 use crate::start::tenants_of;
 use crate::threads;
@@ -28,6 +29,8 @@ pub(super) struct Reloader {
     runtime: Runtime,
     sandbox: Sandbox,
     observer: ServerObserver,
+    /// The runtimes of adopted journals, which change as the own one does.
+    adopted: Arc<Adopted>,
     /// The file of tokens, and the valid ones.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
     /// Serializes reloads.
@@ -43,6 +46,7 @@ struct Prepared {
     needs_restart: Vec<String>,
 }
 
+#[derive(Clone)]
 enum Change {
     Uninstall(PluginName),
     Replace(Plugin),
@@ -56,10 +60,11 @@ impl Reloader {
         runtime: Runtime,
         sandbox: Sandbox,
         observer: ServerObserver,
+        adopted: Arc<Adopted>,
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, observer, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, observer, adopted, tokens, applied: Mutex::new(applied) }
     }
 
     /// # Errors
@@ -127,9 +132,12 @@ impl Reloader {
     fn apply(&self, prepared: Prepared, applied: &mut Applied) -> Result<Reloaded, String> {
         let Prepared { next, changes, tokens, needs_restart } = prepared;
         let mut reloaded = Reloaded { changed: Vec::new(), needs_restart };
+        let _unchanged = self.adopted.hold();
         for change in changes {
+            let followed = change.clone();
             // Only a drain refuses such a change, and then the daemon is about to exit.
             reloaded.changed.push(self.change(change).map_err(|error| error.to_string())?);
+            self.follow(&followed);
         }
         if let Some(tokens) = tokens {
             let many = tokens.len();
@@ -160,6 +168,28 @@ impl Reloader {
             Change::Quota(tenant, quota) => {
                 self.runtime.set_quota(&tenant, quota)?;
                 Ok(format!("the quota of tenant {tenant} has changed"))
+            }
+        }
+    }
+
+    /// Changes the runtimes of adopted journals as the own one was changed. One that is about to end refuses it.
+    fn follow(&self, change: &Change) {
+        if let Change::Quota(tenant, quota) = change {
+            self.adopted.set_quota(tenant, *quota);
+        }
+        for runtime in self.adopted.all() {
+            let followed = match change {
+                Change::Uninstall(name) => {
+                    let uninstalled = runtime.uninstall(&PluginKey::from(name.clone()), Leave::Orphaned);
+                    tokio::spawn(async move { uninstalled.await.map(drop) });
+                    Ok(())
+                }
+                Change::Replace(plugin) => runtime.replace(plugin.clone()).map(drop),
+                Change::Install(plugin, tenants) => runtime.install(plugin.clone(), tenants.clone()),
+                Change::Quota(tenant, quota) => runtime.set_quota(tenant, *quota),
+            };
+            if let Err(error) = followed {
+                tracing::warn!(journal = %runtime.journal_name(), %error, "an adopted journal goes on as it was");
             }
         }
     }

@@ -17,7 +17,11 @@ use super::idle::nobody_needs;
 use super::spool::Intake;
 use super::systemd;
 use crate::exit::{Exit, undelivered};
-use crate::limits::{CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, OUTPUT_OVERRUN, STALLED_READER, WATCHDOG_OVERRUN};
+use crate::limits::{
+    CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, LEAVING, OUTPUT_OVERRUN, STALLED_READER, TAKEN_OVER_LEAVES,
+    WATCHDOG_OVERRUN,
+};
+use crate::node::Node;
 use crate::output::line_queue::LineWriter;
 use crate::report::Reports;
 use crate::settle::{log_drain, settle};
@@ -44,6 +48,8 @@ pub(super) struct Service {
     pub(super) intake: Option<Intake>,
     /// The idle time after which the daemon exits.
     pub(super) exit_when_idle: Option<Duration>,
+    /// The node of a cluster, if the daemon is one.
+    pub(super) node: Option<Node>,
 }
 
 /// How a daemon has ended.
@@ -64,6 +70,8 @@ enum Cause {
     Idle(Instant),
     /// The runtime cannot serve its sessions any more.
     Failed(Instant),
+    /// Another node has the journal.
+    TakenOver(Instant),
 }
 
 impl Cause {
@@ -71,7 +79,7 @@ impl Cause {
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::Asked(_, at) | Self::Idle(at) | Self::Failed(at) => at,
+            Self::Asked(_, at) | Self::Idle(at) | Self::Failed(at) | Self::TakenOver(at) => at,
         }
     }
 
@@ -79,7 +87,7 @@ impl Cause {
         match self {
             Self::Asked(Stop::Drain(reason), _) => reason,
             Self::Signal(_) | Self::Asked(Stop::HandOver, _) | Self::Idle(_) => DrainReason::Shutdown,
-            Self::Failed(_) => DrainReason::Crashed,
+            Self::Failed(_) | Self::TakenOver(_) => DrainReason::Crashed,
         }
     }
 }
@@ -90,13 +98,19 @@ impl Service {
         let cause = self.ended().await;
         let deadline = cause.at() + self.drain.budget;
         self.signals.ignore();
-        let at_worst = if self.runtime.has_failed() { Exit::Internal } else { undelivered(self.runtime.durability()) };
+        let at_worst = match cause {
+            _ if self.runtime.has_failed() => Exit::Internal,
+            Cause::TakenOver(_) => Exit::TakenOver,
+            _ => undelivered(self.runtime.durability()),
+        };
         self.watchdog.expect(at_worst);
         self.watchdog.arm(deadline + WATCHDOG_OVERRUN);
         self.giving_back.abort();
+        let detaching = self.node.as_ref().map(|node| node.detach_adopted(cause.at()));
         let mut leaves_work = false;
         let exit = match (cause, self.on_stop) {
             (Cause::Failed(_), _) => self.give_up(cause, deadline).await,
+            (Cause::TakenOver(_), _) => self.stop_at_once(cause).await,
             (Cause::Signal(_), OnStop::Keep) | (Cause::Asked(Stop::HandOver, _), _) => {
                 self.hand_over(cause, deadline).await.0
             }
@@ -112,6 +126,7 @@ impl Service {
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
+        self.leave_cluster(cause, exit, detaching, deadline).await;
         // From here on a hook that writes to the spool sees that no daemon takes it in. Events from before are seen
         // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
@@ -131,10 +146,15 @@ impl Service {
     async fn ended(&mut self) -> Cause {
         let mut failed = pin!(self.runtime.failed());
         let mut signal = pin!(self.signals.first());
+        let mut taken_over = pin!(is_over(self.node.as_ref()));
         tokio::select! {
             biased;
             () = &mut failed => Cause::Failed(Instant::now()),
             signal = &mut signal => Cause::Signal(signal),
+            why = &mut taken_over => {
+                tracing::error!("this run is over: {why}");
+                Cause::TakenOver(Instant::now())
+            }
             (stop, at) = stop_asked(&mut self.asked) => {
                 match stop {
                     Stop::Drain(_) => tracing::info!("an operator asked for it: draining, and leaving"),
@@ -224,6 +244,34 @@ impl Service {
         Exit::Internal
     }
 
+    /// Stops because another node has the journal, ends its sessions and makes what is owed: nothing that is said here would
+    /// be on record.
+    async fn stop_at_once(&self, cause: Cause) -> Exit {
+        systemd::stopping("another node has the journal");
+        let until = cause.at() + TAKEN_OVER_LEAVES;
+        // No call begins any more, and those that are under way are made again by the other node.
+        drop(self.runtime.detach_since(cause.at()));
+        self.close_connections(until).await;
+        Exit::TakenOver
+    }
+
+    /// Hands what this node has left to the other nodes. The own journal is on record by now.
+    async fn leave_cluster(&self, cause: Cause, exit: Exit, detaching: Option<JoinHandle<()>>, deadline: Instant) {
+        let (Some(node), Some(detaching)) = (&self.node, detaching) else { return };
+        let until = match cause {
+            Cause::TakenOver(at) => at + TAKEN_OVER_LEAVES,
+            _ => deadline + DRAIN_OVERRUN,
+        };
+        if timeout_at(until.into(), detaching).await.is_err() {
+            tracing::warn!(
+                "some adopted journals were not let go of in time: another node takes them over all the same"
+            );
+        }
+        // A drain that has delivered everything has also written it down.
+        let is_empty = exit == Exit::Delivered && self.runtime.undelivered_ends() == 0 && node.owes_nothing();
+        node.leave(is_empty, until.max(Instant::now() + LEAVING)).await;
+    }
+
     /// Answers the requests that are under way, if their clients read the answers.
     async fn close_connections(&self, deadline: Instant) {
         let until = closing_ends(deadline);
@@ -258,6 +306,14 @@ fn closing_ends(deadline: Instant) -> Instant {
 async fn closed(closing: JoinHandle<()>, until: Instant) {
     if timeout_at((until + CLOSE_OVERRUN).into(), closing).await.is_err() {
         tracing::warn!("some connections could not be closed in time");
+    }
+}
+
+/// Resolves with the reason when another node has the journal. Never without a cluster.
+async fn is_over(node: Option<&Node>) -> String {
+    match node {
+        Some(node) => node.is_over().await,
+        None => std::future::pending().await,
     }
 }
 

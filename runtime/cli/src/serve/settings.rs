@@ -45,6 +45,13 @@ impl Settings {
                 "--exit-when-idle leaves nothing to the next daemon with a journal in memory: name a file"
             )));
         }
+        let is_on_cluster = named.is_none() && matches!(config.journal, Some(Journal::JetStream(_)));
+        if args.exit_when_idle.is_some() && is_on_cluster {
+            return Err(Failure::usage(anyhow!(
+                "--exit-when-idle is not for a node of a cluster, which has to be there when another one dies: leave it out, or \
+                 name a file with --journal"
+            )));
+        }
         if daemon.on_stop == OnStop::Keep && is_in_memory {
             return Err(Failure::usage(anyhow!(
                 "on-stop = \"keep\" keeps nothing with a journal in memory: name a file, or say \"drain\""
@@ -117,6 +124,23 @@ mod tests {
         let plain = refusal(&["--listen", "10.0.0.1:7417", "--tokens", "t"]);
         assert!(plain.contains("or listen on 127.0.0.1:7417"), "{plain}");
         assert!(settings(&["--listen", "[::1]:0", "--tokens", "t"], Daemon::default()).is_ok());
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_does_not_leave_because_nobody_needs_it() {
+        let text = "[journal.jetstream]\nservers = [\"n1\"]\nassume-sync-always = true\n";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lastword.toml");
+        std::fs::write(&path, text).unwrap();
+        let of = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["lastword", "serve", "--socket", "/s"], args].concat()).unwrap();
+            let Command::Serve(args) = cli.command else { panic!() };
+            Settings::of(&args, &Config::load(&path).unwrap()).map(drop)
+        };
+        assert!(of(&[]).is_ok());
+        let refusal = of(&["--exit-when-idle", "10m"]).unwrap_err().error.to_string();
+        assert!(refusal.contains("--exit-when-idle is not for a node of a cluster"), "{refusal}");
+        assert!(of(&["--exit-when-idle", "10m", "--journal", "j.db"]).is_ok());
     }
 
     #[test]

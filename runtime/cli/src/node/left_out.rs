@@ -1,0 +1,56 @@
+//! A program that was built without `jetstream` is a node of no cluster.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use lastword::Journal;
+use lastword_config::JetStream;
+use lastword_server::Cluster;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::{Adopted, Beside, Parts};
+use crate::exit::Failure;
+
+/// There is none.
+pub(crate) struct Node(Infallible);
+
+impl Node {
+    /// # Errors
+    /// Always.
+    pub(crate) fn join(_: &JetStream, _: Parts, _: Arc<Adopted>, _: &Handle) -> Result<Self, Failure> {
+        Err(Failure::usage(anyhow!(
+            "the journal is on jetstream, and this program was built without: build it with the feature `jetstream`"
+        )))
+    }
+
+    pub(crate) fn journal(&self) -> Arc<dyn Journal> {
+        match self.0 {}
+    }
+
+    pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
+        match self.0 {}
+    }
+
+    pub(crate) fn serve(&self, _: Beside) {
+        match self.0 {}
+    }
+
+    pub(crate) async fn is_over(&self) -> String {
+        match self.0 {}
+    }
+
+    pub(crate) fn detach_adopted(&self, _: Instant) -> JoinHandle<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn owes_nothing(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) async fn leave(&self, _: bool, _: Instant) {
+        match self.0 {}
+    }
+}
