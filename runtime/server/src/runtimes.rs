@@ -78,9 +78,12 @@ impl Runtimes {
         event: OwnerEvent,
     ) -> Pin<Box<dyn Future<Output = Answered> + Send + 'static>> {
         let Event::Start(_) = event.event else { return Box::pin(ask(adopted, event)) };
-        let (own, session) = (self.own.clone(), event.session.clone());
-        // An owner's start names no generation, or one that it was told: 0 stands for any.
-        let updated = adopted.update_session(Session { generation: 0, ..session });
+        let (own, said) = (self.own.clone(), event.session.clone());
+        // The owner may have left out the scope, and an update is of one session exactly.
+        let active = adopted.session(&said.identity);
+        let identity = active.map_or_else(|| said.identity.clone(), |active| active.identity.clone());
+        // 0 stands for any generation.
+        let updated = adopted.update_session(Session { identity, generation: 0, ..said });
         Box::pin(async move {
             let result = match updated.await {
                 Ok(Some(accepted)) => Ok(accepted),

@@ -182,7 +182,8 @@ pub(crate) async fn list_deliveries(
 /// Returns the runtime with this journal, by default the daemon's own.
 fn runtime_with(shared: &Shared, journal: Option<&str>) -> Result<Runtime, Problem> {
     let Some(journal) = journal else { return Ok(shared.runtime.clone()) };
-    let name: JournalName = journal.parse().map_err(|error| Problem::bad_field("journal", "bad_journal", error))?;
+    let name = journal.parse::<JournalName>();
+    let name = name.map_err(|error| Problem::bad_field("journal", "bad_journal", error))?;
     if name == shared.runtime.journal_name() {
         return Ok(shared.runtime.clone());
     }
