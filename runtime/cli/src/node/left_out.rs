@@ -1,6 +1,5 @@
 //! A program that was built without `jetstream` is a node of no cluster.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use super::{Adopted, Beside, Parts};
 use crate::exit::Failure;
 
 /// There is none.
-pub(crate) struct Node(Infallible);
+pub(crate) enum Node {}
 
 impl Node {
     /// # Errors
@@ -27,30 +26,30 @@ impl Node {
     }
 
     pub(crate) fn journal(&self) -> Arc<dyn Journal> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn serve(&self, _: Beside) {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) async fn is_over(&self) -> String {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn detach_adopted(&self, _: Instant) -> JoinHandle<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn owes_nothing(&self) -> bool {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) async fn leave(&self, _: bool, _: Instant) {
-        match self.0 {}
+        match *self {}
     }
 }
