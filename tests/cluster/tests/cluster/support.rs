@@ -21,7 +21,7 @@ pub(crate) fn three_servers_as(settings: &NatsSettings) -> NatsCluster {
 /// A client that is not ours, to look at streams and to make wrong ones.
 pub(crate) async fn client(urls: &[String]) -> jetstream::Context {
     let options = ConnectOptions::with_user_and_password(APPLICATION.name.into(), APPLICATION.password.into());
-    let client = options.ignore_discovered_servers().connect(urls.join(",")).await.unwrap();
+    let client = options.ignore_discovered_servers().connect(urls.to_vec()).await.unwrap();
     let mut context = jetstream::new(client);
     context.set_timeout(Duration::from_secs(2));
     context
