@@ -1,5 +1,6 @@
 //! Three servers that are one cluster, and what happens to each of them.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::address::Addresses;
-use crate::configuration::{APPLICATION, NatsSettings, SERVERS, User, name};
+use crate::configuration::{NatsSettings, SERVERS, User, name};
 use crate::monitoring::{self, StreamView};
 use crate::patience::{PATIENCE, look, look_for};
 use crate::server::{Server, State};
@@ -118,10 +119,15 @@ impl NatsCluster {
         self.servers.iter().map(|server| format!("http://{}", server.lock().monitoring())).collect()
     }
 
-    /// Who the application is.
+    /// The file with this user's password.
+    ///
+    /// # Panics
+    /// It cannot be written.
     #[must_use]
-    pub fn application(&self) -> User {
-        APPLICATION
+    pub fn password(&self, user: User) -> PathBuf {
+        let file = self.folder.path().join(format!("{}.password", user.name));
+        fs::write(&file, user.password).unwrap();
+        file
     }
 
     /// SIGKILL: the server is gone when this returns.
@@ -260,7 +266,7 @@ impl Drop for NatsCluster {
             server.kill();
             eprintln!("━━ what {} said last\n{}", server.name(), server.last_said());
             // Only the logs and the configuration are of use later.
-            std::fs::remove_dir_all(self.folder.path().join(server.name())).ok();
+            fs::remove_dir_all(self.folder.path().join(server.name())).ok();
         }
         self.folder.disable_cleanup(true);
         eprintln!("━━ all of it is in {}", self.folder.path().display());

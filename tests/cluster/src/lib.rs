@@ -19,14 +19,18 @@ mod address;
 mod cluster;
 mod configuration;
 mod frames;
+mod load;
 mod monitoring;
 mod patience;
 mod proxy;
+mod reached;
 mod server;
 mod starter;
 
 pub use cluster::NatsCluster;
 pub use configuration::{APPLICATION, NatsSettings, SERVERS, SYSTEM, User};
+pub use load::{Load, Loaded, WRITERS, start_op};
 pub use monitoring::StreamView;
 pub use patience::{PATIENCE, look, look_for};
 pub use proxy::{Acknowledgement, Fate, NatsProxy};
+pub use reached::settings;

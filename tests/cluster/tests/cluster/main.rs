@@ -3,11 +3,30 @@
 //! `cargo xtask test --cluster` installs the server, and runs these.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, its helper functions too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails loudly, its helper functions too"
+)]
 
+mod messages;
+mod parent;
+mod side_by_side;
 mod support;
+mod writer;
 
 /// They need three NATS servers.
 mod with_cluster {
+    mod acknowledgements;
+    mod contract;
+    mod faults;
+    mod fencing;
+    mod full;
+    mod refused;
+    mod registry;
+    mod replay;
     mod servers;
+    mod take_over;
 }
