@@ -12,6 +12,7 @@
 )]
 
 mod messages;
+mod nodes;
 mod parent;
 mod side_by_side;
 mod support;

@@ -1,54 +1,61 @@
-//! The registry and heartbeats, while a server is lost.
+//! The registry loses its leader: heartbeats are heard meanwhile, and nobody is taken for dead.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use futures_util::StreamExt;
+use lastword_cluster::EntryState;
 use lastword_cluster_tests::look_for;
-use lastword_jetstream::{Registry, Update};
-use parking_lot::Mutex;
 
-use crate::support::{node, three_servers};
+use crate::nodes::Node;
+use crate::support::three_servers;
 
 /// The bucket's stream.
 const BUCKET: &str = "KV_LW_NODES";
-const JOURNALS: [&str; 2] = ["aaaaaaaa", "bbbbbbbb"];
+/// Heartbeats, of which there is one a second: longer than the silence after which a node is suspected.
+const BEATS: usize = 10;
 
-/// Heartbeats need no leader: whoever leads the registry may be lost, and everyone is heard meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
-async fn heartbeats_are_heard_while_the_registry_has_no_leader_and_an_entry_changes_once() {
+async fn no_node_is_taken_over_because_the_registry_has_lost_its_leader_and_one_that_dies_is_by_one() {
     let servers = three_servers();
-    let (one, other) = (registry(&servers, "n1").await, registry(&servers, "n2").await);
-    let Update::Done { revision } = one.update(JOURNALS[0], &"active", 0).await else { panic!("the first entry") };
-    assert_eq!(other.update(JOURNALS[0], &"adopted", revision - 1).await, Update::Refused);
-    let heard = Arc::<Mutex<BTreeMap<String, usize>>>::default();
-    let (mut beats, counted) = (other.beats().await.unwrap(), heard.clone());
-    tokio::spawn(async move {
-        while let Some(name) = beats.next().await {
-            *counted.lock().entry(name).or_default() += 1;
-        }
-    });
+    let mut nodes = Vec::new();
+    for number in 0..3 {
+        nodes.push(Node::start(&servers, number).await);
+    }
+    let all_hear_all = |more: usize| {
+        let before: Vec<_> = nodes.iter().map(Node::seen).collect();
+        look_for("heartbeats", || {
+            let heard = nodes.iter().zip(&before).all(|(node, before)| {
+                let now = node.seen().heard;
+                let count = |heard: &std::collections::BTreeMap<_, usize>, name| heard.get(name).copied().unwrap_or(0);
+                nodes.iter().all(|other| count(&now, &other.name) >= count(&before.heard, &other.name) + more)
+            });
+            heard.then_some(())
+        });
+    };
+    let are_active = || {
+        let active = |node: &Node| {
+            nodes.iter().all(|other| {
+                node.seen()
+                    .entries
+                    .get(&other.name)
+                    .is_some_and(|entry| entry.state == EntryState::Active && entry.epoch == 1)
+            })
+        };
+        nodes.iter().all(active)
+    };
+    look_for("three nodes in the registry", || are_active().then_some(()));
     let leader = servers.leader_of(BUCKET);
     servers.kill(leader);
-    for (registry, journal) in [(&one, JOURNALS[0]), (&other, JOURNALS[1])] {
-        look_for("three heartbeats", || {
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(registry.beat(journal)));
-            (heard.lock().get(journal).copied().unwrap_or(0) >= 3).then_some(())
-        });
-    }
-    let carried_out = look_for("an entry that can be written", || {
-        let update = other.update(JOURNALS[0], &"adopted", revision);
-        let update = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(update));
-        // What nobody knows is tried again, with the revision that was seen.
-        (update != Update::Unknown).then_some(update)
-    });
+    all_hear_all(BEATS);
     assert_ne!(servers.leader_of(BUCKET), leader);
-    // Refused: one of those of which nobody knew was carried out. In no case two were.
-    assert!(matches!(carried_out, Update::Done { .. } | Update::Refused), "{carried_out:?}");
-    assert_eq!(one.update(JOURNALS[0], &"adopted by another", revision).await, Update::Refused);
-}
-
-async fn registry(servers: &lastword_cluster_tests::NatsCluster, name: &str) -> Registry {
-    Registry::open(&node(servers, name)).await.unwrap()
+    all_hear_all(2);
+    assert!(are_active());
+    for node in &nodes {
+        let seen = node.seen();
+        assert!(seen.taken.is_empty() && !seen.dropped, "{seen:?}");
+    }
+    // And it is not for deafness that nobody was.
+    let dead = nodes.pop().unwrap();
+    dead.kill();
+    look_for("a node that takes over", || nodes.iter().any(|node| !node.seen().taken.is_empty()).then_some(()));
+    let taken: Vec<_> = nodes.iter().flat_map(|node| node.seen().taken).collect();
+    assert_eq!(taken, [dead.name]);
 }
