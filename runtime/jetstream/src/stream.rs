@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::push::OrderedConfig;
 use async_nats::jetstream::context::{ContextBuilder, RequestError, RequestErrorKind};
-use async_nats::jetstream::errors::{Error as ApiError, ErrorCode};
+
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
     Compression, Config, DiscardPolicy, Info, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType,
 };
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, Error as ApiError, ErrorCode};
 use async_nats::{Client, HeaderMap, Request};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -365,7 +365,8 @@ impl JournalStream {
     /// Deletes the stream, with all that is in it. One that is not there is deleted.
     pub(crate) async fn delete(&self) -> Result<(), ClusterError> {
         let subject = format!("STREAM.DELETE.{}", self.subjects.stream);
-        match while_no_leader(|| self.api::<serde_json::Value>(&subject, &json!({}))).await {
+        let nothing = json!({});
+        match while_no_leader(|| self.api::<serde_json::Value>(&subject, &nothing)).await {
             Ok(_) => Ok(()),
             Err(ApiFailure::Refused(error)) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(()),
             Err(failure) => Err(failure.into_error(&format!("delete the stream {}", self.subjects.stream))),
