@@ -6,10 +6,6 @@ use std::time::Duration;
 /// [`MAX_LINE_BYTES`](lastword_protocol::limits::MAX_LINE_BYTES).
 pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 
-/// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs. No owner
-/// sends this many events in the time of a commit, and the bound limits their memory.
-pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
-
 /// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -60,7 +56,7 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` besides those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the
-/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one.
+/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one, and so do traces.
 pub(crate) const STDIO_THREADS: usize = 9;
 
 /// Threads that run timers and the tasks that wait for the journal and the network.
@@ -240,6 +236,11 @@ pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 /// milliseconds on a healthy disk.
 pub(crate) const PICTURE_WAIT: Duration = Duration::from_secs(1);
 
+/// The time for the spans that no collector has yet, if the budget leaves so much. A collector on the same machine takes a batch in
+/// milliseconds.
+#[cfg(feature = "otlp")]
+pub(crate) const TRACES_WAIT: Duration = Duration::from_millis(100);
+
 /// The time before the end of the budget from which no more lines are taken, or a quarter of a short budget: events
 /// that are accepted by then have time to be written and answered. A line that is not taken was never accepted. As long
 /// as a drain reserves for its last commit.
@@ -254,17 +255,18 @@ pub(crate) const DRAIN_LINE_BEFORE_END: Duration = Duration::from_millis(20);
 pub(crate) const COUNTING_WAIT: Duration = Duration::from_millis(10);
 
 /// After this the program stops waiting for a drain that has not returned.
-pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(20);
+pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(10);
 
 /// The time for freeing a million undelivered deliveries and closing the journal. If the budget leaves less, the system
 /// does it.
 pub(crate) const FREEING: Duration = Duration::from_millis(200);
 
 /// After this, output that its reader has not taken is lost.
-pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(40);
+pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(25);
 
-/// After this the watchdog ends the process.
-pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(60);
+/// After this the watchdog ends the process. The rest of the 100 ms that an exit may be late is for the system: it ends each
+/// thread and frees what is resident, which takes twice as long where others use the processors as well.
+pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(40);
 
 /// At the end, the program stops waiting for a reader that has taken nothing for this long: a live one reads 64 KiB in
 /// far less. The rest of the budget is a bound as well.

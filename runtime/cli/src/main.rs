@@ -45,6 +45,7 @@ mod style;
 mod threads;
 mod tls;
 mod tokens;
+mod traces;
 mod watchdog;
 
 use std::io::Write;

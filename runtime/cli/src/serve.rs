@@ -1,7 +1,7 @@
 //! `lastword serve`: a daemon for any number of owners, which outlives them.
 //!
-//! The main thread waits for the end, and takes the last steps. The command has four other kinds of threads: `stderr`,
-//! `signals` and `watchdog`, as in `stdio`, and tokio's, which serve connections. No client, plugin or disk can block
+//! The main thread waits for the end, and takes the last steps. The command has five other kinds of threads: `stderr`,
+//! `signals`, `watchdog` and `traces`, as in `stdio`, and tokio's, which serve connections. No client, plugin or disk can block
 //! the main thread.
 
 mod applied;
@@ -48,6 +48,7 @@ use crate::signals::Hangup;
 use crate::start::{self, Slots, Started, observed, start, start_on};
 use crate::threads;
 use crate::tokens;
+use crate::traces::{Traces, traced};
 use crate::watchdog::Watchdog;
 
 use applied::Applied;
@@ -105,12 +106,13 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let listeners = Listeners::open(&settings)?;
     let found = spool::find(args.spool.as_deref())?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
+    let traces = Traces::begin();
 
     let io_runtime = threads::io_runtime()?;
     let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let Built { runtime, server, reloader, asked, slots, node } = {
         let _context = io_runtime.enter();
-        build(args, config, &settings, &early, reports.as_ref(), io_runtime.handle())?
+        build(args, config, &settings, &early, (reports.as_ref(), traces.as_ref()), io_runtime.handle())?
     };
     // Steps that can fail come before `ready`. This thread has a runtime of its own, so that it receives signals
     // whatever blocks the other runtime.
@@ -152,6 +154,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         giving_back,
         drain,
         reports,
+        traces,
         on_stop: settings.on_stop,
         intake,
         exit_when_idle: args.exit_when_idle,
@@ -192,7 +195,7 @@ fn build(
     config: Config,
     settings: &Settings,
     early: &EarlyExit,
-    reports: Option<&Reports>,
+    (reports, traces): (Option<&Reports>, Option<&Traces>),
     io_runtime: &Handle,
 ) -> Result<Built, Failure> {
     let inputs = config.owner.formats().map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
@@ -201,8 +204,8 @@ fn build(
     let applied = Applied::of(&config, tokens);
     let observer = if settings.metrics_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
     let observe = {
-        let (observer, reports) = (observer.clone(), reports.cloned());
-        move |builder: Builder| observed(builder.observer(observer.clone()), reports.as_ref())
+        let (observer, reports, traces) = (observer.clone(), reports.cloned(), traces.cloned());
+        move |builder: Builder| traced(observed(builder.observer(observer.clone()), reports.as_ref()), traces.as_ref())
     };
     let own = |builder: Builder| observe(builder.attach_grace(settings.owners.grace));
     let (quota, budget) = (config.quota, config.drain.budget);
@@ -224,7 +227,6 @@ fn build(
         args.runtime.clone(),
         runtime.clone(),
         sandbox.clone(),
-        observer.clone(),
         adopted,
         (settings.tokens.clone(), Arc::clone(&store)),
         applied,

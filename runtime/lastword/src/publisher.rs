@@ -74,6 +74,7 @@ impl Publisher {
         self.observers.outcome(&OutcomeRecord {
             id: &id,
             scoped,
+            version: call.map_or(0, |call| call.version.since),
             session: &delivery.session,
             reason,
             attempt: delivery.attempt,

@@ -3,15 +3,23 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use lastword::Durability;
-use lastword::events::printable;
 use lastword::events::text::clip_chars;
+use lastword::events::{Timestamp, printable};
 
 use crate::cluster::{ClusterStatus, LeftStatus, NodeStatus, StreamStatus};
-use crate::limits::{MAX_SHOWN_CHARS, STREAM_NEARLY_FULL_PERCENT, STREAM_SILENT};
-use crate::observer::Health;
+use crate::limits::{DEATH_IS_NEWS, MAX_SHOWN_CHARS, STREAM_NEARLY_FULL_PERCENT, STREAM_SILENT};
+use crate::observer::{Health, OfTenant, PastDeath};
 use crate::status::PluginStatus;
+use crate::units::{ago, many};
+
+/// Most deaths among the findings. The page's list has the rest.
+const DEATHS_TO_KNOW: usize = 3;
+
+/// What to do about an owner whose sessions were ended.
+const AFTER_DEATH: &str = "nothing if you stopped it; else its own log says why it left. No session is lost";
 
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +56,15 @@ impl Finding {
         Self { is_wrong: false, ..Self::wrong(subject, what, remedy, place) }
     }
 
-    /// Returns the finding as one sentence.
+    /// Returns the finding as one sentence, with what to do.
     pub(crate) fn sentence(&self) -> String {
-        let Self { subject, what, remedy, .. } = self;
-        if subject.is_empty() { format!("{what}; {remedy}") } else { format!("{subject}: {what}; {remedy}") }
+        format!("{}; {}", self.title(), self.remedy)
+    }
+
+    /// Returns the finding without what to do.
+    pub(crate) fn title(&self) -> String {
+        let Self { subject, what, .. } = self;
+        if subject.is_empty() { what.clone() } else { format!("{subject}: {what}") }
     }
 }
 
@@ -112,13 +125,19 @@ pub(crate) fn of_daemon(
             "",
         ));
     }
-    found.extend(health.iter().filter(|health| health.is_wrong()).map(failing));
+    for health in health.iter().filter(|health| health.is_wrong()) {
+        let is_its = |plugin: &&PluginStatus| {
+            plugin.plugin == health.plugin.as_str() && plugin.tenant.as_deref() == health.tenant.as_deref()
+        };
+        let owed = plugins.iter().find(is_its).map_or(0, |plugin| plugin.ready + plugin.running + plugin.waiting);
+        found.push(failing(health, owed));
+    }
     if durability == Durability::Memory {
-        let remedy = "what is owed is lost with the process";
+        let remedy = "name a file, `path` in `[journal]`: what is owed is lost with the process";
         found.push(Finding::wrong("", "the journal is in memory", remedy, ""));
     }
     if !plugins.iter().any(|plugin| plugin.installed) {
-        let remedy = "sessions are tracked, and nobody is told of their ends";
+        let remedy = "add a `[[plugin]]`, and `lastword reload`: until then nobody is told how sessions end";
         found.push(Finding::wrong("", "no plugin is installed", remedy, "plugins"));
     }
     for plugin in plugins {
@@ -192,8 +211,8 @@ fn kept_for_operator(node: &NodeStatus) -> Option<Finding> {
 /// Returns the findings about a plugin's dead and orphaned deliveries.
 pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Iterator<Item = Finding> {
     let given_up = (dead.count > 0).then(|| {
-        let remedy = "see `lastword deliveries --state dead`, then redeliver or drop";
-        Finding::wrong(name, format!("{dead} given up"), remedy, "owed")
+        let remedy = "read the causes with `lastword deliveries --state dead`; mend the plugin and redeliver, or drop";
+        Finding::wrong(name, format!("{dead} given up, which nobody tries again"), remedy, "owed")
     });
     let left = (orphaned.count > 0).then(|| {
         let what = format!("{orphaned} owed to a plugin that is not installed");
@@ -202,42 +221,90 @@ pub(crate) fn unmade(name: &str, dead: Counted, orphaned: Counted) -> impl Itera
     given_up.into_iter().chain(left)
 }
 
-/// Returns the finding about a plugin that fails repeatedly.
-pub(crate) fn failing(health: &Health) -> Finding {
+/// Returns the finding about a plugin that fails repeatedly, and that is owed so many deliveries. 0: not known.
+pub(crate) fn failing(health: &Health, owed: u64) -> Finding {
     let name = plugin_name(health.plugin.as_str(), health.tenant.as_deref());
     let calls = health.failures_in_a_row;
     let (how, why, remedy) = match health.cause.unwrap_or_default() {
         "deadline" => (
             "hangs",
             "were cut at their deadline",
-            "look at what it waits for; then mend it, or give it a longer `limits.deadline`, and `lastword reload`",
+            "see what it waits for with `lastword deliveries`; mend it, or give it a longer `limits.deadline`; \
+             then `lastword reload`",
         ),
-        "fuel" => ("spins", "used up their fuel", "mend it, or give it more `limits.fuel`, and `lastword reload`"),
+        "fuel" => ("spins", "used up their fuel", "mend it, or give it more `limits.fuel`; then `lastword reload`"),
         "memory" => (
             "wants more memory than it may have",
             "failed for it",
-            "mend it, or give it more `limits.memory`, and `lastword reload`",
+            "mend it, or give it more `limits.memory`; then `lastword reload`",
         ),
-        "trap" => ("crashes", "trapped", "the log has the trap; mend it, and `lastword reload`"),
+        "trap" => ("crashes", "trapped", "look for the trap in the log; mend it, then `lastword reload`"),
         "retry" => (
             "asks to be called again",
             "could not do their work",
-            "its message is below and in the log; look at the server that it talks to",
+            "read its message with `lastword deliveries`, and look at the server that it talks to",
         ),
-        "fatal" => ("gives up", "refused what they were told", "its message is below and in the log; mend it"),
-        "host" => ("cannot be run", "failed for want of something of the machine's", "the log says of what"),
-        _ => ("fails", "failed", "the log says why"),
+        "fatal" => (
+            "gives up",
+            "refused what they were told",
+            "read its message with `lastword deliveries`; mend it, then `lastword reload`",
+        ),
+        "host" => ("cannot be run", "failed for want of something of the machine's", "look in the log for what it is"),
+        _ => ("fails", "failed", "look in the log for why"),
     };
-    Finding::wrong(&name, format!("{how}, its last {calls} calls {why}"), remedy, "plugins")
+    let waits = match owed {
+        0 => String::new(),
+        1 => ", and 1 delivery waits for it".to_owned(),
+        _ => format!(", and {owed} deliveries wait for it"),
+    };
+    // Its deliveries have the messages of its calls.
+    Finding::wrong(&name, format!("{how}, its last {calls} calls {why}{waits}"), remedy, "owed")
+}
+
+/// Returns the finding about a daemon that is about to leave.
+pub(crate) fn leaving() -> Finding {
+    let remedy = "nothing: it takes no new sessions, and the next daemon goes on with what is owed";
+    Finding::to_know("", "the daemon is about to leave", remedy, "")
+}
+
+/// Returns the findings about owners that died a short time ago, newest first.
+pub(crate) fn of_deaths(deaths: &[OfTenant<PastDeath>], grace: Duration, now: Timestamp) -> Vec<Finding> {
+    let is_news = |death: &&OfTenant<PastDeath>| !death.what.is_back && death.what.at.plus(DEATH_IS_NEWS) > now;
+    let news: Vec<_> = deaths.iter().filter(is_news).collect();
+    let mut found: Vec<Finding> =
+        news.iter().take(DEATHS_TO_KNOW).map(|death| of_death(&death.what, grace, now)).collect();
+    let others = news.len().saturating_sub(DEATHS_TO_KNOW) as u64;
+    if others > 0 {
+        let what = format!("{} died in the last hour", many(others, "other owner"));
+        found.push(Finding::to_know("", what, "nothing if you stopped them; else look at what ends them", "owners"));
+    }
+    found
+}
+
+fn of_death(death: &PastDeath, grace: Duration, now: Timestamp) -> Finding {
+    let sessions = many(death.sessions as u64, "session");
+    let (then, remedy) = match death.sessions {
+        _ if death.at.plus(grace) > now => {
+            let then = format!("its {sessions} will end unless it comes back");
+            (then, "nothing if you stopped it; else start it again, or look into its own log")
+        }
+        1 => ("its session was ended for it".to_owned(), AFTER_DEATH),
+        _ => (format!("its {sessions} were ended for it"), AFTER_DEATH),
+    };
+    let (subject, died) = match &death.name {
+        Some(name) => (&**name, "died"),
+        None => ("", "a connection died"),
+    };
+    let what = format!("{died} {} ({}), and {then}", ago(death.at, now), death.how_noticed());
+    Finding::to_know(subject, what, remedy, "owners")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use lastword::events::{PluginName, Timestamp};
+    use lastword::events::PluginName;
 
     use super::*;
+    use crate::owners::Loss;
 
     fn plugin(dead: u64, orphaned: u64) -> PluginStatus {
         PluginStatus { plugin: "memory".into(), installed: true, dead, orphaned, ..PluginStatus::default() }
@@ -247,6 +314,7 @@ mod tests {
         Health {
             plugin: PluginName::new("memory").unwrap(),
             tenant: None,
+            version: 1,
             delivered: 1,
             failed: failures_in_a_row,
             failures_in_a_row,
@@ -271,7 +339,10 @@ mod tests {
         let found = of_daemon(true, Durability::Memory, &[plugin(3, 2)], &[health(4)]);
         let said: Vec<String> = found.iter().map(Finding::sentence).collect();
         assert_eq!(said.len(), 5, "{said:?}");
-        assert!(said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; look"), "{said:?}");
+        assert!(
+            said[1].starts_with("memory: hangs, its last 4 calls were cut at their deadline; see what it waits for"),
+            "{said:?}"
+        );
         assert!(said[3].contains("memory: 3 given up") && said[3].contains("redeliver"), "{said:?}");
         assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
         let none = of_daemon(false, Durability::Disk, &[], &[]);
@@ -325,6 +396,52 @@ mod tests {
         let gone = StreamStatus { connected: false, silent_ms: Some(12_000), ..well };
         let told = said(&ClusterStatus { stream: gone, ..ClusterStatus::default() });
         assert!(told.len() == 1 && told[0].starts_with("there is no connection to a NATS server"), "{told:?}");
+    }
+
+    #[test]
+    fn a_plugin_that_fails_is_said_with_how_much_waits_for_it() {
+        let waits = |ready| {
+            let status = PluginStatus { ready, ..plugin(0, 0) };
+            of_daemon(false, Durability::Disk, &[status], &[health(3)]).remove(0).what
+        };
+        assert!(waits(0).ends_with("were cut at their deadline"), "{}", waits(0));
+        assert!(waits(1).ends_with(", and 1 delivery waits for it"), "{}", waits(1));
+        assert!(waits(5).ends_with(", and 5 deliveries wait for it"), "{}", waits(5));
+    }
+
+    #[test]
+    fn a_death_is_said_with_what_came_of_it_and_for_an_hour() {
+        let at = Timestamp::from_millisecond(1_000_000_000);
+        let death = |name: &str, is_late| {
+            let what = PastDeath {
+                name: Some(name.into()),
+                kind: "codex".into(),
+                how: Loss::Process,
+                sessions: 2,
+                at,
+                is_back: name == "back",
+                is_late,
+            };
+            OfTenant { tenant: Some("acme".into()), what }
+        };
+        let said = |deaths: &[OfTenant<PastDeath>], seconds| -> Vec<String> {
+            let now = at.plus(Duration::from_secs(seconds));
+            of_deaths(deaths, Duration::from_secs(5), now).iter().map(Finding::title).collect()
+        };
+        let one = [death("agent", false)];
+        assert_eq!(
+            said(&one, 4),
+            ["agent: died 4 s ago (its process exited), and its 2 sessions will end unless it comes back"]
+        );
+        assert_eq!(
+            said(&one, 60),
+            ["agent: died 1 min ago (its process exited), and its 2 sessions were ended for it"]
+        );
+        assert!(said(&[death("late", true)], 9)[0].contains("(its process was gone when its hook came)"));
+        assert_eq!(said(&one, 3_600), [""; 0], "it is no news any more");
+        assert_eq!(said(&[death("back", false)], 4), [""; 0]);
+        let many = ["a", "b", "c", "d", "e"].map(|name| death(name, false));
+        assert_eq!(said(&many, 60).last().unwrap(), "2 other owners died in the last hour");
     }
 
     #[test]

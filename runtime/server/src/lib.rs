@@ -54,6 +54,7 @@ mod settings;
 mod shared;
 mod status;
 mod tls;
+mod units;
 
 pub use access::{BadToken, NewToken, Role, Token, TokenStore};
 pub use activity::Activity;

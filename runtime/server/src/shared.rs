@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use lastword::events::Timestamp;
 use lastword::{Runtime, Sandbox};
 use parking_lot::Mutex;
 
@@ -15,9 +16,9 @@ use crate::builder::ServerBuilder;
 use crate::cluster::ClusterStatus;
 use crate::controls::Controls;
 use crate::findings::{self, Finding};
-use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, Unmade};
+use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, TenantTurns, Unmade};
 use crate::metrics::Scraped;
-use crate::observer::{Health, ServerObserver};
+use crate::observer::{Health, OfTenant, PastDeath, ServerObserver};
 use crate::owners::Owners;
 use crate::requests::Inputs;
 use crate::runtimes::Runtimes;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Readiness,
     /// The page's reads of the journal.
     pub(crate) page_lists: OneAtATime<Unmade>,
+    /// The turns in which tenants read deliveries.
+    pub(crate) delivery_reads: TenantTurns,
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
@@ -83,6 +86,7 @@ impl Shared {
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
             page_lists: OneAtATime::default(),
+            delivery_reads: TenantTurns::default(),
             logins: Logins::default(),
             forms: FormTokens::default(),
             hosts: Hosts::new(&hosts),
@@ -159,7 +163,7 @@ impl Shared {
             uptime_s: self.began.elapsed().as_secs(),
             journal: self.runtime.journal_name().to_string(),
             durability: durability(self.runtime.durability()).to_owned(),
-            draining: self.connections.is_closing() || self.runtime.is_draining(),
+            draining: self.is_leaving(),
             sessions: stats.sessions,
             owned_sessions,
             owners: owners.collect(),
@@ -171,24 +175,26 @@ impl Shared {
             slots: stats.slots,
             slots_bound: stats.slots_bound.as_str().to_owned(),
             pages: self.pages.lock().clone(),
-            wrong: self.findings(&plugins, health).iter().map(Finding::sentence).collect(),
+            wrong: self.wrong(&plugins, health).iter().map(Finding::sentence).collect(),
+            to_know: self.to_know(&self.observer.deaths()).iter().map(Finding::sentence).collect(),
             plugins,
         }
     }
 
-    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. An uninstalled
-    /// plugin fails no more.
+    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. Calls of a version
+    /// that was replaced or uninstalled say nothing of the installed one.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         let stats = self.runtime.stats();
         let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
-        let installed: HashSet<_> = installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref())).collect();
+        let installed: HashSet<_> =
+            installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref(), plugin.version)).collect();
         let mut health = self.observer.health(tenant);
-        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref())));
+        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref(), health.version)));
         health
     }
 
-    /// Returns the findings, with these plugins and their health.
-    pub(crate) fn findings(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
+    /// Returns the findings that need action, with these plugins and their health.
+    pub(crate) fn wrong(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
         let mut found = findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health);
         found.extend(self.cluster_status().iter().flat_map(findings::of_cluster));
         found
@@ -197,6 +203,19 @@ impl Shared {
     /// Returns what is known of the cluster, if the program is a node of one.
     pub(crate) fn cluster_status(&self) -> Option<ClusterStatus> {
         self.runtimes.cluster().map(|cluster| cluster.status())
+    }
+
+    /// Returns the findings that need no action, with these deaths.
+    pub(crate) fn to_know(&self, deaths: &[OfTenant<PastDeath>]) -> Vec<Finding> {
+        let mut found = findings::of_deaths(deaths, self.owners.grace(), Timestamp::now());
+        if self.is_leaving() {
+            found.insert(0, findings::leaving());
+        }
+        found
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.connections.is_closing() || self.runtime.is_draining()
     }
 
     /// Returns the state for `/metrics`.

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use futures_util::FutureExt as _;
 use lastword::{InstallError, Leave, Plugin, Runtime, Sandbox, TenantQuota, Tenants};
 use lastword_events::{PluginKey, PluginName};
-use lastword_server::{Reloaded, ServerObserver, Token, TokenStore};
+use lastword_server::{Reloaded, Token, TokenStore};
 use tokio::sync::Mutex;
 
 use super::applied::{Applied, Definition};
@@ -28,7 +28,6 @@ pub(super) struct Reloader {
     args: RuntimeArgs,
     runtime: Runtime,
     sandbox: Sandbox,
-    observer: ServerObserver,
     /// The runtimes of adopted journals, which change as the own one does.
     adopted: Arc<Adopted>,
     /// The file of tokens, and the valid ones.
@@ -59,12 +58,11 @@ impl Reloader {
         args: RuntimeArgs,
         runtime: Runtime,
         sandbox: Sandbox,
-        observer: ServerObserver,
         adopted: Arc<Adopted>,
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, observer, adopted, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, adopted, tokens, applied: Mutex::new(applied) }
     }
 
     /// # Errors
@@ -155,14 +153,11 @@ impl Reloader {
                 let name = plugin.name().clone();
                 // Running calls finish with the old version, which is then dropped.
                 self.runtime.replace(plugin).map(drop)?;
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is replaced"))
             }
             Change::Install(plugin, tenants) => {
                 let name = plugin.name().clone();
                 self.runtime.install(plugin, tenants)?;
-                // Calls of an uninstalled plugin may have ended after that.
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is installed"))
             }
             Change::Quota(tenant, quota) => {

@@ -26,6 +26,7 @@ use crate::output::line_queue::LineWriter;
 use crate::report::Reports;
 use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
+use crate::traces::Traces;
 use crate::watchdog::Watchdog;
 
 /// A daemon that serves.
@@ -43,6 +44,8 @@ pub(super) struct Service {
     pub(super) drain: Drain,
     /// Draws drains.
     pub(super) reports: Option<Reports>,
+    /// Sends the last spans.
+    pub(super) traces: Option<Traces>,
     pub(super) on_stop: OnStop,
     /// Takes in the spool.
     pub(super) intake: Option<Intake>,
@@ -131,6 +134,9 @@ impl Service {
         // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
         let needs_successor = matches!(cause, Cause::Idle(_)) && (waits || leaves_work);
+        if let Some(traces) = &self.traces {
+            traces.finish(deadline);
+        }
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");

@@ -50,4 +50,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod timed;
+#[cfg(feature = "otlp")]
+mod traces;
 mod untrusted_text;

@@ -9,6 +9,7 @@ mod end;
 mod known_op;
 mod merge;
 mod register;
+mod registration;
 mod replace;
 mod request_future;
 mod requested_end;

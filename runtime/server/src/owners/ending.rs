@@ -48,6 +48,9 @@ impl Owners {
         for lost in &passed.lost {
             self.tell_lost(lost);
         }
+        for revealed in &passed.revealed {
+            self.observer.death_revealed(revealed, self.settings.grace);
+        }
         if !passed.ends.is_empty() {
             // More sessions become due meanwhile.
             tokio::spawn(end_all(self.clone(), runtime.clone(), passed.ends));

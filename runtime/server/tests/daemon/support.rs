@@ -51,7 +51,6 @@ pub(crate) struct Told {
 pub(crate) struct Daemon {
     pub(crate) server: Server,
     pub(crate) runtime: Runtime,
-    pub(crate) observer: ServerObserver,
     pub(crate) clock: ManualClock,
     pub(crate) socket: PathBuf,
     ends: mpsc::UnboundedReceiver<Told>,
@@ -109,11 +108,8 @@ impl Build {
             builder = builder.clock(clock.clone());
         }
         let runtime = builder.build().unwrap();
-        let server = Server::builder(runtime.clone(), observer.clone())
-            .owners(owners)
-            .limits(limits)
-            .tokens(tokens)
-            .hosts(hosts);
+        let server =
+            Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens).hosts(hosts);
         let server = match cluster {
             Some(cluster) => server.cluster(cluster),
             None => server,
@@ -125,7 +121,7 @@ impl Build {
         let listener = UnixListener::bind(&socket).unwrap();
         let serving = server.clone();
         tokio::spawn(async move { serving.serve_unix(listener).await });
-        Daemon { server, runtime, observer, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
+        Daemon { server, runtime, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
     }
 }
 
