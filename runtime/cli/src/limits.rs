@@ -277,3 +277,46 @@ pub(crate) const MAX_NAMED_EVENTS: usize = 64;
 
 /// The time for the log's last lines after a signal before `ready`: exiting at once comes first.
 pub(crate) const LAST_LINES_WAIT: Duration = Duration::from_millis(40);
+
+/// The part of the slots that is for adopted journals: a quarter. A drain of the own sessions has the rest.
+pub(crate) const ADOPTED_SLOTS_DIVISOR: u32 = 4;
+
+/// Journals of others that a node has at once. The state of each is in memory.
+pub(crate) const MAX_ADOPTED_JOURNALS: u32 = 16;
+
+/// Threads that run guests for an adopted journal. The own sessions come first.
+#[cfg(feature = "jetstream")]
+pub(crate) const ADOPTED_WORKERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+
+/// The interval of looking whether anything is left to do in an adopted journal. No event tells.
+#[cfg(feature = "jetstream")]
+pub(crate) const ADOPTED_LOOK: Duration = Duration::from_secs(1);
+
+/// The time for a node to be in the registry with a journal that has begun. JetStream's elections take 4 to 9 s, and two may
+/// follow each other.
+#[cfg(feature = "jetstream")]
+pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// The time for a node that cannot begin to take its entry out of the registry. Otherwise others do that.
+#[cfg(feature = "jetstream")]
+pub(crate) const NOT_JOINED_LEAVES: Duration = Duration::from_secs(3);
+
+/// The time before the registry and the heartbeats are listened to again.
+#[cfg(feature = "jetstream")]
+pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a node's driver may have to hear at once: a heartbeat of each of a thousand nodes.
+#[cfg(feature = "jetstream")]
+pub(crate) const MAX_HEARD: usize = 1_024;
+
+/// The time for owners of a node whose journal was taken over to read their answers. They are refused meanwhile.
+pub(crate) const TAKEN_OVER_LEAVES: Duration = Duration::from_millis(500);
+
+/// What is left of a drain's budget when a node lets go of its adopted journals at the latest. What their calls have done is recorded
+/// then, which takes a round trip to the servers: 1 ms on an idle machine, tens of ms on a busy one. Ends of their sessions are taken
+/// until then.
+pub(crate) const DETACHING_ADOPTED: Duration = Duration::from_millis(200);
+
+/// The least time for the registry to learn that this node leaves, also behind a drain that took its whole budget. An update of the
+/// registry takes 1 to 3 ms, and the watchdog ends the process after 60 ms.
+pub(crate) const LEAVING: Duration = Duration::from_millis(25);

@@ -171,6 +171,22 @@ impl fmt::Display for FailureCause {
     }
 }
 
+/// As its text, e.g. `fuel` or `trap: unreachable`.
+impl Serialize for FailureCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FailureCause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let (word, which) = text.split_once(": ").unwrap_or((&text, ""));
+        let unknown = || de::Error::custom(format_args!("a failure has no cause {text:?}"));
+        Self::from_words(word, which.to_owned()).ok_or_else(unknown)
+    }
+}
+
 /// Why a delivery is deferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -243,5 +259,19 @@ mod tests {
             r#"{"outcome":"failed","cause":"trap","which":"exit","message":"code 1"}"#
         );
         assert!(serde_json::from_str::<Outcome>(r#"{"outcome":"failed","cause":"melted"}"#).is_err());
+    }
+
+    #[test]
+    fn a_cause_in_json_is_its_text_and_read_back() {
+        for (cause, text) in [
+            (FailureCause::Fuel, "fuel"),
+            (FailureCause::Trap("unreachable".to_owned()), "trap: unreachable"),
+            (FailureCause::Limit("a: b".to_owned()), "limit: a: b"),
+            (FailureCause::Trap(String::new()), "trap: "),
+        ] {
+            let json = serde_json::to_string(&cause).unwrap();
+            assert_eq!((&*json, serde_json::from_str(&json).unwrap()), (&*format!("{text:?}"), cause));
+        }
+        assert!(serde_json::from_str::<FailureCause>(r#""melted""#).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! How attempts ended, and whether a journal records that.
 
 use lastword_events::{Change, FailureCause, Timestamp, key_value_bytes};
+use serde::{Deserialize, Serialize};
 
 use crate::delivery_key::DeliveryKey;
 use crate::key_value::{KeyValueChanges, KeyValueConflict};
@@ -43,8 +44,9 @@ pub(crate) fn key_value_row_bytes(key: &str, value: &[u8]) -> u64 {
     key_value_bytes(key, value).saturating_add(ROW_BYTES)
 }
 
-/// The state of a delivery after an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of a delivery after an attempt. Its JSON is in journals that are a log, as that of [`JournalOp`](crate::JournalOp).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Settlement {
     /// The plugin has the delivery. Nothing more is owed.
     Delivered,
@@ -53,8 +55,10 @@ pub enum Settlement {
         /// Recorded failures so far.
         failures: u32,
         /// Whether newer events of the session id have gone ahead.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         late: bool,
         /// When the next attempt is due. None: as soon as possible.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
         /// The cause of the last failure.
         cause: FailureCause,

@@ -1,11 +1,12 @@
 //! Operators' changes of deliveries that were not made.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{DeliveryState, PendingDelivery};
 
 /// The change that an operator wants of a delivery that was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeliveryChange {
     /// A delivery that was given up is owed again, with no failures, and late: newer events of its session id have gone ahead.
     Redeliver,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lastword_events::{Change, PluginName};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::JournalError;
@@ -11,7 +12,7 @@ use crate::JournalError;
 const MAX_QUOTED_KEY_CHARS: usize = 64;
 
 /// A space of keys. There is one for each (tenant, plugin).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Space {
     /// The tenant.
     pub tenant: Arc<str>,

@@ -1,20 +1,11 @@
 //! The journal that lives as long as the process.
 
-mod drained_ends;
-mod generations;
-mod ops;
-mod owed;
-mod recent_ends;
-mod runs;
-mod tables;
-
 use std::sync::Arc;
 
-use lastword_events::{Hook, Identity, JournalName};
-use parking_lot::{Mutex, MutexGuard};
+use lastword_events::{Hook, Identity, JournalName, Timestamp};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
-use self::tables::MemoryTables;
-use crate::state::{NothingCommitted, Resolved, Store};
+use crate::state::{MemoryTables, NothingCommitted, Resolved, Store};
 use crate::{
     Appended, ChangedDelivery, Completion, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow,
     Durability, Journal, JournalError, JournalOp, PageRequest, Pending, Recovered, Space, StagedCompletions, state,
@@ -27,37 +18,46 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryJournal {
     name: JournalName,
-    tables: Mutex<MemoryTables>,
+    locked: Mutex<Locked>,
     /// The locks of the store are taken before that of the tables.
     store: Store<NothingCommitted>,
+}
+
+#[derive(Debug, Default)]
+struct Locked {
+    tables: MemoryTables,
+    /// Whether the run is over, and the next one has not begun.
+    is_released: bool,
 }
 
 impl MemoryJournal {
     /// An empty journal with a random name.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            name: crate::state::random_name(),
-            tables: Mutex::new(MemoryTables::default()),
-            store: Store::new(NothingCommitted, []),
-        }
+        Self { name: crate::state::random_name(), locked: Mutex::default(), store: Store::new(NothingCommitted, []) }
     }
 
     /// Deliveries that were given up, in that order: the newest [`RETAINED_DEAD_DELIVERIES`](crate::RETAINED_DEAD_DELIVERIES).
     #[must_use]
     pub fn dead(&self) -> Vec<DeliveryKey> {
-        self.tables.lock().dead()
+        self.tables().dead()
     }
 
     /// How many older deliveries were given up and are forgotten.
     #[must_use]
     pub fn forgotten_dead(&self) -> u64 {
-        self.tables.lock().forgotten_dead()
+        self.tables().forgotten_dead()
     }
 
     /// The tables to write to. None once the run has released the journal.
-    fn to_write(&self) -> Option<MutexGuard<'_, MemoryTables>> {
-        Some(self.tables.lock()).filter(|tables| !tables.is_released())
+    fn to_write(&self) -> Option<MappedMutexGuard<'_, MemoryTables>> {
+        let locked = Some(self.locked.lock()).filter(|locked| !locked.is_released)?;
+        Some(MutexGuard::map(locked, |locked| &mut locked.tables))
+    }
+
+    /// The tables, also while nothing can be written.
+    fn tables(&self) -> MappedMutexGuard<'_, MemoryTables> {
+        MutexGuard::map(self.locked.lock(), |locked| &mut locked.tables)
     }
 }
 
@@ -81,7 +81,10 @@ impl Journal for MemoryJournal {
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        Ok(self.tables.lock().recover())
+        let mut locked = self.locked.lock();
+        locked.is_released = false;
+        locked.tables.begin_run();
+        Ok(locked.tables.recovered(Timestamp::now()))
     }
 
     fn append(&self, mut op: JournalOp) -> Pending<Appended> {
@@ -99,7 +102,7 @@ impl Journal for MemoryJournal {
     }
 
     fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        self.tables.lock().ops.generation(identity, kind, op_id)
+        self.tables().known_op(identity, kind, op_id)
     }
 
     fn complete(&self, _tenant: &Arc<str>, completions: Vec<Completion>) -> StagedCompletions {
@@ -107,7 +110,7 @@ impl Journal for MemoryJournal {
             return StagedCompletions::all(closed());
         }
         let (refused, ()) = self.store.stage(completions, |resolved| {
-            let mut tables = self.tables.lock();
+            let mut tables = self.tables();
             for Resolved { completion, .. } in resolved {
                 // In memory nothing can fail.
                 state::complete(&mut *tables, &completion).ok();
@@ -125,16 +128,16 @@ impl Journal for MemoryJournal {
     }
 
     fn release(&self) -> Pending<()> {
-        self.tables.lock().release();
+        self.locked.lock().is_released = true;
         Pending::ready(Ok(()))
     }
 
     fn delivery(&self, delivery: &DeliveryKey) -> Result<Option<DeliveryRow>, JournalError> {
-        Ok(self.tables.lock().delivery(delivery, self.name))
+        Ok(self.tables().delivery(delivery, self.name))
     }
 
     fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
-        Ok(self.tables.lock().deliveries(self.name, filter, page))
+        Ok(self.tables().deliveries(self.name, filter, page))
     }
 
     fn change_deliveries(&self, change: DeliveryChange, deliveries: Vec<DeliveryKey>) -> Pending<Vec<ChangedDelivery>> {

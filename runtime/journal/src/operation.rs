@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, PluginName, Session, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::DeliveryKey;
 
 /// An operation to be written down. For an event, `owed` names the plugins to which the event is to be delivered.
-#[derive(Clone, Debug)]
+///
+/// A journal that is a log of operations keeps them as the JSON that serde makes of them. So names of variants and of fields stay, and what is
+/// new has a default.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JournalOp {
     /// A session began. The journal assigns its generation, whatever `session` says.
     Start {
@@ -16,8 +21,10 @@ pub enum JournalOp {
         /// An [`Event::Start`].
         event: Arc<Event>,
         /// Plugins with a `session-start` hook that serve the tenant.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         owed: Vec<PluginName>,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// More became known of a session that is active.
@@ -27,6 +34,7 @@ pub enum JournalOp {
         /// All that is known of the session now, with its generation.
         session: Arc<Session>,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// A session is being compacted.
@@ -40,8 +48,10 @@ pub enum JournalOp {
         /// An [`Event::Compaction`].
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         owed: Vec<PluginName>,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// A session is being compacted that nobody had started. It is registered as active, as a new generation, and this is its first
@@ -52,8 +62,10 @@ pub enum JournalOp {
         /// An [`Event::Compaction`].
         event: Arc<Event>,
         /// Plugins with a `session-compaction` hook that serve the tenant.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         owed: Vec<PluginName>,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// An active session ended.
@@ -65,10 +77,13 @@ pub enum JournalOp {
         /// An [`Event::End`].
         event: Arc<Event>,
         /// Every plugin that serves the tenant, or was sent the session's start.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         owed: Vec<PluginName>,
         /// When the owner reported the end. None for an end that the runtime has found out or decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         received: Option<Receipt>,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// A session ended that nobody had started. It is recorded as a new generation.
@@ -78,10 +93,12 @@ pub enum JournalOp {
         /// An [`Event::End`].
         event: Arc<Event>,
         /// Every plugin that serves the tenant.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         owed: Vec<PluginName>,
         /// When the owner reported the end.
         received: Receipt,
         /// The owner's name for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         op_id: Option<Arc<str>>,
     },
     /// A session ended and another began, or was updated: both are recorded, or neither is. The two parts have one `op_id`, or none.
@@ -142,7 +159,7 @@ pub enum JournalOp {
 }
 
 /// A call that a run has cut at its end, before the call came to an outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutCall {
     /// The delivery of the call.
     pub delivery: DeliveryKey,
@@ -178,7 +195,7 @@ pub enum Appended {
 }
 
 /// An owner's report of an end, which is remembered for [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// When the runtime received the report, by the runtime's clock.
     pub at: Timestamp,

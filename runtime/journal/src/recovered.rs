@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, Identity, PluginName, Session, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{DeliveryKey, Receipt};
 
@@ -22,7 +23,7 @@ pub struct Recovered {
 }
 
 /// An end that its owner may report again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecentEnd {
     /// The session's number.
     pub sequence: u64,

@@ -5,7 +5,7 @@
 //! in memory and one in a file cannot differ:
 //!
 //! - [`apply`] and [`complete`] are the transitions. They read and write rows through [`Tables`], a small trait: maps in memory,
-//!   SQL in a file. [`change_delivery`] makes operators' changes, and [`page()`] lists deliveries for operators.
+//!   SQL in a file. [`MemoryTables`] are the maps, and can be written as rows and restored from them. [`change_delivery`] makes operators' changes, and [`page()`] lists deliveries for operators.
 //! - [`Store`] has what plugins have stored. It resolves the changes of a call to values, and checks quotas. What is not committed
 //!   yet it keeps as an overlay over what is committed, which it reads through [`Committed`].
 //! - [`ForgottenGenerations`] says from which generation a forgotten session id continues.
@@ -17,6 +17,7 @@
 mod change;
 mod clean_runs;
 mod generations;
+mod memory_tables;
 mod name;
 mod page;
 mod store;
@@ -26,6 +27,7 @@ mod transition;
 pub use self::change::change_delivery;
 pub use self::clean_runs::CleanRuns;
 pub use self::generations::{ForgottenGenerations, KeptFor};
+pub use self::memory_tables::{MemoryTables, TableRow};
 pub use self::name::random_name;
 pub use self::page::{LookedAt, last_end_of, page};
 pub use self::store::{Committed, NothingCommitted, Resolved, Staged, StagedWrite, Store};

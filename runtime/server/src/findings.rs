@@ -9,7 +9,8 @@ use lastword::Durability;
 use lastword::events::text::clip_chars;
 use lastword::events::{Timestamp, printable};
 
-use crate::limits::{DEATH_IS_NEWS, MAX_SHOWN_CHARS};
+use crate::cluster::{ClusterStatus, LeftStatus, NodeStatus, StreamStatus};
+use crate::limits::{DEATH_IS_NEWS, MAX_SHOWN_CHARS, STREAM_NEARLY_FULL_PERCENT, STREAM_SILENT};
 use crate::observer::{Health, OfTenant, PastDeath};
 use crate::status::PluginStatus;
 use crate::units::{ago, many};
@@ -144,6 +145,67 @@ pub(crate) fn of_daemon(
         found.extend(unmade(&name, Counted::all(plugin.dead), Counted::all(plugin.orphaned)));
     }
     found
+}
+
+/// Returns the findings about the cluster that the daemon is a node of, for callers of every tenant.
+pub(crate) fn of_cluster(cluster: &ClusterStatus) -> Vec<Finding> {
+    let mut found = of_stream(&cluster.stream);
+    if cluster.cut_off {
+        let remedy = "look at its network: other nodes may take its journal over, and then it leaves";
+        found.push(Finding::wrong("", "this node hears no node of the cluster, not even itself", remedy, ""));
+    }
+    found.extend(cluster.nodes.iter().filter_map(kept_for_operator));
+    found.extend(cluster.nodes.iter().filter(|node| node.state == "suspected").map(|node| {
+        let silent = node.silent_ms.unwrap_or_default() / 1000;
+        let what = format!("nothing was heard of this node for {silent} s");
+        Finding::to_know(&node.node, what, "if it is dead, another one takes its journal over", "")
+    }));
+    found
+}
+
+fn of_stream(stream: &StreamStatus) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !stream.connected {
+        let remedy = "it is tried again; look at the servers and the network";
+        found.push(Finding::wrong("", "there is no connection to a NATS server", remedy, ""));
+    } else if let Some(silent) = stream.silent_ms.filter(|silent| *silent >= STREAM_SILENT) {
+        let what = format!(
+            "the NATS servers have acknowledged nothing for {} s: the stream has no quorum or no leader",
+            silent / 1000
+        );
+        let remedy = "starts are refused until they do, and ends wait; see `nats server report jetstream`";
+        found.push(Finding::wrong("", what, remedy, ""));
+    }
+    if let Some(why) = &stream.unproven {
+        let what =
+            format!("it is not proven any more that the NATS servers sync before they acknowledge: {}", shown(why));
+        found.push(Finding::wrong("", what, "give each server `sync_interval: always`, and start it again", ""));
+    }
+    let is_nearly_full =
+        stream.bytes.saturating_mul(100) >= stream.max_bytes.saturating_mul(STREAM_NEARLY_FULL_PERCENT);
+    if stream.max_bytes > 0 && is_nearly_full {
+        let what = format!("the journal's stream has {} of its {} bytes", stream.bytes, stream.max_bytes);
+        let remedy = "starts are refused when it is full; give it more `max-bytes`, and start this node again";
+        found.push(Finding::wrong("", what, remedy, ""));
+    }
+    found.extend(stream.replicas.iter().filter(|replica| !replica.current).map(|replica| {
+        let remedy = "look at that server's log and its disk; restart no other server until it is current again";
+        Finding::wrong(&replica.server, "this NATS server's copy of the journal is not current", remedy, "")
+    }));
+    found
+}
+
+/// An adopted journal in which nothing is left to do but for an operator.
+fn kept_for_operator(node: &NodeStatus) -> Option<Finding> {
+    let LeftStatus { sessions, owed, dead, orphaned } = node.left?;
+    if sessions > 0 || owed > 0 || dead + orphaned == 0 {
+        return None;
+    }
+    let what = format!(
+        "its journal {} is kept here for deliveries that cannot be made: {dead} given up, {orphaned} of plugins that are not installed",
+        node.journal
+    );
+    Some(Finding::wrong(&node.node, what, "see `lastword deliveries --of`, then redeliver or drop", ""))
 }
 
 /// Returns the findings about a plugin's dead and orphaned deliveries.
@@ -285,6 +347,55 @@ mod tests {
         assert!(said[4].contains("2 owed to a plugin that is not installed"), "{said:?}");
         let none = of_daemon(false, Durability::Disk, &[], &[]);
         assert!(none[0].sentence().contains("no plugin is installed"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_cluster_is_told_with_what_to_do() {
+        let well = StreamStatus {
+            bytes: 10,
+            max_bytes: 100,
+            connected: true,
+            silent_ms: Some(STREAM_SILENT - 1),
+            ..StreamStatus::default()
+        };
+        let said = |cluster: &ClusterStatus| of_cluster(cluster).iter().map(Finding::sentence).collect::<Vec<_>>();
+        assert!(said(&ClusterStatus { stream: well.clone(), ..ClusterStatus::default() }).is_empty());
+        let lagging = crate::cluster::ReplicaStatus { server: "n2".into(), current: false };
+        let stream = StreamStatus {
+            bytes: 90,
+            silent_ms: Some(12_000),
+            unproven: Some("n3".into()),
+            replicas: vec![lagging],
+            ..well.clone()
+        };
+        let left = LeftStatus { dead: 1, ..LeftStatus::default() };
+        let kept =
+            NodeStatus { node: "a".into(), journal: "k3f9a2c1".into(), left: Some(left), ..NodeStatus::default() };
+        let silent = NodeStatus {
+            node: "b".into(),
+            state: "suspected".into(),
+            silent_ms: Some(6_000),
+            left: Some(LeftStatus { owed: 1, dead: 1, ..LeftStatus::default() }),
+            ..NodeStatus::default()
+        };
+        let cluster = ClusterStatus { cut_off: true, stream, nodes: vec![kept, silent], ..ClusterStatus::default() };
+        let told = said(&cluster);
+        let expected = [
+            "acknowledged nothing for 12 s",
+            "not proven any more that the NATS servers sync before they acknowledge: n3",
+            "90 of its 100 bytes",
+            "n2: this NATS server's copy",
+            "hears no node",
+            "a: its journal k3f9a2c1 is kept here for deliveries that cannot be made: 1 given up",
+            "b: nothing was heard of this node for 6 s",
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.contains(expected), "{told}");
+        }
+        let gone = StreamStatus { connected: false, silent_ms: Some(12_000), ..well };
+        let told = said(&ClusterStatus { stream: gone, ..ClusterStatus::default() });
+        assert!(told.len() == 1 && told[0].starts_with("there is no connection to a NATS server"), "{told:?}");
     }
 
     #[test]

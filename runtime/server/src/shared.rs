@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::access::{FormTokens, Logins, RateLimit, TokenStore};
 use crate::activity::Activity;
 use crate::builder::ServerBuilder;
+use crate::cluster::ClusterStatus;
 use crate::controls::Controls;
 use crate::findings::{self, Finding};
 use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, TenantTurns, Unmade};
@@ -20,12 +21,15 @@ use crate::metrics::Scraped;
 use crate::observer::{Health, OfTenant, PastDeath, ServerObserver};
 use crate::owners::Owners;
 use crate::requests::Inputs;
+use crate::runtimes::Runtimes;
 use crate::settings::ServerLimits;
 use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability};
 
 /// The state that all connections share.
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
+    /// The same with those of adopted journals, for whatever is about one session.
+    pub(crate) runtimes: Runtimes,
     pub(crate) observer: ServerObserver,
     pub(crate) owners: Arc<Owners>,
     pub(crate) inputs: Inputs,
@@ -66,6 +70,7 @@ impl Shared {
             hosts,
             limits,
             controls,
+            cluster,
             owner_drains,
             sandbox,
             clock,
@@ -73,7 +78,8 @@ impl Shared {
         } = builder;
         let configured_kinds = owners.idle_after.keys().map(ToString::to_string).collect();
         let owners = Arc::new(Owners::new(owners, clock, observer.clone(), owner_drains));
-        owners.begin(&runtime);
+        let runtimes = Runtimes::new(runtime.clone(), cluster);
+        owners.begin(&runtimes);
         Arc::new(Self {
             connections: Connections::new(&limits),
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
@@ -89,6 +95,7 @@ impl Shared {
             pages: Mutex::default(),
             began: Instant::now(),
             runtime,
+            runtimes,
             observer,
             owners,
             inputs,
@@ -188,7 +195,14 @@ impl Shared {
 
     /// Returns the findings that need action, with these plugins and their health.
     pub(crate) fn wrong(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
-        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health)
+        let mut found = findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health);
+        found.extend(self.cluster_status().iter().flat_map(findings::of_cluster));
+        found
+    }
+
+    /// Returns what is known of the cluster, if the program is a node of one.
+    pub(crate) fn cluster_status(&self) -> Option<ClusterStatus> {
+        self.runtimes.cluster().map(|cluster| cluster.status())
     }
 
     /// Returns the findings that need no action, with these deaths.
@@ -225,6 +239,7 @@ impl Shared {
             slots,
             slots_bound,
             memory,
+            cluster: self.cluster_status(),
             uptime_s: self.began.elapsed().as_secs(),
         }
     }

@@ -92,6 +92,20 @@ pub(crate) enum Probe {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct NodesArgs {
+    /// The configuration of the daemon, which may name its socket
+    #[arg(long, value_name = "lastword.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) socket: SocketArgs,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReloadArgs {
     /// The configuration of the daemon, which may name its socket
     #[arg(long, value_name = "lastword.toml")]

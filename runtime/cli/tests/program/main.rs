@@ -18,6 +18,8 @@
 mod authors;
 mod captured;
 mod clients;
+#[cfg(all(target_os = "linux", feature = "jetstream"))]
+mod cluster;
 mod commands;
 mod compiling;
 mod config;

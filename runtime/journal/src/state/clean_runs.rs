@@ -23,6 +23,12 @@ impl CleanRuns {
         }
     }
 
+    /// Whether this run has ended cleanly.
+    #[must_use]
+    pub fn contains(&self, run: u32) -> bool {
+        self.runs.binary_search(&run).is_ok()
+    }
+
     /// How many runs, from run `first` on and before run `run`, may have made an attempt without a trace.
     #[must_use]
     pub fn untraced(&self, first: u32, run: u32) -> u32 {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::RETAINED_GENERATION_COUNTS;
 
 /// The highest generation that any forgotten id has had, by tenant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ForgottenGenerations {
     by_tenant: HashMap<Arc<str>, u32>,
     /// The highest generation for the tenants beyond [`RETAINED_GENERATION_COUNTS`], and for tenants that were erased.
@@ -33,6 +33,12 @@ impl ForgottenGenerations {
     #[must_use]
     pub fn new(by_tenant: HashMap<Arc<str>, u32>, others: u32) -> Self {
         Self { by_tenant, others }
+    }
+
+    /// The counts, as [`new`](Self::new) takes them.
+    #[must_use]
+    pub fn into_counts(self) -> (HashMap<Arc<str>, u32>, u32) {
+        (self.by_tenant, self.others)
     }
 
     /// The highest generation that a forgotten id of this tenant may have had.

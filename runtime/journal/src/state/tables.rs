@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, PluginName, Session, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::clean_runs::CleanRuns;
 use super::generations::ForgottenGenerations;
@@ -198,7 +199,7 @@ pub struct EndedSession {
 }
 
 /// A drain's result for the end of an active session, for one plugin. The end itself was not recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DrainedRow {
     /// The plugin that is owed the end.
     pub plugin: PluginName,
@@ -215,7 +216,8 @@ pub struct DrainedRow {
 }
 
 /// The work that is left for an end that a drain has tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DrainedState {
     /// Nothing: the plugin has the end.
     Delivered,
@@ -241,7 +243,7 @@ pub struct Attempts {
 }
 
 /// A failure as an operator sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// The cause of the failure.
     pub cause: String,

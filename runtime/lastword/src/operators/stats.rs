@@ -19,9 +19,10 @@ pub struct Stats {
     pub sessions: u64,
     /// Bytes that plugins have stored with the grant `keyvalue` and that the journal has not written yet.
     pub unwritten_bytes: u64,
-    /// Calls that can be under way at once.
+    /// Calls that can be under way at once: of the whole sandbox, or of the part that [`Builder::slots`](crate::Builder::slots) gives this
+    /// runtime.
     pub slots: u32,
-    /// Why they are not more.
+    /// Why the sandbox has not more of them.
     pub slots_bound: SlotsBound,
     /// The installed plugins in their order. Then, by name, other plugins of which deliveries are left. Deliveries of scoped plugins that
     /// were given up or are orphaned are counted with all plugins of the name.
@@ -68,7 +69,7 @@ pub(crate) fn stats(core: &Core) -> Stats {
     Stats {
         sessions: core.operators().sessions(),
         unwritten_bytes: counts.unwritten,
-        slots: allocation.slots,
+        slots: counts.slots,
         slots_bound: allocation.bound,
         plugins,
     }

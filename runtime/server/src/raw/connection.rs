@@ -225,7 +225,7 @@ impl Connection {
             () = self.answer_the_rest() => {}
             () = owners.is_over(time) => {}
         }
-        let drain = owners.drain_within(&self.shared.runtime, self.owner.id, reason, time).await;
+        let drain = owners.drain_within(&self.shared.runtimes, self.owner.id, reason, time).await;
         let dropped = self.shared.observer.recipients().dropped(self.id);
         self.lines.send(drain_line(&drain, reason, dropped)).await.ok();
     }

@@ -16,7 +16,7 @@ use lastword::testing::ManualClock;
 use lastword::{Journal, MemoryJournal, Plugin, Runtime, Tenants};
 use lastword_process::Process;
 use lastword_server::{
-    NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore, tls_config,
+    Cluster, NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore, tls_config,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -73,6 +73,7 @@ pub(crate) struct Build {
     pub(crate) hosts: Vec<String>,
     /// What the plugin answers.
     pub(crate) outcome: Outcome,
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Default for Build {
@@ -86,13 +87,14 @@ impl Default for Build {
             with_tenants: false,
             hosts: Vec::new(),
             outcome: Outcome::Delivered,
+            cluster: None,
         }
     }
 }
 
 impl Build {
     pub(crate) fn start(self) -> Daemon {
-        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome } = self;
+        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome, cluster } = self;
         owners.idle_after.insert(WITNESS.into(), WITNESS_SILENCE);
         let (plugin, ends) = plugin(outcome);
         let clock = ManualClock::new();
@@ -108,6 +110,10 @@ impl Build {
         let runtime = builder.build().unwrap();
         let server =
             Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens).hosts(hosts);
+        let server = match cluster {
+            Some(cluster) => server.cluster(cluster),
+            None => server,
+        };
         let server = if real_time { server } else { ServerBuilder::clock(server, clock.clone()) };
         let server = server.build();
         let dir = tempfile::tempdir().unwrap();

@@ -1,18 +1,20 @@
 //! The runs on a journal in memory.
 
 use lastword_events::{DrainReason, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use super::rows::Row;
 use crate::state::{CleanRuns, Installed};
 
-/// The runs. Each call of `recover` begins one.
-#[derive(Debug, Default)]
+/// The runs. Each call of [`begin`](Self::begin) begins one.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Runs {
     runs: Vec<Run>,
     clean: CleanRuns,
 }
 
-#[derive(Debug, Default)]
-struct Run {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Run {
     installed: Option<Installed>,
     /// Whether the run tells nobody of the end of a recovered session before that end is recorded.
     attaching: bool,
@@ -76,5 +78,19 @@ impl Runs {
         let dead = self.runs.iter().rev().skip(1);
         let attaching = dead.take_while(|run| run.attaching && run.drain.is_none()).count();
         self.current().saturating_sub(u32::try_from(attaching).unwrap_or(u32::MAX))
+    }
+
+    /// In their order.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
+        let Self { runs, clean } = self;
+        let numbered = (1..).zip(runs);
+        numbered.map(move |(number, run)| Row::Run { run, has_ended: clean.contains(number) })
+    }
+
+    pub(super) fn restore(&mut self, run: Run, has_ended: bool) {
+        self.runs.push(run);
+        if has_ended {
+            self.set_ended();
+        }
     }
 }

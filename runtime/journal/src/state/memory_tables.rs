@@ -1,16 +1,28 @@
-//! The tables of a journal in memory.
+//! The tables of a journal whose state is in memory: the journal in memory, and one that makes its state of a log.
+//!
+//! What is in them follows from the operations and their order alone: there is no clock and no chance in it.
+
+mod drained_ends;
+mod generations;
+mod ops;
+mod owed;
+mod recent_ends;
+mod rows;
+mod runs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastword_events::{DrainReason, Event, EventKey, Hook, Identity, JournalName, PluginName, Session, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use super::drained_ends::{self, DrainedSession};
-use super::generations::Generations;
-use super::ops::Ops;
-use super::owed::{Owed, OwedRow};
-use super::recent_ends::RecentEnds;
-use super::runs::Runs;
+use self::drained_ends::DrainedSession;
+use self::generations::Generations;
+use self::ops::Ops;
+use self::owed::{Owed, OwedRow};
+use self::recent_ends::RecentEnds;
+pub use self::rows::TableRow;
+use self::runs::Runs;
 use crate::state::{
     self, Attempts, CleanRuns, DrainedRow, DrainedState, EndedSession, Failure, ForgottenGenerations, Installed,
     NewSession, RecordedEvent, Tables, Unmade, serving,
@@ -20,23 +32,21 @@ use crate::{
     PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement, TriedEnd,
 };
 
-/// Everything that the journal's lock protects.
-#[derive(Debug, Default)]
-pub(super) struct MemoryTables {
+/// The rows of a journal, in maps. They keep the newest of what is remembered, by the counts in the crate's limits.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryTables {
     /// How many sessions there were.
     sequence: u64,
     runs: Runs,
     generations: Generations,
     recent_ends: RecentEnds,
-    pub(super) ops: Ops,
+    ops: Ops,
     active: BTreeMap<u64, ActiveSession>,
     /// Recorded deliveries.
     owed: Owed,
-    /// Whether the run is over, and the next one has not begun.
-    is_released: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct ActiveSession {
     session: Arc<Session>,
     first_run: u32,
@@ -269,11 +279,16 @@ impl Tables for MemoryTables {
 }
 
 impl MemoryTables {
-    /// Begins a run, and gives what dead runs left.
-    pub(super) fn recover(&mut self) -> Recovered {
-        self.is_released = false;
+    /// Begins a run.
+    pub fn begin_run(&mut self) {
         self.runs.begin();
-        let sessions = self.active.iter().map(|(&sequence, active)| self.recovered(sequence, active)).collect();
+    }
+
+    /// The sessions and deliveries that dead runs left, for the run that has [begun](Self::begin_run). Ends count as recent that were reported
+    /// within [`DUPLICATE_WITHIN`](crate::DUPLICATE_WITHIN) before `now`.
+    #[must_use]
+    pub fn recovered(&self, now: Timestamp) -> Recovered {
+        let sessions = self.active.iter().map(|(&sequence, active)| self.recovered_session(sequence, active)).collect();
         let deliveries = self.owed.recovered(self.runs.current(), self.runs.clean());
         let mut dead = self.owed.count_dead();
         for row in self.active.values().flat_map(|active| &active.drained) {
@@ -281,20 +296,18 @@ impl MemoryTables {
                 *dead.entry(row.plugin.clone()).or_default() += 1;
             }
         }
-        Recovered { sessions, deliveries, ended: self.recent_ends.within(Timestamp::now()), dead }
+        Recovered { sessions, deliveries, ended: self.recent_ends.within(now), dead }
     }
 
-    /// Nothing is written until the next run begins.
-    pub(super) fn release(&mut self) {
-        self.is_released = true;
-    }
-
-    pub(super) fn is_released(&self) -> bool {
-        self.is_released
+    /// Looks an `op_id` up, see [`Journal::known_op`](crate::Journal::known_op).
+    #[must_use]
+    pub fn known_op(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
+        self.ops.generation(identity, kind, op_id)
     }
 
     /// The deliveries that were given up, in that order. Then those that a drain has given up: the next run writes their ends down.
-    pub(super) fn dead(&self) -> Vec<DeliveryKey> {
+    #[must_use]
+    pub fn dead(&self) -> Vec<DeliveryKey> {
         let drained = self.active.iter().flat_map(|(&sequence, active)| {
             let dead = active.drained.iter().filter(|row| row.state == DrainedState::Dead);
             dead.map(move |row| DeliveryKey { sequence, event: EventKey::End, plugin: row.plugin.clone() })
@@ -302,12 +315,15 @@ impl MemoryTables {
         self.owed.dead().into_iter().chain(drained).collect()
     }
 
-    pub(super) fn forgotten_dead(&self) -> u64 {
+    /// How many older deliveries were given up and are forgotten.
+    #[must_use]
+    pub fn forgotten_dead(&self) -> u64 {
         self.owed.forgotten()
     }
 
     /// The delivery with this key, if it was not made.
-    pub(super) fn delivery(&self, delivery: &DeliveryKey, journal: JournalName) -> Option<DeliveryRow> {
+    #[must_use]
+    pub fn delivery(&self, delivery: &DeliveryKey, journal: JournalName) -> Option<DeliveryRow> {
         self.owed.listed(delivery, journal).or_else(|| {
             let session = self.drained_end(delivery).filter(|_| self.runs.is_draining())?;
             session.rows(journal).into_iter().map(|(_, row)| row).find(|row| row.delivery.plugin == delivery.plugin)
@@ -315,7 +331,8 @@ impl MemoryTables {
     }
 
     /// A page of deliveries that were not made.
-    pub(super) fn deliveries(&self, journal: JournalName, filter: &DeliveryFilter, page: &PageRequest) -> DeliveryPage {
+    #[must_use]
+    pub fn deliveries(&self, journal: JournalName, filter: &DeliveryFilter, page: &PageRequest) -> DeliveryPage {
         let limit = page.limit.clamp(1, MAX_PAGE_ROWS);
         let after = page.after.as_ref().map(DeliveryKey::from);
         let recorded = self.owed.look(journal, filter, after.as_ref(), limit);
@@ -350,7 +367,7 @@ impl MemoryTables {
         active.settle(row);
     }
 
-    fn recovered(&self, sequence: u64, active: &ActiveSession) -> RecoveredSession {
+    fn recovered_session(&self, sequence: u64, active: &ActiveSession) -> RecoveredSession {
         let ActiveSession { session, first_run, run: last_run, compactions, started, drained } = active;
         let run = self.runs.current();
         let drain = self.runs.drain_of(*last_run);
@@ -373,7 +390,7 @@ impl MemoryTables {
             sequence,
             compactions: *compactions,
             started: started.clone(),
-            attachable: !is_drained && last_run + 1 >= self.runs.attaching_since(),
+            attachable: !is_drained && last_run.saturating_add(1) >= self.runs.attaching_since(),
             attempt: untraced,
             drained: is_drained.then(|| Box::new(end())),
             session: session.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use lastword_events::{Event, JournalName, PluginName, Session, Timestamp};
 
+use super::rows::{DeliveryFields, Row};
 use crate::state::{CleanRuns, Failure, LookedAt, Unmade};
 use crate::{
     DeliveryFilter, DeliveryKey, DeliveryRow, DeliveryState, LOOKED_AT_FOR_A_PAGE, PendingDelivery,
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// The deliveries, and the order in which they were given up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Owed {
     rows: BTreeMap<DeliveryKey, OwedRow>,
     /// Deliveries with their numbers in the order of giving up. A delivery whose row has another number is owed again, made or forgotten by
@@ -26,7 +27,7 @@ pub(super) struct Owed {
 }
 
 /// A recorded delivery.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OwedRow {
     pub(super) session: Arc<Session>,
     pub(super) event: Arc<Event>,
@@ -253,5 +254,39 @@ impl Owed {
             *counts.entry(key.plugin.clone()).or_default() += 1;
         }
         counts
+    }
+
+    /// In their order. The deliveries of one event share its session and its text: only the first of them has the two.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
+        let Self { rows, given_up, number, forgotten } = self;
+        let mut last: Option<(Arc<Session>, Arc<Event>)> = None;
+        let rows = rows.into_iter().map(move |(key, row)| {
+            let OwedRow { session, event, run, attempt, failures, failure, late, orphaned, retry_at, dead } = row;
+            let is_same = last.as_ref().is_some_and(|(s, e)| Arc::ptr_eq(s, &session) && Arc::ptr_eq(e, &event));
+            let of = (!is_same).then(|| (session.clone(), event.clone()));
+            last = Some((session, event));
+            let fields = DeliveryFields { of, run, attempt, failures, failure, late, orphaned, retry_at, dead };
+            Row::Delivery { key, fields: Box::new(fields) }
+        });
+        let given_up = given_up.into_iter().map(|(key, number)| Row::GivenUp { key, number });
+        rows.chain(given_up).chain([Row::GivenUpCounts { number, forgotten }])
+    }
+
+    /// Adds a delivery behind all that are there. Gives false if it needs the session of the delivery before it, and there is none.
+    pub(super) fn restore(&mut self, key: DeliveryKey, fields: DeliveryFields) -> bool {
+        let DeliveryFields { of, run, attempt, failures, failure, late, orphaned, retry_at, dead } = fields;
+        let last = || self.rows.last_key_value().map(|(_, row)| (row.session.clone(), row.event.clone()));
+        let Some((session, event)) = of.or_else(last) else { return false };
+        let row = OwedRow { session, event, run, attempt, failures, failure, late, orphaned, retry_at, dead };
+        self.rows.insert(key, row);
+        true
+    }
+
+    pub(super) fn restore_given_up(&mut self, key: DeliveryKey, number: u64) {
+        self.given_up.push_back((key, number));
+    }
+
+    pub(super) fn restore_counts(&mut self, number: u64, forgotten: u64) {
+        (self.number, self.forgotten) = (number, forgotten);
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use lastword_events::{Hook, Identity};
 
+use super::rows::Row;
 use crate::RETAINED_OP_IDS;
 
 /// A request: its session without the scope, its kind, and its `op_id`.
-type Op = (Identity, Hook, Arc<str>);
+pub(super) type Op = (Identity, Hook, Arc<str>);
 
 /// The newest `op_id`s.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ops {
     /// The generation of each request's session, by the scope of the session.
     lines: HashMap<Op, Vec<(Arc<str>, u32)>>,
@@ -27,9 +28,7 @@ impl Ops {
     }
 
     pub(super) fn insert(&mut self, identity: &Identity, kind: Hook, op_id: Arc<str>, generation: u32) {
-        let (op, scope) = ((identity.unscoped(), kind, op_id), identity.scope.clone());
-        self.lines.entry(op.clone()).or_default().push((scope.clone(), generation));
-        self.order.push_back((op, scope));
+        self.restore((identity.unscoped(), kind, op_id), identity.scope.clone(), generation);
         if self.order.len() > RETAINED_OP_IDS
             && let Some((oldest, scope)) = self.order.pop_front()
             && let Some(lines) = self.lines.get_mut(&oldest)
@@ -39,5 +38,20 @@ impl Ops {
                 self.lines.remove(&oldest);
             }
         }
+    }
+
+    /// In their order, so that [`restore`](Self::restore) makes the same of them.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
+        let Self { lines, order } = self;
+        order.into_iter().filter_map(move |(op, scope)| {
+            let (_, generation) = lines.get(&op)?.iter().find(|(of, _)| *of == scope)?;
+            let (id, kind, op_id) = op;
+            Some(Row::OpId { id, kind, op_id, scope, generation: *generation })
+        })
+    }
+
+    pub(super) fn restore(&mut self, op: Op, scope: Arc<str>, generation: u32) {
+        self.lines.entry(op.clone()).or_default().push((scope.clone(), generation));
+        self.order.push_back((op, scope));
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use lastword_events::Identity;
 
+use super::rows::Row;
 use crate::RETAINED_ENDED_SESSIONS;
 use crate::state::ForgottenGenerations;
 
 /// The newest generation of each id, over all scopes. An id is forgotten when it has ended and there are too many.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Generations {
     latest: HashMap<Identity, Latest>,
     /// Ids in the order in which they ended, to forget the oldest.
@@ -17,7 +19,7 @@ pub(super) struct Generations {
     forgotten: ForgottenGenerations,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Latest {
     sequence: u64,
     generation: u32,
@@ -52,5 +54,37 @@ impl Generations {
             let (id, latest) = latest.remove_entry();
             self.forgotten.forget(&id.tenant, latest.generation);
         }
+    }
+
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
+        let (forgotten, others) = self.forgotten.into_counts();
+        let latest = self.latest.into_iter().map(|(id, Latest { sequence, generation, has_ended })| Row::Generation {
+            id,
+            sequence,
+            generation,
+            has_ended,
+        });
+        let ended = self.ended.into_iter().map(|(id, sequence)| Row::EndedId { id, sequence });
+        let forgotten = forgotten.into_iter().map(|(tenant, generation)| (Some(tenant), generation));
+        let forgotten = forgotten.chain((others > 0).then_some((None, others)));
+        latest.chain(ended).chain(forgotten.map(|(tenant, generation)| Row::Forgotten { tenant, generation }))
+    }
+
+    pub(super) fn restore_latest(&mut self, id: Identity, sequence: u64, generation: u32, has_ended: bool) {
+        self.latest.insert(id, Latest { sequence, generation, has_ended });
+    }
+
+    pub(super) fn restore_ended(&mut self, id: Identity, sequence: u64) {
+        self.ended.push_back((id, sequence));
+    }
+
+    /// Without a tenant it is the count that other tenants share.
+    pub(super) fn restore_forgotten(&mut self, tenant: Option<Arc<str>>, generation: u32) {
+        let (mut by_tenant, mut others) = std::mem::take(&mut self.forgotten).into_counts();
+        match tenant {
+            Some(tenant) => drop(by_tenant.insert(tenant, generation)),
+            None => others = generation,
+        }
+        self.forgotten = ForgottenGenerations::new(by_tenant, others);
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 
 use lastword_events::{Identity, Timestamp};
 
+use super::rows::Row;
 use crate::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 /// Ends that owners have reported, the newest ones.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RecentEnds {
     by_session: HashMap<u64, RecentEnd>,
     /// The sessions of those ends, by identity.
@@ -53,5 +54,19 @@ impl RecentEnds {
             at <= now && now <= at.plus(DUPLICATE_WITHIN)
         };
         ends.filter(is_recent).cloned().collect()
+    }
+
+    /// In the order of the reports. An end that is forgotten has its place all the same: the places are counted.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
+        let Self { mut by_session, order, .. } = self;
+        order.into_iter().map(move |sequence| Row::RecentEnd { sequence, end: by_session.remove(&sequence) })
+    }
+
+    pub(super) fn restore(&mut self, sequence: u64, end: Option<RecentEnd>) {
+        self.order.push_back(sequence);
+        if let Some(end) = end {
+            self.sessions.insert(end.identity.clone(), sequence);
+            self.by_session.insert(sequence, end);
+        }
     }
 }

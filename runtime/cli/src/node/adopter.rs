@@ -1,0 +1,153 @@
+//! Takes a dead node's journal over: a second runtime in this process ends its sessions, unless their owners come back,
+//! and makes its deliveries.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lastword::journal::DUPLICATE_WITHIN;
+use lastword::{BuildError, DeliveryFilter, Journal, PageRequest, Runtime, Stats};
+use lastword_cluster::TakenOver;
+use lastword_events::{DrainReason, JournalName};
+use lastword_jetstream::{Cluster, ClusterError, Ended, JetStreamJournal};
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+use super::driver::Heard;
+use super::{Adopted, Beside};
+use crate::limits::{ADOPTED_LOOK, ADOPTED_WORKERS};
+
+/// Takes journals over.
+pub(super) struct Adopter {
+    pub(super) beside: Beside,
+    pub(super) slots: NonZeroU32,
+    pub(super) adopted: Arc<Adopted>,
+}
+
+/// A journal that was taken over.
+pub(super) struct Taken {
+    runtime: Runtime,
+    journal: Arc<JetStreamJournal>,
+    pub(super) epoch: u64,
+}
+
+impl Adopter {
+    /// Takes a journal over, and begins its runtime. Blocks while the servers are asked and the journal is read: call it
+    /// on a thread that may, in a tokio runtime.
+    ///
+    /// # Errors
+    /// What the member is told instead. The log has the error.
+    pub(super) fn take_over(&self, cluster: &Cluster, name: JournalName, node: &str) -> Result<Taken, TakenOver> {
+        let journal = JetStreamJournal::take_over(cluster, name).map_err(|error| not_taken(name, node, &error))?;
+        let (epoch, journal) = (journal.status().epoch, Arc::new(journal));
+        // Neither plugins nor quotas change until it is among those that are changed too.
+        let _unchanged = self.adopted.hold();
+        let runtime = self.runtime(journal.clone()).map_err(|error| {
+            tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
+            TakenOver::Unavailable
+        })?;
+        if !self.adopted.insert(name, &runtime) {
+            // This node leaves: another one takes it over. What was decided here is on record there, or is decided again.
+            return Err(TakenOver::Unavailable);
+        }
+        let recovered = runtime.recovered();
+        let (sessions, deliveries) = (recovered.sessions, recovered.deliveries);
+        tracing::info!(%node, journal = %name, epoch, sessions, deliveries, "the journal of a node that is gone was taken over");
+        Ok(Taken { runtime, journal, epoch })
+    }
+
+    fn runtime(&self, journal: Arc<dyn Journal>) -> Result<Runtime, BuildError> {
+        let Beside { own, sandbox, observed, quota, grace, budget } = &self.beside;
+        let mut builder = Runtime::builder()
+            .sandbox(sandbox.clone())
+            .journal(journal)
+            .quota(*quota)
+            .attach_grace(*grace)
+            .drain_budget(*budget)
+            .slots(self.slots)
+            .workers(ADOPTED_WORKERS);
+        for (tenant, quota) in self.adopted.quotas() {
+            builder = builder.tenant_quota(&tenant, quota);
+        }
+        for (plugin, tenants) in own.installed() {
+            builder = builder.plugin(plugin, tenants);
+        }
+        observed(builder).build()
+    }
+
+    /// Looks after an adopted journal until nothing is left to do in it, or another node has it, or this one leaves. It is
+    /// kept for a while then: an end that an owner sends again has to find the one that is on record there.
+    pub(super) async fn look_after(&self, name: JournalName, taken: Taken, tell: Sender<Heard>) {
+        let Taken { runtime, journal, .. } = taken;
+        let mut ended = journal.ended();
+        let is_lost = |ended: &Option<Ended>| ended.as_ref().is_some_and(|ended| !matches!(ended, Ended::Released));
+        let mut done_since: Option<Instant> = None;
+        loop {
+            let lost = timeout(ADOPTED_LOOK, ended.wait_for(is_lost))
+                .await
+                .map(|ended| ended.ok().and_then(|ended| ended.as_ref().map(ToString::to_string)));
+            if self.adopted.is_closed() {
+                // What is left is handed over with the rest.
+                return;
+            }
+            if let Ok(why) = lost {
+                let why = why.unwrap_or_else(|| "its writer is gone".to_owned());
+                tracing::warn!(journal = %name, "an adopted journal is not this node's any more: {why}");
+                self.drop_journal(name).await;
+                tell.send(Heard::Fenced(name)).await.ok();
+                return;
+            }
+            if self.adopted.get(name).is_none() {
+                return;
+            }
+            let is_done = is_done(&runtime, &journal).await;
+            done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
+            if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
+                let Some(runtime) = self.adopted.remove(name) else { return };
+                tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
+                runtime.shutdown(DrainReason::Shutdown).await;
+                tell.send(Heard::Emptied(name)).await.ok();
+                return;
+            }
+        }
+    }
+
+    /// Stops the runtime of a journal that is another node's now.
+    pub(super) async fn drop_journal(&self, name: JournalName) {
+        if let Some(runtime) = self.adopted.remove(name)
+            && let Err(error) = runtime.detach().await
+        {
+            tracing::debug!(journal = %name, %error, "the last outcomes of an adopted journal are not on record");
+        }
+    }
+}
+
+/// Whether nothing is active, owed, given up or orphaned any more, on record.
+async fn is_done(runtime: &Runtime, journal: &JetStreamJournal) -> bool {
+    is_idle(&runtime.stats()) && runtime.recorded().await.is_ok() && is_idle(&runtime.stats()) && owes_nothing(journal)
+}
+
+fn is_idle(stats: &Stats) -> bool {
+    let left = stats
+        .plugins
+        .iter()
+        .map(|plugin| plugin.ready + plugin.running + plugin.waiting + plugin.dead + plugin.orphaned);
+    stats.sessions + stats.unwritten_bytes + left.sum::<u64>() == 0
+}
+
+/// Whether a journal has nothing that anybody would have to look after. It reads all that is unfinished: ask it when that is little.
+pub(super) fn owes_nothing(journal: &JetStreamJournal) -> bool {
+    let first = journal.deliveries(&DeliveryFilter::default(), &PageRequest::first(1));
+    first.is_ok_and(|page| page.rows.is_empty() && page.next.is_none()) && !journal.has_unfinished()
+}
+
+fn not_taken(name: JournalName, node: &str, error: &ClusterError) -> TakenOver {
+    match error {
+        ClusterError::TakenByAnother(_) => TakenOver::Beaten,
+        ClusterError::Missing(_) => TakenOver::Gone,
+        error => {
+            tracing::error!(%node, journal = %name, %error, "a dead node's journal cannot be taken over: it is tried again");
+            TakenOver::Unavailable
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! JetStream's part: requests reach leaders, proposals are stored, leaders are lost and elected, and the registry changes.
+
+use std::time::Duration;
+
+use lastword_cluster::{Entry, EntryState};
+use lastword_jetstream::chain::Heard;
+
+use super::{Event, How, World};
+use crate::network::ServerId;
+use crate::request::{Answer, Asks, REGISTRY, Reply, Request, StreamId, Whose};
+
+/// So long a leader that is gone is not known to be gone: requests get no answer.
+const UNNOTICED: Duration = Duration::from_secs(2);
+/// How long a heartbeat must be missing before anybody may say so.
+const MUST_BE_SILENT: Duration = Duration::from_secs(5);
+
+impl World {
+    /// How long a message takes through the network.
+    fn network_time(&mut self) -> Duration {
+        Duration::from_micros(self.random.u64(80..250))
+    }
+
+    /// How long it takes until a message is on two servers' disks: 0.9 ms, and one in a hundred 5 to 40 ms.
+    fn append_time(&mut self, leader: ServerId) -> Duration {
+        if self.network.is_slow(leader, self.now) {
+            return self.about(Duration::from_millis(500));
+        }
+        if self.random.u8(..100) == 0 {
+            return self.between(5, 40);
+        }
+        Duration::from_micros(600) + self.about(Duration::from_micros(250))
+    }
+
+    /// Sends a request. Without a connection it is lost, or waits in the client.
+    pub(super) fn send(&mut self, request: Request) {
+        let waits = self.random.bool();
+        let node = &mut self.nodes[request.from.node];
+        if !node.is_connected() {
+            // What changes the registry is not kept: `Action::Update` says so.
+            if waits && request.whose != Whose::Member {
+                node.unsent.push(request);
+            }
+            return;
+        }
+        let at = self.now + self.network_time();
+        self.queue.add(at, Event::Arrive(Box::new(request)));
+    }
+
+    fn reply(&mut self, reply: Reply, later: Duration) {
+        let at = self.now + later + self.network_time();
+        self.queue.add(at, Event::Answered(Box::new(reply)));
+    }
+
+    pub(super) fn arrive(&mut self, request: Request) {
+        let Request { from, number, whose, journal, asks } = request;
+        let is_entry = matches!(asks, Asks::Update { .. } | Asks::Delete { .. } | Asks::Create);
+        let stream = if is_entry { REGISTRY } else { journal };
+        let mut reply = Reply { to: from, number, whose, journal, answer: Answer::Heard(Heard::NoResponders) };
+        let server = self.nodes[from.node].server;
+        let leader = self.streams[stream].leader;
+        let Some(leader) = leader.filter(|&leader| self.network.joins(server, leader)) else {
+            let is_noticed = leader.is_some() || self.now - self.streams[stream].lost_at >= UNNOTICED;
+            if is_noticed && self.network.is_up(server) {
+                self.reply(reply, Duration::ZERO);
+            }
+            return;
+        };
+        if !self.streams[stream].exists {
+            let no_leader = self.streams[REGISTRY].leader.is_none();
+            if !no_leader {
+                reply.answer = Answer::Heard(Heard::NoStream);
+                self.reply(reply, Duration::ZERO);
+            }
+            return;
+        }
+        if is_entry && !self.network.has_quorum(leader) {
+            return;
+        }
+        match asks {
+            Asks::Publish(publish) => match self.streams[stream].propose(publish, reply) {
+                Ok(()) => {
+                    let at = self.now + self.append_time(leader);
+                    let term = self.streams[stream].term;
+                    self.queue.add(at, Event::Commit { stream, term });
+                }
+                Err(refused) => self.reply(refused, Duration::ZERO),
+            },
+            Asks::Message(sequence) => {
+                let message = self.streams[stream].message(sequence);
+                reply.answer = Answer::Heard(Heard::Found { sequence, message });
+                self.reply(reply, Duration::ZERO);
+            }
+            Asks::Info => {
+                let last_sequence = self.streams[stream].last();
+                reply.answer = Answer::Heard(Heard::Info { last_sequence });
+                self.reply(reply, Duration::ZERO);
+            }
+            Asks::LastFence => {
+                reply.answer = Answer::Fence(self.streams[stream].fence());
+                self.reply(reply, Duration::ZERO);
+            }
+            Asks::Create => {
+                self.streams[journal].exists = true;
+                reply.answer = Answer::Created;
+                self.answer_entry(reply, leader);
+            }
+            Asks::Update { entry, expected } => {
+                self.report.updates += 1;
+                let has = self.registry.get(&journal).map_or(0, |(_, revision)| *revision);
+                reply.answer = Answer::Refused;
+                if has == expected {
+                    self.check_taking(journal, &entry, from.node);
+                    self.revision += 1;
+                    let revision = self.revision;
+                    self.registry.insert(journal, (entry.clone(), revision));
+                    self.watch_has(journal, Some(entry), revision);
+                    reply.answer = Answer::Updated { revision };
+                } else {
+                    self.report.updates_refused += 1;
+                }
+                self.answer_entry(reply, leader);
+            }
+            Asks::Delete { expected } => {
+                reply.answer = Answer::Refused;
+                if self.registry.get(&journal).is_some_and(|(_, revision)| *revision == expected) {
+                    self.check_deleted(journal);
+                    self.streams[journal].delete();
+                    self.registry.remove(&journal);
+                    self.revision += 1;
+                    self.watch_has(journal, None, self.revision);
+                    reply.answer = Answer::Deleted;
+                }
+                self.answer_entry(reply, leader);
+            }
+        }
+    }
+
+    /// Two answers of a hundred are lost.
+    fn answer_entry(&mut self, reply: Reply, leader: ServerId) {
+        let later = self.append_time(leader);
+        if self.random.u8(..100) >= 2 {
+            self.reply(reply, later);
+        }
+    }
+
+    fn watch_has(&mut self, journal: StreamId, entry: Option<Entry>, revision: u64) {
+        let at = self.now + Duration::from_millis(1) + self.network_time();
+        self.queue.add(at, Event::Watched { journal, entry, revision });
+    }
+
+    /// Nobody may take a journal from a node that was heard a moment ago.
+    fn check_taking(&mut self, journal: StreamId, entry: &Entry, taker: usize) {
+        let EntryState::Adopted { by } = entry.state else { return };
+        let Some((before, _)) = self.registry.get(&journal) else { return };
+        let name = self.journals[journal].name;
+        let Some(keeper) = before.keeper(name).filter(|&keeper| keeper != by) else { return };
+        let Some(&keeper) = self.by_name.get(&keeper) else { return };
+        let is_of = |process: &crate::node::Process| process.own == keeper;
+        let Some(node) = self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of)) else { return };
+        let silent = self.now.saturating_sub(self.nodes[node].beat_arrived);
+        if silent < MUST_BE_SILENT {
+            self.broken(format!(
+                "node {taker} takes journal {journal} from node {node}, which lives and was silent for {:.1} s only",
+                silent.as_secs_f64()
+            ));
+        }
+        if self.journals[journal].ended.is_none() {
+            self.journal_ends(journal, How::CutOff);
+            self.report.cut_off_and_taken += 1;
+        }
+    }
+
+    /// What is deleted owes nothing.
+    fn check_deleted(&mut self, journal: StreamId) {
+        let stream = &self.streams[journal];
+        match stream.read(stream.last()) {
+            Ok(reader) if reader.is_empty() => {}
+            Ok(reader) => {
+                let (active, owed) = reader.owed();
+                self.broken(format!(
+                    "journal {journal} is deleted with {} sessions active and {} ends owed",
+                    active.len(),
+                    owed.len()
+                ));
+            }
+            Err(error) => self.broken(format!("journal {journal}: {error}")),
+        }
+    }
+
+    pub(super) fn commit(&mut self, stream: StreamId, term: u32) {
+        let Some(leader) = self.streams[stream].leader else { return };
+        if self.streams[stream].term != term || !self.network.has_quorum(leader) {
+            return;
+        }
+        match self.streams[stream].commit() {
+            Ok(Some(reply)) => {
+                self.report.messages += 1;
+                self.reply(reply, Duration::ZERO);
+            }
+            Ok(None) => {}
+            Err(error) => self.broken(format!("journal {stream}: {error}")),
+        }
+    }
+
+    pub(super) fn lose_leader(&mut self, stream: StreamId, least: u64, most: u64) {
+        if self.streams[stream].leader.is_none() || !self.streams[stream].exists {
+            return;
+        }
+        let mut random = self.random.fork();
+        if let Err(error) = self.streams[stream].lose_leader(self.now, &mut random) {
+            self.broken(format!("journal {stream}: {error}"));
+        }
+        let term = self.streams[stream].term;
+        let at = self.now + self.between(least, most);
+        self.queue.add(at, Event::Elected { stream, term });
+        let all = stream == REGISTRY;
+        for (number, journal) in self.journals.iter_mut().enumerate() {
+            if let Some(ended) = &mut journal.ended
+                && !ended.is_taken
+                && (all || number == stream)
+            {
+                ended.had_no_leader = true;
+            }
+        }
+    }
+
+    pub(super) fn elect(&mut self, stream: StreamId, term: u32) {
+        if self.streams[stream].term != term || self.streams[stream].leader.is_some() {
+            return;
+        }
+        let able = self.network.electable();
+        if able.is_empty() {
+            let at = self.now + Duration::from_secs(1);
+            self.queue.add(at, Event::Elected { stream, term });
+        } else {
+            let leader = able[self.random.usize(..able.len())];
+            self.streams[stream].leader = Some(leader);
+        }
+    }
+
+    /// After a server is back: what leaders had taken is stored now.
+    pub(super) fn store_what_waits(&mut self) {
+        for stream in 0..self.streams.len() {
+            let Some(leader) = self.streams[stream].leader else { continue };
+            if !self.network.has_quorum(leader) {
+                continue;
+            }
+            let term = self.streams[stream].term;
+            for _ in 0..self.streams[stream].proposals() {
+                let at = self.now + self.append_time(leader);
+                self.queue.add(at, Event::Commit { stream, term });
+            }
+        }
+    }
+
+    /// A journal loses the node that had it from its beginning.
+    pub(super) fn journal_ends(&mut self, journal: StreamId, how: How) {
+        let had_no_leader = self.streams[journal].leader.is_none() || self.streams[REGISTRY].leader.is_none();
+        let ended = super::Ended { at: self.now, how, had_no_leader, is_taken: false };
+        self.journals[journal].ended.get_or_insert(ended);
+    }
+}
