@@ -267,7 +267,7 @@ impl Shared {
     }
 
     /// Nothing is written any more. Gives what was handed over since. Whoever waits for a release is answered with `written`.
-    pub(crate) fn end(&self, ended: Ended, written: Result<(), JournalError>) -> Vec<Queued> {
+    pub(crate) fn end(&self, ended: Ended, written: &Result<(), JournalError>) -> Vec<Queued> {
         let left = {
             let mut inner = self.inner.lock();
             inner.refuse_from_now_on(ended.error());
@@ -381,7 +381,7 @@ mod tests {
         let (first, second) = (shared.release(false), shared.release(true));
         assert_eq!(shared.asked(), Asked::Release);
         assert_eq!(write(&shared, start(None)).await, Err(JournalError::Closed));
-        assert!(shared.end(Ended::Released, Ok(())).is_empty());
+        assert!(shared.end(Ended::Released, &Ok(())).is_empty());
         assert_eq!((first.await, second.await, shared.release(false).await), (Ok(()), Ok(()), Ok(())));
     }
 
@@ -449,7 +449,7 @@ mod tests {
         let by = Some("n2".to_owned());
         let ended = Ended::TakenOver { journal: shared.name, by, sequence: 7 };
         let mut watch = shared.ended.subscribe();
-        let left = shared.end(ended.clone(), Err(ended.error()));
+        let left = shared.end(ended.clone(), &Err(ended.error()));
         left.into_iter().for_each(|queued| queued.waiting.fail(&ended.error()));
         for error in [waits.await.unwrap_err(), write(&shared, start(None)).await.unwrap_err()] {
             let text = error.to_string();
@@ -457,7 +457,7 @@ mod tests {
         }
         assert_eq!(*watch.borrow_and_update(), Some(ended.clone()));
         // The first reason stays.
-        drop(shared.end(Ended::Defect, Ok(())));
+        drop(shared.end(Ended::Defect, &Ok(())));
         assert_eq!(*shared.ended.borrow(), Some(ended));
     }
 }

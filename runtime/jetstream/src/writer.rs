@@ -393,7 +393,7 @@ impl Writer {
         }
         match &unproven {
             Some(why) => {
-                tracing::error!("the NATS servers do not prove any more that they keep what they acknowledge: {why}")
+                tracing::error!("the NATS servers do not prove any more that they keep what they acknowledge: {why}");
             }
             None => tracing::info!("the NATS servers prove that they keep what they acknowledge"),
         }
@@ -451,7 +451,7 @@ impl Writer {
             Err(error) => error.clone(),
             Ok(()) => ended.error(),
         };
-        let left = self.shared.end(ended, written);
+        let left = self.shared.end(ended, &written);
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, waiting)| waiting);
         waiting.chain(left.into_iter().map(|queued| queued.waiting)).for_each(|waiting| waiting.fail(&error));
     }
