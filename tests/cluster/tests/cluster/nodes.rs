@@ -41,7 +41,7 @@ impl Node {
         let registry = Registry::open(&node(servers, &format!("n{number}"))).await.unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let (node, address) = (format!("n{number}"), String::new());
-        let settings = MemberSettings { name, node, address, format: 1, seed: number };
+        let settings = MemberSettings { run: name, node, address, format: 1, seed: number };
         let driver = Driver {
             began: Instant::now(),
             member: Member::new(settings, Rules::default(), Duration::ZERO),
@@ -110,8 +110,8 @@ impl Driver {
     async fn act(&mut self) {
         while let Some(action) = self.member.next_action() {
             match action {
-                Action::Beat => self.registry.beat(&self.member.name().to_string()).await,
-                Action::Begin => self.member.begun(1, self.now()),
+                Action::Beat => self.registry.beat(&self.member.run().to_string()).await,
+                Action::Begin { .. } => self.member.begun(1, self.now()),
                 Action::Look { name } => {
                     let end = match self.registry.stream_end(name).await {
                         Found::At(sequence) => StreamEnd::At(sequence),
@@ -135,7 +135,7 @@ impl Driver {
                 }
                 Action::Drop { .. } => self.seen.lock().dropped = true,
                 Action::Discard { name, .. } => self.member.discarded(name, true, self.now()),
-                Action::CutOff | Action::Connected | Action::Left => (),
+                Action::Ready | Action::CutOff | Action::Connected | Action::Left => (),
             }
         }
     }
