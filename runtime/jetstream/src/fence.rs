@@ -100,6 +100,18 @@ fn body(record: &FenceRecord, before: u64) -> Result<Bytes, ClusterError> {
     Ok(group.encode())
 }
 
+/// Looks whether a fence can be read, and is of a form that this program knows, before another one is appended behind it.
+pub(crate) fn check(stream: &JournalStream, sequence: u64, body: &Bytes) -> Result<(), ClusterError> {
+    let damaged = |why: &dyn std::fmt::Display| ClusterError::Damaged {
+        name: stream.name(),
+        why: format!("the fence at sequence {sequence} cannot be read: {why}"),
+    };
+    let group = Group::decode(body).map_err(|error| damaged(&error))?;
+    let record = group.records.first().ok_or_else(|| damaged(&"it has no record"))?;
+    // A later form is no damage: a newer program reads it.
+    FenceRecord::decode(record).map(drop).map_err(|error| ClusterError::request("give a journal that can be read", error))
+}
+
 /// Whether this is a fence that the writer behind the fence `before` has renewed.
 fn is_renewal_of(body: &Bytes, before: u64) -> bool {
     let Ok(group) = Group::decode(body) else { return false };

@@ -67,8 +67,7 @@ async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<
             let facts = stream.open(&proven).await?;
             // Whoever cannot read it does not fence the one who can.
             if let Some((sequence, body)) = stream.last_fence().await? {
-                fence::check(&body)
-                    .map_err(|why| ClusterError::Damaged { name, why: format!("the fence at {sequence}: {why}") })?;
+                fence::check(&stream, sequence, &body)?;
             }
             facts
         }

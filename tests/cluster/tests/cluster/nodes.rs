@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use lastword_cluster::{Action, Cas, Entry, Member, MemberSettings, Rules, StreamEnd, TakenOver};
 use lastword_cluster_tests::NatsCluster;
 use lastword_events::JournalName;
-use lastword_jetstream::{JetStreamJournal, Registry, StreamEnd as Found, Update};
+use lastword_jetstream::{JetStreamJournal, Registry, StreamEnd as Found, Told, Update};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
@@ -88,7 +88,12 @@ impl Driver {
                     self.member.heard(&name, self.now());
                 }
                 changed = watch.next() => match changed {
-                    Some(Ok(changed)) => {
+                    Some(Ok(Told::Anew)) => self.member.registry_is_new(self.now()),
+                    Some(Ok(Told::Listed)) => {
+                        self.member.listed(self.now());
+                        self.member.adopts(self.now());
+                    }
+                    Some(Ok(Told::Entry(changed))) => {
                         let Ok(name) = changed.journal.parse() else { continue };
                         if let Some(entry) = &changed.entry {
                             self.seen.lock().entries.insert(name, entry.clone());
