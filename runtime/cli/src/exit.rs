@@ -43,7 +43,9 @@ impl Exit {
             }
             Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
-            Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
+            Self::Journal => {
+                "the journal cannot be used: in use, missing, damaged, of a newer version, lost by its servers, …"
+            }
             Self::TakenOver => {
                 "`serve`: another node has taken this one's journal over, ends its sessions and delivers what is owed; start it again"
             }

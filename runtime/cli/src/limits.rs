@@ -309,8 +309,13 @@ pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 #[cfg(feature = "jetstream")]
 pub(crate) const MAX_HEARD: usize = 1_024;
 
-/// The time for a node whose journal was taken over to let go of those that it has adopted. Its owners are refused meanwhile.
+/// The time for owners of a node whose journal was taken over to read their answers. They are refused meanwhile.
 pub(crate) const TAKEN_OVER_LEAVES: Duration = Duration::from_millis(500);
+
+/// What is left of a drain's budget when a node lets go of its adopted journals at the latest. What their calls have done is recorded
+/// then, which takes a round trip to the servers: 1 ms on an idle machine, tens of ms on a busy one. Ends of their sessions are taken
+/// until then.
+pub(crate) const DETACHING_ADOPTED: Duration = Duration::from_millis(200);
 
 /// The least time for the registry to learn that this node leaves, also behind a drain that took its whole budget. An update of the
 /// registry takes 1 to 3 ms, and the watchdog ends the process after 60 ms.

@@ -34,6 +34,18 @@ use std::time::Duration;
 
 use lastword::{Builder, Runtime, Sandbox, TenantQuota};
 
+/// Why the run of a node is over although nobody has ended it, with a sentence for its log.
+#[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster makes one"))]
+#[derive(Debug)]
+pub(crate) enum Over {
+    /// Another node has the journal, ends its sessions and makes what is owed.
+    TakenOver(String),
+    /// The servers have lost a part of the journal that they had acknowledged: no node may ever make what was in it.
+    Lost(String),
+    /// The journal's thread has ended by itself, which is a defect.
+    Defect(String),
+}
+
 /// What the runtimes of adopted journals are made of, beside what the own runtime has installed.
 #[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster reads it"))]
 pub(crate) struct Beside {

@@ -70,7 +70,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::check_for_serving()?;
     threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;
-    let result = serve(&with_users_own(args), &logs);
+    let mut io_runtime = None;
+    let result = serve(&with_users_own(args), &logs, &mut io_runtime);
+    if let Some(io_runtime) = io_runtime {
+        // Threads that are stuck in a guest's host call, or wait for a server or a disk, are left behind.
+        io_runtime.shutdown_background();
+    }
     if result.is_err() {
         logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
     }
@@ -92,7 +97,12 @@ fn with_users_own(args: &ServeArgs) -> ServeArgs {
     args
 }
 
-fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
+/// Serves on a tokio runtime that it leaves to the caller, also when it cannot begin.
+fn serve(
+    args: &ServeArgs,
+    logs: &LineWriter,
+    io_runtime: &mut Option<tokio::runtime::Runtime>,
+) -> Result<Exit, Failure> {
     fd::tell_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
     let early = EarlyExit::default();
@@ -108,7 +118,7 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
     let traces = Traces::begin();
 
-    let io_runtime = threads::io_runtime()?;
+    let io_runtime = io_runtime.insert(threads::io_runtime()?);
     let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
     let Built { runtime, server, reloader, asked, slots, node } = {
         let _context = io_runtime.enter();
@@ -172,8 +182,6 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
             tracing::error!("no other daemon could be started: {:#}", failure.error);
         }
     }
-    // Threads that are stuck in a guest's host call are left behind.
-    io_runtime.shutdown_background();
     Ok(exit)
 }
 

@@ -142,6 +142,23 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, ticket, work)
     }
 
+    /// Whether this end was told before and is on record: its `op_id` is known for the session, or it would be a duplicate of an end of the
+    /// last 10 s, as [`end_session`](Self::end_session) has it. Nothing is changed.
+    ///
+    /// This is for a program with several runtimes beside each other, each with a journal of its own: an end that is sent again has to go
+    /// to the one that has it, so that it gets no second delivery id. An end that is under way is not on record yet: hand those that
+    /// follow it to the same runtime.
+    pub fn knows_end(&self, request: &EndRequest) -> impl Future<Output = bool> + Send + 'static + use<> {
+        let (core, mut request) = (self.core().clone(), request.clone());
+        async move {
+            if request.fit().is_err() {
+                return false;
+            }
+            let end = ReceivedEnd::new(request, core.time());
+            intake::knows_end(&core, &end).await
+        }
+    }
+
     /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate. For
     /// other sessions the call does nothing.
     ///

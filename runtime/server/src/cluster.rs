@@ -12,7 +12,9 @@ pub trait Cluster: Send + Sync + 'static {
     fn status(&self) -> ClusterStatus;
 
     /// The runtimes of the journals that this node has adopted. Requests of a session that is active in one of them go
-    /// there, so that an owner that comes back goes on with its session.
+    /// there, so that an owner that comes back goes on with its session. So do ends that one of them has on record, so that
+    /// an end that is sent again keeps its delivery ids: keep a runtime for
+    /// [`DUPLICATE_WITHIN`](lastword::journal::DUPLICATE_WITHIN) after nothing is left to do in it.
     fn adopted(&self) -> Vec<Runtime>;
 
     /// The runtime of this adopted journal.

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use lastword_jetstream::{Cluster, Registry};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::address::Addresses;
-use crate::configuration::{NatsSettings, SERVERS, User, name};
+use crate::configuration::{APPLICATION, NatsSettings, SERVERS, User, name};
 use crate::monitoring::{self, StreamView};
 use crate::patience::{PATIENCE, look, look_for};
+use crate::reached::settings;
 use crate::server::{Server, State};
 use crate::starter::Starter;
 
@@ -117,6 +119,18 @@ impl NatsCluster {
     #[must_use]
     pub fn monitoring(&self) -> Vec<String> {
         self.servers.iter().map(|server| format!("http://{}", server.lock().monitoring())).collect()
+    }
+
+    /// Deletes the stream of a journal, as an operator may do by mistake.
+    ///
+    /// # Panics
+    /// It cannot be deleted.
+    pub fn delete_journal(&self, journal: &str) {
+        let settings = settings(self.urls(), self.monitoring(), APPLICATION, &self.password(APPLICATION));
+        let cluster = Cluster::new(settings, "operator").unwrap();
+        let journal = journal.parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { Registry::open(&cluster).await.unwrap().delete_stream(journal).await.unwrap() });
     }
 
     /// The file with this user's password.

@@ -3,7 +3,9 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Instant;
 
+use lastword::journal::DUPLICATE_WITHIN;
 use lastword::{BuildError, DeliveryFilter, Journal, PageRequest, Runtime, Stats};
 use lastword_cluster::TakenOver;
 use lastword_events::{DrainReason, JournalName};
@@ -73,11 +75,13 @@ impl Adopter {
         observed(builder).build()
     }
 
-    /// Looks after an adopted journal until nothing is left to do in it, or another node has it, or this one leaves.
+    /// Looks after an adopted journal until nothing is left to do in it, or another node has it, or this one leaves. It is
+    /// kept for a while then: an end that an owner sends again has to find the one that is on record there.
     pub(super) async fn look_after(&self, name: JournalName, taken: Taken, tell: Sender<Heard>) {
         let Taken { runtime, journal, .. } = taken;
         let mut ended = journal.ended();
         let is_lost = |ended: &Option<Ended>| ended.as_ref().is_some_and(|ended| !matches!(ended, Ended::Released));
+        let mut done_since: Option<Instant> = None;
         loop {
             let lost = timeout(ADOPTED_LOOK, ended.wait_for(is_lost))
                 .await
@@ -96,7 +100,9 @@ impl Adopter {
             if self.adopted.get(name).is_none() {
                 return;
             }
-            if is_done(&runtime, &journal).await {
+            let is_done = is_done(&runtime, &journal).await;
+            done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
+            if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
                 let Some(runtime) = self.adopted.remove(name) else { return };
                 tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
                 runtime.shutdown(DrainReason::Shutdown).await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use futures_util::future::join_all;
-use lastword::Journal;
+use lastword::{Journal, Paused, Runtime};
 use lastword_cluster::{Member, MemberSettings, Rules};
 use lastword_config::JetStream;
 use lastword_jetstream::record::FORMAT;
@@ -20,7 +20,7 @@ use tokio::time::{timeout, timeout_at};
 use super::adopter::{Adopter, owes_nothing};
 use super::driver::{Driver, Order};
 use super::view::View;
-use super::{Adopted, Beside, Parts, settings};
+use super::{Adopted, Beside, Over, Parts, settings};
 use crate::exit::Failure;
 use crate::journal::unusable;
 use crate::limits::{JOIN_WITHIN, MAX_HEARD, NOT_JOINED_LEAVES};
@@ -113,9 +113,18 @@ impl Node {
         self.orders.send(Order::Serve(Arc::new(adopter))).ok();
     }
 
-    /// Resolves with the reason when the journal of this run is another node's, or its servers have lost it.
-    pub(crate) async fn is_over(&self) -> String {
+    /// Resolves with the reason when the journal of this run is another node's, or takes nothing more.
+    pub(crate) async fn is_over(&self) -> Over {
         self.view.ended().await
+    }
+
+    /// Takes no journal over from now on, and begins no call of those that were taken over while what is returned lives: the
+    /// node leaves, and its own sessions have the time. Ends of adopted sessions are still recorded.
+    pub(crate) fn stop_adopting(&self) -> Vec<Paused> {
+        let pause_all = |runtime: Runtime| -> Vec<Paused> {
+            runtime.plugins().iter().filter_map(|plugin| runtime.pause(&plugin.key())).collect()
+        };
+        self.adopted.close().into_iter().flat_map(pause_all).collect()
     }
 
     /// Lets go of the adopted journals, within the budget that began then. What is left in them is for the next node.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use lastword::Journal;
+use lastword::{Journal, Paused};
 use lastword_config::JetStream;
 use lastword_server::Cluster;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::{Adopted, Beside, Parts};
+use super::{Adopted, Beside, Over, Parts};
 use crate::exit::Failure;
 
 /// There is none.
@@ -37,7 +37,11 @@ impl Node {
         match *self {}
     }
 
-    pub(crate) async fn is_over(&self) -> String {
+    pub(crate) async fn is_over(&self) -> Over {
+        match *self {}
+    }
+
+    pub(crate) fn stop_adopting(&self) -> Vec<Paused> {
         match *self {}
     }
 

@@ -12,7 +12,7 @@ use lastword_server::{Cluster, ClusterStatus, LeftStatus, NodeStatus, ReplicaSta
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Adopted;
+use super::{Adopted, Over};
 
 /// What this node knows.
 pub(super) struct View {
@@ -76,12 +76,12 @@ impl View {
         self.left.send_replace(true);
     }
 
-    /// Resolves with the reason when the own journal is another node's.
-    pub(super) async fn ended(&self) -> String {
+    /// Resolves with the reason when the own journal is another node's, or takes nothing more.
+    pub(super) async fn ended(&self) -> Over {
         let mut over = self.over.subscribe();
         let of_registry = async move {
             match over.wait_for(Option::is_some).await {
-                Ok(why) => why.clone().unwrap_or_default(),
+                Ok(why) => Over::TakenOver(why.clone().unwrap_or_default()),
                 // The sender lives as long as the view.
                 Err(_) => std::future::pending().await,
             }
@@ -89,11 +89,12 @@ impl View {
         let mut ended = self.journal.get().map(|journal| journal.ended());
         let of_stream = async move {
             let is_lost = |ended: &Option<Ended>| ended.as_ref().is_some_and(|ended| !matches!(ended, Ended::Released));
-            match &mut ended {
-                Some(ended) => match ended.wait_for(is_lost).await {
-                    Ok(why) => why.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    Err(_) => std::future::pending().await,
-                },
+            let over = match &mut ended {
+                Some(ended) => ended.wait_for(is_lost).await.ok().and_then(|ended| ended.as_ref().map(over_by)),
+                None => None,
+            };
+            match over {
+                Some(over) => over,
                 None => std::future::pending().await,
             }
         };
@@ -163,6 +164,16 @@ impl Cluster for View {
     }
 }
 
+/// Why a run is over whose journal takes nothing more for this reason.
+fn over_by(ended: &Ended) -> Over {
+    let why = ended.to_string();
+    match ended {
+        Ended::Lost { .. } => Over::Lost(why),
+        Ended::Defect => Over::Defect(why),
+        _ => Over::TakenOver(why),
+    }
+}
+
 fn node_status(seen: &Seen<'_>, names: &HashMap<JournalName, &str>) -> NodeStatus {
     let Seen { name, entry, silent, is_suspected, .. } = seen;
     let (state, by) = match entry.state {
@@ -189,4 +200,19 @@ fn node_status(seen: &Seen<'_>, names: &HashMap<JournalName, &str>) -> NodeStatu
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_the_servers_have_lost_is_not_another_nodes() {
+        let journal: JournalName = "aaaaaaaa".parse().unwrap();
+        let taken_over = Ended::TakenOver { journal, by: None, sequence: 7 };
+        assert!(matches!(over_by(&taken_over), Over::TakenOver(_)));
+        let lost = Ended::Lost { journal, why: "it is gone".to_owned() };
+        assert!(matches!(over_by(&lost), Over::Lost(why) if why.contains("it is gone")));
+        assert!(matches!(over_by(&Ended::Defect), Over::Defect(_)));
+    }
 }

@@ -33,7 +33,7 @@ pub(super) struct Reloader {
     /// The file of tokens, and the valid ones.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
     /// Serializes reloads.
-    applied: Mutex<Applied>,
+    applied: Arc<Mutex<Applied>>,
 }
 
 /// A configuration that was read and can be applied.
@@ -62,21 +62,21 @@ impl Reloader {
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, adopted, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, adopted, tokens, applied: Arc::new(Mutex::new(applied)) }
     }
 
     /// # Errors
     /// The mistakes in the configuration. Nothing is changed then.
     pub(super) async fn reload(self: Arc<Self>) -> Result<Reloaded, String> {
-        let mut applied = self.applied.lock().await;
+        let mut applied = Arc::clone(&self.applied).lock_owned().await;
         systemd::reloading();
-        let (this, before) = (Arc::clone(&self), applied.clone());
-        let prepared = tokio::task::spawn_blocking(move || this.prepare(&before)).await;
-        let reloaded = match prepared {
-            Ok(Ok(prepared)) => self.apply(prepared, &mut applied),
-            Ok(Err(failure)) => Err(format!("{:#}", threads::explain(failure).error)),
-            Err(panic) => Err(format!("the configuration could not be read: {panic}")),
-        };
+        // Plugins are compiled, and an adopted journal may just be read: no change is made meanwhile.
+        let reloaded = tokio::task::spawn_blocking(move || match self.prepare(&applied) {
+            Ok(prepared) => self.apply(prepared, &mut applied),
+            Err(failure) => Err(format!("{:#}", threads::explain(failure).error)),
+        });
+        let reloaded =
+            reloaded.await.unwrap_or_else(|panic| Err(format!("the configuration could not be applied: {panic}")));
         systemd::ready();
         match &reloaded {
             Ok(reloaded) => log(reloaded),
@@ -127,6 +127,7 @@ impl Reloader {
         Ok(loaded.into_iter().zip(tenants).map(change).collect())
     }
 
+    /// Changes what has changed. Blocks, in a tokio runtime.
     fn apply(&self, prepared: Prepared, applied: &mut Applied) -> Result<Reloaded, String> {
         let Prepared { next, changes, tokens, needs_restart } = prepared;
         let mut reloaded = Reloaded { changed: Vec::new(), needs_restart };

@@ -1,5 +1,6 @@
 //! Waits until something ends the daemon, and takes its last steps.
 
+use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,12 @@ use super::spool::Intake;
 use super::systemd;
 use crate::exit::{Exit, undelivered};
 use crate::limits::{
-    CONNECTIONS_CLOSE, DRAIN_OVERRUN, FREEING, LEAVING, OUTPUT_OVERRUN, STALLED_READER, TAKEN_OVER_LEAVES,
-    WATCHDOG_OVERRUN,
+    CONNECTIONS_CLOSE, DETACHING_ADOPTED, DRAIN_OVERRUN, FREEING, LEAVING, OUTPUT_OVERRUN, STALLED_READER,
+    TAKEN_OVER_LEAVES, WATCHDOG_OVERRUN,
 };
-use crate::node::Node;
+use crate::node::{Node, Over};
 use crate::output::line_queue::LineWriter;
-use crate::report::Reports;
+use crate::report::{Drawing, Reports};
 use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
 use crate::traces::Traces;
@@ -75,6 +76,10 @@ enum Cause {
     Failed(Instant),
     /// Another node has the journal.
     TakenOver(Instant),
+    /// The journal's servers have lost a part of it.
+    Lost(Instant),
+    /// The journal's thread has ended by itself.
+    Defect(Instant),
 }
 
 impl Cause {
@@ -82,7 +87,8 @@ impl Cause {
     fn at(self) -> Instant {
         match self {
             Self::Signal(signal) => signal.at,
-            Self::Asked(_, at) | Self::Idle(at) | Self::Failed(at) | Self::TakenOver(at) => at,
+            Self::Asked(_, at) | Self::Idle(at) | Self::Failed(at) => at,
+            Self::TakenOver(at) | Self::Lost(at) | Self::Defect(at) => at,
         }
     }
 
@@ -90,7 +96,7 @@ impl Cause {
         match self {
             Self::Asked(Stop::Drain(reason), _) => reason,
             Self::Signal(_) | Self::Asked(Stop::HandOver, _) | Self::Idle(_) => DrainReason::Shutdown,
-            Self::Failed(_) | Self::TakenOver(_) => DrainReason::Crashed,
+            Self::Failed(_) | Self::TakenOver(_) | Self::Lost(_) | Self::Defect(_) => DrainReason::Crashed,
         }
     }
 }
@@ -104,15 +110,19 @@ impl Service {
         let at_worst = match cause {
             _ if self.runtime.has_failed() => Exit::Internal,
             Cause::TakenOver(_) => Exit::TakenOver,
+            Cause::Lost(_) => Exit::Journal,
+            Cause::Defect(_) => Exit::Internal,
             _ => undelivered(self.runtime.durability()),
         };
         self.watchdog.expect(at_worst);
         self.watchdog.arm(deadline + WATCHDOG_OVERRUN);
         self.giving_back.abort();
-        let detaching = self.node.as_ref().map(|node| node.detach_adopted(cause.at()));
+        let _paused = self.node.as_ref().map(Node::stop_adopting);
+        // A drain lets go of them behind the own sessions, and takes ends of adopted sessions until then, as its own.
+        let mut detaching = if self.drains(cause) { None } else { self.detach_adopted(cause) };
         let mut leaves_work = false;
         let exit = match (cause, self.on_stop) {
-            (Cause::Failed(_), _) => self.give_up(cause, deadline).await,
+            (Cause::Failed(_) | Cause::Defect(_), _) => self.give_up(cause, deadline).await,
             (Cause::TakenOver(_), _) => self.stop_at_once(cause).await,
             (Cause::Signal(_), OnStop::Keep) | (Cause::Asked(Stop::HandOver, _), _) => {
                 self.hand_over(cause, deadline).await.0
@@ -125,11 +135,15 @@ impl Service {
                 exit
             }
             (Cause::Signal(_), OnStop::Drain) if !self.drain.enabled => self.leave_owed(cause, deadline).await,
-            _ => self.drain(cause, deadline).await,
+            _ => {
+                let (exit, behind) = self.drain(cause, deadline).await;
+                detaching = behind;
+                exit
+            }
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
-        self.leave_cluster(cause, exit, detaching, deadline).await;
+        self.leave_cluster(exit, detaching, deadline).await;
         // From here on a hook that writes to the spool sees that no daemon takes it in. Events from before are seen
         // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
@@ -152,14 +166,22 @@ impl Service {
     async fn ended(&mut self) -> Cause {
         let mut failed = pin!(self.runtime.failed());
         let mut signal = pin!(self.signals.first());
-        let mut taken_over = pin!(is_over(self.node.as_ref()));
+        let mut over = pin!(is_over(self.node.as_ref()));
         tokio::select! {
             biased;
-            () = &mut failed => Cause::Failed(Instant::now()),
+            () = &mut failed => {
+                tracing::error!("a worker panicked, which is a defect of lastword: the daemon leaves");
+                Cause::Failed(Instant::now())
+            }
             signal = &mut signal => Cause::Signal(signal),
-            why = &mut taken_over => {
+            over = &mut over => {
+                let (Over::TakenOver(why) | Over::Lost(why) | Over::Defect(why)) = &over;
                 tracing::error!("this run is over: {why}");
-                Cause::TakenOver(Instant::now())
+                match over {
+                    Over::TakenOver(_) => Cause::TakenOver(Instant::now()),
+                    Over::Lost(_) => Cause::Lost(Instant::now()),
+                    Over::Defect(_) => Cause::Defect(Instant::now()),
+                }
             }
             (stop, at) = stop_asked(&mut self.asked) => {
                 match stop {
@@ -175,8 +197,41 @@ impl Service {
         }
     }
 
-    /// Drains. Meanwhile the runtime refuses starts and accepts ends.
-    async fn drain(&self, cause: Cause, deadline: Instant) -> Exit {
+    /// Whether the end of the daemon is the end of its sessions.
+    fn drains(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::Signal(_) => self.on_stop == OnStop::Drain && self.drain.enabled,
+            Cause::Asked(stop, _) => matches!(stop, Stop::Drain(_)),
+            // Nobody else may find them in the journal.
+            Cause::Lost(_) => true,
+            Cause::Idle(_) | Cause::Failed(_) | Cause::TakenOver(_) | Cause::Defect(_) => false,
+        }
+    }
+
+    /// Lets go of the adopted journals, within the budget.
+    fn detach_adopted(&self, cause: Cause) -> Option<JoinHandle<()>> {
+        self.node.as_ref().map(|node| node.detach_adopted(cause.at()))
+    }
+
+    /// Drains. Meanwhile no session begins, and ends are accepted, also those of adopted sessions. Also returns the task
+    /// that lets go of the adopted journals behind the drain.
+    async fn drain(&self, cause: Cause, deadline: Instant) -> (Exit, Option<JoinHandle<()>>) {
+        let latest = deadline.checked_sub(DETACHING_ADOPTED).unwrap_or(deadline);
+        let (drawing, detaching) =
+            with_next(self.drain_and_close(cause, deadline), latest, || self.detach_adopted(cause)).await;
+        let exit = match cause {
+            Cause::Lost(_) => self.settle_lost(),
+            _ => settle(&self.runtime),
+        };
+        self.release(cause.reason(), deadline).await;
+        if let Some(drawing) = drawing {
+            drawing.wait(deadline);
+        }
+        (exit, detaching)
+    }
+
+    /// Drains, and then answers the requests that are under way. Returns the drawing of the drain.
+    async fn drain_and_close(&self, cause: Cause, deadline: Instant) -> Option<Drawing> {
         systemd::stopping("draining");
         if let Some(reports) = &self.reports {
             reports.drain_begins(cause.at(), self.drain.budget);
@@ -195,12 +250,19 @@ impl Service {
             }
         };
         self.close_connections(deadline).await;
-        let exit = settle(&self.runtime);
-        self.release(cause.reason(), deadline).await;
-        if let Some(drawing) = drawing {
-            drawing.wait(deadline);
+        drawing
+    }
+
+    /// Returns the exit code of a run whose journal has lost something, and logs the number of deliveries that were not
+    /// made.
+    fn settle_lost(&self) -> Exit {
+        let left = self.runtime.undelivered_ends();
+        if left > 0 {
+            tracing::error!(
+                "{left} session-end deliveries were not made, and are owed only if what is left of the journal has them"
+            );
         }
-        exit
+        Exit::Journal
     }
 
     /// Leaves everything owed, without any call (`[drain] enabled = false`).
@@ -242,10 +304,9 @@ impl Service {
         }
     }
 
-    /// Exits because a worker has panicked: its sessions would wait for ever. Writes accepted events down, so that the
-    /// next start continues.
+    /// Exits because of a defect: sessions would wait for ever. Writes accepted events down, so that the next start
+    /// continues.
     async fn give_up(&self, cause: Cause, deadline: Instant) -> Exit {
-        tracing::error!("a worker panicked, which is a defect of lastword: the daemon leaves");
         self.hand_over(cause, deadline).await;
         Exit::Internal
     }
@@ -262,12 +323,10 @@ impl Service {
     }
 
     /// Hands what this node has left to the other nodes. The own journal is on record by now.
-    async fn leave_cluster(&self, cause: Cause, exit: Exit, detaching: Option<JoinHandle<()>>, deadline: Instant) {
+    async fn leave_cluster(&self, exit: Exit, detaching: Option<JoinHandle<()>>, deadline: Instant) {
         let (Some(node), Some(detaching)) = (&self.node, detaching) else { return };
-        let until = match cause {
-            Cause::TakenOver(at) => at + TAKEN_OVER_LEAVES,
-            _ => deadline + DRAIN_OVERRUN,
-        };
+        // Also when only the own journal is another node's: the adopted ones are still this one's.
+        let until = deadline + DRAIN_OVERRUN;
         if timeout_at(until.into(), detaching).await.is_err() {
             tracing::warn!(
                 "some adopted journals were not let go of in time: another node takes them over all the same"
@@ -315,8 +374,20 @@ async fn closed(closing: JoinHandle<()>, until: Instant) {
     }
 }
 
-/// Resolves with the reason when another node has the journal. Never without a cluster.
-async fn is_over(node: Option<&Node>) -> String {
+/// Carries `work` out, and `next` behind it, or already then if the work takes longer.
+async fn with_next<T, U>(work: impl Future<Output = T>, then: Instant, next: impl FnOnce() -> U) -> (T, U) {
+    let mut work = pin!(work);
+    match timeout_at(then.into(), &mut work).await {
+        Ok(done) => (done, next()),
+        Err(_) => {
+            let next = next();
+            (work.await, next)
+        }
+    }
+}
+
+/// Resolves with the reason when the journal is another node's, or takes nothing more. Never without a cluster.
+async fn is_over(node: Option<&Node>) -> Over {
     match node {
         Some(node) => node.is_over().await,
         None => std::future::pending().await,
@@ -330,5 +401,25 @@ async fn stop_asked(asked: &mut watch::Receiver<Asked>) -> (Stop, Instant) {
         Some(asked) => asked,
         // Nobody can ask any more.
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_next_is_behind_the_work_and_waits_for_none_that_takes_too_long() {
+        let far = Instant::now() + Duration::from_secs(3_600);
+        let is_done = Cell::new(false);
+        assert_eq!(with_next(async { is_done.set(true) }, far, || is_done.get()).await, ((), true));
+        // This work ends because of what comes next.
+        let (tell, told) = oneshot::channel();
+        let (worked, ()) = with_next(async { told.await.unwrap() }, Instant::now(), || tell.send(2).unwrap()).await;
+        assert_eq!(worked, 2);
     }
 }

@@ -34,7 +34,7 @@ mod with_cluster {
     use serde_json::Value;
     use tempfile::TempDir;
 
-    use crate::support::{Home, Program, Raw, Signal, http};
+    use crate::support::{Home, Program, Raw, Signal, http, start};
 
     /// Three servers, and the folder of what starts them.
     struct Servers {
@@ -131,6 +131,23 @@ mod with_cluster {
         assert!(ended.stderr().contains("this run is over"), "{}", ended.stderr());
         assert!(ended.printed_ends("prints").is_empty(), "the other one has told it");
         assert_eq!(b.program.stop().printed_ends("prints"), ["s1"]);
+    }
+
+    #[test]
+    #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
+    fn a_node_whose_servers_have_lost_its_journal_makes_what_it_knows_of_and_says_that_it_is_lost() {
+        let servers = Servers::start();
+        let a = servers.node("a", "");
+        let mut owner = a.owner();
+        owner.start("s1");
+        let journal = look_for("the node in its own list", || a.knows("a"))["journal"].clone();
+        servers.cluster.delete_journal(journal.as_str().unwrap());
+        // Its next write finds that out.
+        owner.say(start("s2"));
+        let ended = a.program.ended();
+        assert_eq!(ended.code(), 5, "{}", ended.stderr());
+        assert!(ended.stderr().contains("have lost a part of the journal"), "{}", ended.stderr());
+        assert_eq!(ended.printed_ends("prints"), ["s1"], "the other one was never on record");
     }
 
     #[test]

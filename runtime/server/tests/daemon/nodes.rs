@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{Identity, Outcome, PluginName, Session};
-use lastword::testing::ManualClock;
-use lastword::{MemoryJournal, Runtime, StartRequest, Tenants};
+use http::Method;
+use lastword::events::{EndReason, Identity, Outcome, PluginName, Session};
+use lastword::testing::{FaultyJournal, ManualClock};
+use lastword::{EndRequest, Runtime, StartRequest, Tenants};
 use lastword_server::{Cluster, ClusterStatus, LeftStatus, NodeStatus, Role, StreamStatus};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
 
-use crate::support::{Build, Client, Daemon, start_body, tokens};
+use crate::support::{Build, COMES, Client, Daemon, start_body, tokens};
 
 /// How long owners have for the sessions of the dead node.
 const GRACE: Duration = Duration::from_secs(30);
@@ -38,25 +42,53 @@ impl Cluster for Adopted {
 
 /// A daemon with an adopted journal in which the session `a` is active, and the clock of its grace.
 async fn adopting() -> (Daemon, Runtime, ManualClock) {
-    let journal = Arc::new(MemoryJournal::new());
+    let (daemon, adopted, clock, _journal) = adopting_with_disk().await;
+    (daemon, adopted, clock)
+}
+
+/// The same on a journal whose disk the test controls. The session `b` has ended there by a request with the name `once`.
+async fn adopting_with_disk() -> (Daemon, Runtime, ManualClock, Arc<FaultyJournal>) {
+    let journal = Arc::new(FaultyJournal::in_memory());
     let plugin = || {
         let hooks = lastword::events::Hook::ALL.into_iter().collect();
         lastword::Plugin::native(PluginName::new("memory").unwrap(), hooks, |_| Outcome::Delivered).unwrap()
     };
     let dead = Runtime::builder().plugin(plugin(), Tenants::Every).journal(journal.clone()).build().unwrap();
     dead.start_session(StartRequest::new(Session::new("default", "a"))).await.unwrap();
+    let end = EndRequest::new(Session::new("default", "b"), EndReason::Reset).with_op_id("once");
+    dead.end_session(end).await.unwrap();
     dead.settled().await;
     dead.detach().await.unwrap();
     let clock = ManualClock::new();
     let adopted = Runtime::builder()
         .plugin(plugin(), Tenants::Every)
-        .journal(journal)
+        .journal(journal.clone())
         .attach_grace(GRACE)
         .clock(clock.clone())
         .build()
         .unwrap();
     let daemon = Build { cluster: Some(Arc::new(Adopted(adopted.clone()))), ..Build::default() }.start();
-    (daemon, adopted, clock)
+    (daemon, adopted, clock, journal)
+}
+
+/// Says these lines at once on a connection of its own, and gives the answers to them, in their order.
+async fn say_all(daemon: &Daemon, lines: &[Value]) -> tokio::task::JoinHandle<Vec<Value>> {
+    let (reader, mut writer) = UnixStream::connect(&daemon.socket).await.unwrap().into_split();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    writer.write_all(text.as_bytes()).await.unwrap();
+    let many = lines.len();
+    tokio::spawn(async move {
+        let (mut lines, mut answers) = (BufReader::new(reader).lines(), Vec::new());
+        while answers.len() < many {
+            let line = timeout(COMES, lines.next_line()).await.unwrap().unwrap().unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["event"] == "accepted" || line["event"] == "error" {
+                answers.push(line);
+            }
+        }
+        drop(writer);
+        answers
+    })
 }
 
 fn is_active(runtime: &Runtime, id: &str) -> bool {
@@ -91,6 +123,75 @@ async fn a_session_of_the_own_journal_comes_before_one_of_that_name_in_an_adopte
     daemon.runtime.start_session(StartRequest::new(Session::new("default", "a"))).await.unwrap();
     daemon.client().await.post("/v1/sessions/a/end", "{}").await.ok();
     assert!(!daemon.is_active("default", "a") && is_active(&adopted, "a"));
+}
+
+/// The session changes from the adopted journal to the own one while all of its requests wait for the adopted one's disk.
+#[tokio::test]
+async fn requests_that_follow_each_other_at_once_keep_their_order_from_one_journal_to_the_other() {
+    let (mut daemon, adopted, _clock, journal) = adopting_with_disk().await;
+    journal.hold_appends();
+    let end = |reason: &str| json!({"op": "end", "session": {"id": "a"}, "reason": reason});
+    let start = json!({"op": "start", "session": {"id": "a"}});
+    let compaction = json!({"op": "compaction", "session": {"id": "a"}, "phase": "before"});
+    let lines = [end("reset"), start, compaction.clone(), end("idle"), compaction];
+    let answers = say_all(&daemon, &lines).await;
+    journal.until_held(1).await;
+    journal.commit().await;
+    let answers = answers.await.unwrap();
+    let said = answers.iter().map(|one| json!([one["op"], one["generation"], one["code"]]));
+    let expected = json!([
+        ["end", 1, null],
+        ["start", 1, null],
+        ["compaction", 1, null],
+        ["end", 1, null],
+        ["compaction", 2, null]
+    ]);
+    assert_eq!(Value::Array(said.collect()), expected, "{answers:?}");
+    let told = daemon.next_end().await;
+    assert_eq!((&*told.session, told.generation, &*told.reason), ("a", 1, "idle"), "the own journal's session");
+    assert!(!is_active(&adopted, "a"), "no session begins in an adopted journal");
+    adopted.settled().await;
+    assert_eq!(adopted.undelivered_ends(), 0);
+}
+
+#[tokio::test]
+async fn a_compaction_begins_no_session_in_an_adopted_journal() {
+    let (daemon, adopted, _clock, journal) = adopting_with_disk().await;
+    let compaction = json!({"op": "compaction", "session": {"id": "a"}, "phase": "before"});
+    let answers = say_all(&daemon, std::slice::from_ref(&compaction)).await.await.unwrap();
+    assert_eq!(answers[0]["generation"], 1, "{answers:?}");
+    assert!(is_active(&adopted, "a") && !daemon.is_active("default", "a"), "it is active there");
+    journal.hold_appends();
+    let answers = say_all(&daemon, &[json!({"op": "end", "session": {"id": "a"}}), compaction]).await;
+    journal.until_held(1).await;
+    journal.commit().await;
+    let answers = answers.await.unwrap();
+    assert!(answers.iter().all(|one| one["event"] == "accepted"), "{answers:?}");
+    assert!(daemon.is_active("default", "a") && !is_active(&adopted, "a"));
+}
+
+#[tokio::test]
+async fn an_end_that_is_sent_again_to_another_node_keeps_its_delivery_id() {
+    let (daemon, adopted, _clock) = adopting().await;
+    let mut client = daemon.client().await;
+    let once = [("idempotency-key", "\"once\"")];
+    // The node died before it answered, and the owner sends the end again here.
+    let again = client.ask(Method::POST, "/v1/sessions/b/end", r#"{"reason":"reset"}"#, &once).await.ok();
+    assert_eq!((&again["code"], &again["generation"]), (&json!("duplicate_op"), &json!(1)), "{again}");
+    let first = client.post("/v1/sessions/a/end?wait=delivered", r#"{"reason":"reset"}"#).await.ok();
+    assert!(first["deliveries"].to_string().contains(adopted.journal_name().as_str()), "{first}");
+    let again = client.post("/v1/sessions/a/end", r#"{"reason":"reset"}"#).await.ok();
+    assert_eq!((&again["code"], &again["generation"]), (&json!("duplicate_end"), &json!(1)), "{again}");
+    // With another name it is another end, which nobody has yet.
+    let twice = [("idempotency-key", "\"twice\"")];
+    let new = client.ask(Method::POST, "/v1/sessions/b/end?wait=delivered", "{}", &twice).await.ok();
+    assert!(new["deliveries"].to_string().contains(daemon.runtime.journal_name().as_str()), "{new}");
+    // A session that lives ends anew.
+    client.post("/v1/sessions", &start_body("a")).await.ok();
+    client.post("/v1/sessions/a/end", "{}").await.ok();
+    daemon.runtime.seen(&Identity::new("default", "a"));
+    let last = client.post("/v1/sessions/a/end?wait=delivered", "{}").await.ok();
+    assert!(last["deliveries"].to_string().contains(daemon.runtime.journal_name().as_str()), "{last}");
 }
 
 #[tokio::test]
