@@ -92,11 +92,9 @@ impl Entry {
         match self.state {
             EntryState::Active => self.active_run(name),
             EntryState::Adopted { by } => Some(by),
-            EntryState::Leaving
-            | EntryState::Resting
-            | EntryState::Lost
-            | EntryState::Damaged
-            | EntryState::Empty => None,
+            EntryState::Leaving | EntryState::Resting | EntryState::Lost | EntryState::Damaged | EntryState::Empty => {
+                None
+            }
         }
     }
 }
@@ -122,7 +120,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), adopted);
         let again = Entry { run: Some(by), deaths: 2, ..entry(EntryState::Resting) };
         let json = serde_json::to_string(&again).unwrap();
-        assert!(json.contains(&format!(r#""state":"resting","run":"{by}""#)) && json.contains(r#""deaths":2"#), "{json}");
+        assert!(
+            json.contains(&format!(r#""state":"resting","run":"{by}""#)) && json.contains(r#""deaths":2"#),
+            "{json}"
+        );
         assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), again);
         let later = r#"{"node":"n1","address":"","state":"active","epoch":0,"zone":"b"}"#;
         let read: Entry = serde_json::from_str(later).unwrap();

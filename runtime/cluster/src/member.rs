@@ -439,7 +439,8 @@ impl Member {
             Some(known) if self.is_choosable(&known.entry) => {
                 let other = known.entry.active_run(name).filter(|&run| run != self.settings.run);
                 // Whoever has it under this name may live.
-                if other.is_some() && self.silence_of(name, known, now).is_none_or(|silent| silent < self.rules.rejoin) {
+                if other.is_some() && self.silence_of(name, known, now).is_none_or(|silent| silent < self.rules.rejoin)
+                {
                     return self.wake(now + self.rules.beat / 4);
                 }
             }

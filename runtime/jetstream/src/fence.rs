@@ -109,7 +109,9 @@ pub(crate) fn check(stream: &JournalStream, sequence: u64, body: &Bytes) -> Resu
     let group = Group::decode(body).map_err(|error| damaged(&error))?;
     let record = group.records.first().ok_or_else(|| damaged(&"it has no record"))?;
     // A later form is no damage: a newer program reads it.
-    FenceRecord::decode(record).map(drop).map_err(|error| ClusterError::request("give a journal that can be read", error))
+    FenceRecord::decode(record)
+        .map(drop)
+        .map_err(|error| ClusterError::request("give a journal that can be read", error))
 }
 
 /// Whether this is a fence that the writer behind the fence `before` has renewed.

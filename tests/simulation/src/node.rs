@@ -87,7 +87,9 @@ pub(crate) enum Stage {
     /// The fence.
     Opening(Opening),
     /// The fence is there; the messages before it are being read.
-    Reading { epoch: u64 },
+    Reading {
+        epoch: u64,
+    },
     Writing(Box<Writer>),
     /// It is over here.
     Closed,

@@ -318,7 +318,11 @@ impl World {
     /// Begins to take a journal over.
     fn open(&mut self, run: RunId, journal: StreamId) {
         let until = self.now + FENCE_FOR;
-        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 { Asks::Info } else { Asks::LastFence };
+        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 {
+            Asks::Info
+        } else {
+            Asks::LastFence
+        };
         let number = self.ask(run, journal, Whose::Opening, asks);
         let opening = Opening { number, before: None, body: Bytes::new(), until };
         if let Some(serving) = self.serving(run, journal) {
@@ -400,7 +404,13 @@ impl World {
 
     fn publish_fence(&mut self, run: RunId, journal: StreamId, before: u64) {
         let nonce = self.random.u64(..);
-        let record = FenceRecord { format: FORMAT, begins_run: true, by: format!("n{}", run.node), nonce, at: Timestamp::UNIX_EPOCH };
+        let record = FenceRecord {
+            format: FORMAT,
+            begins_run: true,
+            by: format!("n{}", run.node),
+            nonce,
+            at: Timestamp::from_millisecond(0),
+        };
         let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) else { return };
         if opening.body.is_empty() {
             let records = vec![Bytes::from(serde_json::to_vec(&record).expect("it has no map with odd keys"))];
@@ -409,7 +419,8 @@ impl World {
             opening.body = group.encode();
             opening.before = Some(before);
         }
-        let publish = Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
+        let publish =
+            Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
         let number = self.ask(run, journal, Whose::Opening, Asks::Publish(publish));
         if let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) {
             opening.number = number;
@@ -437,7 +448,9 @@ impl World {
         let known = &mut self.journals[journal];
         if reader.records < known.told {
             let (read, told) = (reader.records, known.told);
-            return self.broken(format!("journal {journal} has {read} records at its take-over, and {told} were acknowledged"));
+            return self.broken(format!(
+                "journal {journal} has {read} records at its take-over, and {told} were acknowledged"
+            ));
         }
         known.turn += 1;
         known.read = reader.records;
@@ -480,7 +493,9 @@ impl World {
 
     fn opened(&mut self, run: RunId, journal: StreamId, taken: TakenOver) {
         let name = self.journals[journal].name;
-        self.tell(run, |member, at| member.taken(name, taken, at));
+        self.tell(run, |member, at| {
+            member.taken(name, taken, at);
+        });
     }
 
     /// Stops everything of a journal. Without its own one a node starts again.
@@ -489,7 +504,8 @@ impl World {
         process.journals.remove(&journal);
         if process.own == journal && process.leaves == Leaves::No {
             process.leaves = Leaves::Told;
-            self.active -= std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
+            self.active -=
+                std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
             let at = self.now + Duration::from_secs(2);
             self.queue.add(at, Event::Kill(run));
         }
