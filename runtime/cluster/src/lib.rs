@@ -1,8 +1,9 @@
 //! Who is alive among the nodes of a cluster, and who takes a dead node's journal over.
 //!
 //! A node has a journal on a NATS JetStream stream, and an [`Entry`] for it in a registry that all nodes watch. A node that starts goes
-//! on with the journal of its name, if there is one. It publishes a heartbeat each second. When a node falls silent, the others look whether its stream still grows; if it does not, one of them writes
-//! itself into the registry as the one who has *adopted* the journal, takes it over, and makes what is owed there.
+//! on with the journal of its name, if there is one. It publishes a heartbeat each second. When a node falls silent, the others look
+//! whether its stream still grows; if it does not, one of them writes itself into the registry as the one who has *adopted* the
+//! journal, takes it over, and makes what is owed there.
 //!
 //! [`Member`] is one node's part in that. It does no I/O and has no clock: it is told what happened and when, and says what to do
 //! ([`Action`]). So a program drives it over NATS, and `tests/simulation` drives a hundred of them through hours of faults in minutes.

@@ -323,7 +323,7 @@ fn tell_of_loss(name: JournalName, entry: &Entry) {
         EntryState::Lost => tracing::error!(
             %node,
             journal = %name,
-            "the servers have no stream of a journal that they had: what was owed in it is lost, unless they are restored; nothing of it is deleted"
+            "the servers have no stream of a journal that they had: what was owed in it is lost unless they are restored; nothing is deleted"
         ),
         EntryState::Damaged => tracing::error!(
             %node,

@@ -26,8 +26,8 @@ pub(crate) fn give_up(said: &JetStream, journal: JournalName) -> Result<(), Fail
         };
         if !entry.state.may_be_given_up() {
             return Err(no(format!(
-                "the journal {journal} of {} is none to be forgotten: only one that is `resting`, `lost` or `damaged`, which nobody has and \
-                 nobody takes over",
+                "the journal {journal} of {} is none to be forgotten: only one that is `resting`, `lost` or `damaged`, \
+                 which nobody has and nobody takes over",
                 lastword_events::printable(&entry.node)
             )));
         }

@@ -207,8 +207,8 @@ fn not_begun(view: &View) -> Failure {
     let (node, seconds) = (view.node(), JOIN_WITHIN.as_secs());
     unusable(match view.waits_for() {
         Some((run, journal)) => anyhow!(
-            "a node called {node} lives: its run {run} has the journal {journal}, and was heard again and again for {seconds} s; give each node \
-             a name of its own (`node` in [journal.jetstream]), or stop that one"
+            "a node called {node} lives: its run {run} has the journal {journal}, and was heard again and again for {seconds} s; \
+             give each node a name of its own (`node` in [journal.jetstream]), or stop that one"
         ),
         None => anyhow!(
             "the registry of the nodes took no entry for {seconds} s: has JetStream a leader, and the account room?"

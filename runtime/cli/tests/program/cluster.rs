@@ -34,7 +34,7 @@ mod with_cluster {
     use serde_json::Value;
     use tempfile::TempDir;
 
-    use crate::support::{Home, Program, Raw, Signal, http, start};
+    use crate::support::{Home, Launch, Program, Raw, Signal, http, start};
 
     /// Three servers, and the folder of what starts them.
     struct Servers {
