@@ -399,7 +399,7 @@ impl Member {
 
     /// Chooses the own journal: the newest of this node's name that a program like this one may read, else a new one.
     fn choose(&mut self, now: Duration) {
-        if self.run != Run::Here || !self.is_listed || self.kept.contains_key(&self.own) {
+        if self.run != Run::Here || !self.is_listed || self.is_ready || self.kept.contains_key(&self.own) {
             return;
         }
         let mine = self.journals.iter().filter(|(_, known)| self.is_choosable(&known.entry));
