@@ -47,7 +47,7 @@ impl Exit {
                 "the journal cannot be used: in use, missing, damaged, of a newer version, lost by its servers, …"
             }
             Self::TakenOver => {
-                "`serve`: another node has taken this one's journal over, ends its sessions and delivers what is owed; start it again"
+                "`serve`: another node has taken this one's journal over, ends its sessions and delivers what is owed; or another run of it has it; start it again"
             }
             Self::No => {
                 "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`, `forget`: unknown id; `doctor`, `status --probe`: something is wrong; `install`: the owner does not trust the hooks yet"

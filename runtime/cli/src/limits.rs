@@ -281,7 +281,7 @@ pub(crate) const LAST_LINES_WAIT: Duration = Duration::from_millis(40);
 /// The part of the slots that is for adopted journals: a quarter. A drain of the own sessions has the rest.
 pub(crate) const ADOPTED_SLOTS_DIVISOR: u32 = 4;
 
-/// Journals of others that a node has at once. The state of each is in memory.
+/// Journals of others that a node has at once, and as many again in which only an operator can do anything. The state of each is in memory.
 pub(crate) const MAX_ADOPTED_JOURNALS: u32 = 16;
 
 /// Threads that run guests for an adopted journal. The own sessions come first.
@@ -304,6 +304,10 @@ pub(crate) const NOT_JOINED_LEAVES: Duration = Duration::from_secs(3);
 /// The time before the registry and the heartbeats are listened to again.
 #[cfg(feature = "jetstream")]
 pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// The interval of letting the registry forget which journals were deleted more than a day ago.
+#[cfg(feature = "jetstream")]
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// What a node's driver may have to hear at once: a heartbeat of each of a thousand nodes.
 #[cfg(feature = "jetstream")]

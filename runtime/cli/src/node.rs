@@ -12,6 +12,8 @@ mod adopter;
 #[cfg(feature = "jetstream")]
 mod driver;
 #[cfg(feature = "jetstream")]
+mod give_up;
+#[cfg(feature = "jetstream")]
 mod handle;
 #[cfg(feature = "jetstream")]
 mod listening;
@@ -25,9 +27,11 @@ mod left_out;
 
 pub(crate) use adopted::Adopted;
 #[cfg(feature = "jetstream")]
+pub(crate) use give_up::give_up;
+#[cfg(feature = "jetstream")]
 pub(crate) use handle::Node;
 #[cfg(not(feature = "jetstream"))]
-pub(crate) use left_out::Node;
+pub(crate) use left_out::{Node, give_up};
 pub(crate) use parts::Parts;
 
 use std::time::Duration;
@@ -44,6 +48,18 @@ pub(crate) enum Over {
     Lost(String),
     /// The journal's thread has ended by itself, which is a defect.
     Defect(String),
+}
+
+/// What a node that leaves has left in its own journal.
+#[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster leaves one"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Something is owed, or sessions are active: other nodes go on with it at once.
+    Owed,
+    /// Nothing is owed. What plugins have stored stays.
+    NothingOwed,
+    /// Whatever it is, the next run of this node goes on with it, and others only when that does not come.
+    Successor,
 }
 
 /// What the runtimes of adopted journals are made of, beside what the own runtime has installed.

@@ -220,7 +220,6 @@ fn build(
     let adopted = Arc::new(Adopted::new(config.tenant_quotas.iter().cloned()));
     let (Started { runtime, sandbox }, node) = match start::locate(&args.runtime, &config)? {
         JournalLocation::JetStream(cluster) => {
-            warn_of_key_values(&config);
             let sandbox = start::sandbox(&args.runtime, &config)?;
             let parts = Parts::of(sandbox.max_concurrent_calls())?;
             let node = Node::join(&cluster, parts, adopted.clone(), io_runtime)?;
@@ -262,19 +261,6 @@ fn build(
         (node, Beside { own, sandbox, observed, quota, grace, budget })
     });
     Ok(Built { runtime, server, reloader, asked, slots, node })
-}
-
-/// Warns of plugins that store something: on a cluster a journal lives as long as its run and what is owed in it.
-fn warn_of_key_values(config: &Config) {
-    let storing = config.plugins.iter().filter(|plugin| plugin.grants.key_value.is_some());
-    let names: Vec<&str> = storing.map(|plugin| plugin.name.as_str()).collect();
-    if !names.is_empty() {
-        tracing::warn!(
-            "on a cluster what plugins store with `keyvalue` lives as long as this run's journal, and is empty at each start: {}; keep \
-             what has to last in a service of your own",
-            names.join(", ")
-        );
-    }
 }
 
 /// Continues the sessions of owners that outlived the last run. The promises to them are on record then.

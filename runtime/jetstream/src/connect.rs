@@ -127,7 +127,7 @@ fn observe(event: &Event, link: &watch::Sender<Link>) {
         }
         Event::SlowConsumer(_) => tracing::debug!("a subscription is slow"),
         Event::LameDuckMode | Event::Draining | Event::Closed => {
-            tracing::info!(%event, "the connection to the NATS server")
+            tracing::info!(%event, "the connection to the NATS server");
         }
         Event::ServerError(_) | Event::ClientError(_) => tracing::warn!(%event, "the connection to the NATS server"),
     }

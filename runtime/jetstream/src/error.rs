@@ -70,6 +70,10 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have the error in a `map_err`, and nothing else to do with it"
+    )]
     pub(crate) fn request(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Request { what: what.into(), why: lastword_events::printable(&why.to_string()).into_owned() }
     }

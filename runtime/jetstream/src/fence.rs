@@ -17,10 +17,14 @@ use crate::subjects::Kind;
 
 /// How long one fence waits for its acknowledgement.
 const WAIT: Duration = Duration::from_secs(2);
+/// The time between two tries against a writer that is at work: its message is under way for most of a millisecond, then there is room.
+const COLLIDED_AGAIN: Duration = Duration::from_millis(2);
 /// "wrong last sequence", also of the subject.
 const WRONG_LAST_SEQUENCE: u64 = 10_071;
 /// Another message with an expectation is under way.
 const EXPECTATION_UNDER_WAY: u64 = 10_164;
+/// JetStream, or the server that was asked, cannot answer just now. 0 is an answer that is none.
+const UNAVAILABLE: [u64; 5] = [0, 503, 10_008, 10_009, 10_039];
 
 /// The record of a new fence.
 pub(crate) fn record(by: &str, begins_run: bool) -> FenceRecord {
@@ -62,22 +66,23 @@ pub(crate) async fn append(stream: &JournalStream, record: &FenceRecord) -> Resu
                 before = *sequence;
             }
             _ => {
-                let why = match heard {
-                    Heard::Refused { code: WRONG_LAST_SEQUENCE | EXPECTATION_UNDER_WAY, .. } => None,
-                    Heard::Refused { code, description } => Some(format!("{description} ({code})")),
-                    Heard::TooLarge => Some("the servers take only small messages".to_owned()),
-                    _ => None,
+                let again = match heard {
+                    Heard::Refused { code: WRONG_LAST_SEQUENCE | EXPECTATION_UNDER_WAY, .. } => COLLIDED_AGAIN,
+                    Heard::Refused { code, description } if !UNAVAILABLE.contains(&code) => {
+                        return Err(ClusterError::request("take a fence", format!("{description} ({code})")));
+                    }
+                    Heard::TooLarge => {
+                        return Err(ClusterError::request("take a fence", "the servers take only small messages"));
+                    }
+                    _ => NO_LEADER_AGAIN,
                 };
-                if let Some(why) = why {
-                    return Err(ClusterError::request("take a fence", why));
-                }
                 if Instant::now() > until {
                     return Err(ClusterError::request(
                         "take a fence",
                         "nothing was acknowledged: the stream has no leader or no quorum",
                     ));
                 }
-                pause(NO_LEADER_AGAIN).await;
+                pause(again).await;
             }
         }
     }
@@ -88,17 +93,31 @@ fn sequence_of(fence: Option<&(u64, Bytes)>) -> u64 {
 }
 
 fn body(record: &FenceRecord, before: u64) -> Result<Bytes, ClusterError> {
-    let record = serde_json::to_vec(record).map_err(|error| ClusterError::request("take a fence", error))?;
+    let record = record.encode().map_err(|error| ClusterError::request("take a fence", error))?;
     let records = vec![Bytes::from(record)];
     let group =
         Group { kind: Kind::Fence, epoch: before, number: 0, previous: 0, continued: false, continues: false, records };
     Ok(group.encode())
 }
 
+/// Looks whether a fence can be read, and is of a form that this program knows, before another one is appended behind it.
+pub(crate) fn check(stream: &JournalStream, sequence: u64, body: &Bytes) -> Result<(), ClusterError> {
+    let damaged = |why: &dyn std::fmt::Display| ClusterError::Damaged {
+        name: stream.name(),
+        why: format!("the fence at sequence {sequence} cannot be read: {why}"),
+    };
+    let group = Group::decode(body).map_err(|error| damaged(&error))?;
+    let record = group.records.first().ok_or_else(|| damaged(&"it has no record"))?;
+    // A later form is no damage: a newer program reads it.
+    FenceRecord::decode(record)
+        .map(drop)
+        .map_err(|error| ClusterError::request("give a journal that can be read", error))
+}
+
 /// Whether this is a fence that the writer behind the fence `before` has renewed.
 fn is_renewal_of(body: &Bytes, before: u64) -> bool {
     let Ok(group) = Group::decode(body) else { return false };
-    let record = group.records.first().and_then(|record| serde_json::from_slice::<FenceRecord>(record).ok());
+    let record = group.records.first().and_then(|record| FenceRecord::decode(record).ok());
     group.epoch == before && record.is_some_and(|record| !record.begins_run)
 }
 

@@ -64,6 +64,12 @@ impl JetStreamJournal {
         })
     }
 
+    /// Whether plugins have stored anything that is still there.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        self.0.read(|state| !state.values().is_empty())
+    }
+
     /// What operators are told.
     #[must_use]
     pub fn status(&self) -> JournalStatus {

@@ -7,6 +7,8 @@
 
 pub mod chain;
 pub mod group;
+#[cfg(test)]
+mod model;
 pub mod record;
 pub mod replay;
 pub mod snapshot;
@@ -36,6 +38,6 @@ pub use self::error::ClusterError;
 pub use self::journal::JetStreamJournal;
 pub use self::limits::{DEFAULT_MAX_BYTES, FULL_PERCENT, MAX_QUEUED_WRITES, MIN_MAX_BYTES, REPLICAS, SILENT_AFTER};
 pub use self::proof::ProofError;
-pub use self::registry::{Asked, Registered, Registry, StreamEnd, Update};
+pub use self::registry::{Asked, Registered, Registry, StreamEnd, Told, Update};
 pub use self::settings::{ClusterSettings, Credentials, SettingsError, SyncProof, Tls};
 pub use self::status::{Ended, JournalStatus, Replica};

@@ -56,11 +56,21 @@ async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<
     let settings = cluster.settings();
     let connection = connect(settings, &settings.credentials, cluster.node()).await?;
     let Connection { client, .. } = &connection;
-    let proven = cluster.proven(client).await?;
+    let proven = match opening {
+        Opening::Begin => cluster.proven(client).await?,
+        Opening::TakeOver => cluster.proven_before(client).await?,
+    };
     let stream = JournalStream::new(client.clone(), &settings.prefix, name);
     let facts = match opening {
         Opening::Begin => stream.create(settings.max_bytes, &proven).await?,
-        Opening::TakeOver => stream.open(&proven).await?,
+        Opening::TakeOver => {
+            let facts = stream.open(&proven).await?;
+            // Whoever cannot read it does not fence the one who can.
+            if let Some((sequence, body)) = stream.last_fence().await? {
+                fence::check(&stream, sequence, &body)?;
+            }
+            facts
+        }
     };
     let ready = began.elapsed();
     let sequence = fence::append(&stream, &fence::record(cluster.node(), true)).await?;
@@ -94,6 +104,6 @@ async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<
         ended: None,
     };
     let shared = Arc::new(Shared::new(state, status, began));
-    let chain = Chain::new(stream.subjects().clone(), position);
+    let chain = Chain::new(stream.subjects().clone(), position).with_tail(tail_bytes);
     Ok(Writer::new(shared, cluster.clone(), connection, stream, facts, chain, (snapshot_bytes, purge_below)))
 }

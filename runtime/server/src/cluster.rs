@@ -77,13 +77,13 @@ pub struct ReplicaStatus {
 /// A node's journal, and who has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodeStatus {
-    /// What the node is called whose run made the journal.
+    /// What the node is called whose journal it is.
     pub node: String,
     /// Where that node's owners reach it, if it says so.
     pub address: String,
     /// The journal.
     pub journal: String,
-    /// `active`, `suspected`, `leaving`, `adopted` or `empty`.
+    /// `active`, `suspected`, `leaving`, `adopted`, `resting` (it waits for its node), `lost`, `damaged` or `empty`.
     pub state: String,
     /// The node that has adopted the journal.
     pub by: Option<String>,

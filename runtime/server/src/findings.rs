@@ -155,6 +155,7 @@ pub(crate) fn of_cluster(cluster: &ClusterStatus) -> Vec<Finding> {
         found.push(Finding::wrong("", "this node hears no node of the cluster, not even itself", remedy, ""));
     }
     found.extend(cluster.nodes.iter().filter_map(kept_for_operator));
+    found.extend(cluster.nodes.iter().filter_map(without_node));
     found.extend(cluster.nodes.iter().filter(|node| node.state == "suspected").map(|node| {
         let silent = node.silent_ms.unwrap_or_default() / 1000;
         let what = format!("nothing was heard of this node for {silent} s");
@@ -193,6 +194,28 @@ fn of_stream(stream: &StreamStatus) -> Vec<Finding> {
         Finding::wrong(&replica.server, "this NATS server's copy of the journal is not current", remedy, "")
     }));
     found
+}
+
+/// A journal that no node has or may have.
+fn without_node(node: &NodeStatus) -> Option<Finding> {
+    let journal = &node.journal;
+    let forget = "if its node does not come back, `lastword nodes --forget` it";
+    match node.state.as_str() {
+        "resting" => {
+            let what = format!("its journal {journal} waits for it, with what plugins have stored");
+            Some(Finding::to_know(&node.node, what, forget, ""))
+        }
+        "lost" => {
+            let what = format!("the NATS servers have no stream of its journal {journal} any more, and what was owed in it is lost");
+            Some(Finding::wrong(&node.node, what, "restore the stream, or `lastword nodes --forget` the journal", ""))
+        }
+        "damaged" => {
+            let what = format!("its journal {journal} cannot be read, and what is owed in it is not made");
+            let remedy = "the log of the node that tried says why; keep the stream, and report it";
+            Some(Finding::wrong(&node.node, what, remedy, ""))
+        }
+        _ => None,
+    }
 }
 
 /// An adopted journal in which nothing is left to do but for an operator.
@@ -378,7 +401,14 @@ mod tests {
             left: Some(LeftStatus { owed: 1, dead: 1, ..LeftStatus::default() }),
             ..NodeStatus::default()
         };
-        let cluster = ClusterStatus { cut_off: true, stream, nodes: vec![kept, silent], ..ClusterStatus::default() };
+        let of = |node: &str, state: &str| NodeStatus {
+            node: node.into(),
+            journal: "zz90p3ie".into(),
+            state: state.into(),
+            ..NodeStatus::default()
+        };
+        let nodes = vec![kept, silent, of("c", "resting"), of("d", "lost"), of("e", "damaged")];
+        let cluster = ClusterStatus { cut_off: true, stream, nodes, ..ClusterStatus::default() };
         let told = said(&cluster);
         let expected = [
             "acknowledged nothing for 12 s",
@@ -387,6 +417,9 @@ mod tests {
             "n2: this NATS server's copy",
             "hears no node",
             "a: its journal k3f9a2c1 is kept here for deliveries that cannot be made: 1 given up",
+            "c: its journal zz90p3ie waits for it, with what plugins have stored",
+            "d: the NATS servers have no stream of its journal zz90p3ie any more",
+            "e: its journal zz90p3ie cannot be read",
             "b: nothing was heard of this node for 6 s",
         ];
         assert_eq!(told.len(), expected.len(), "{told:?}");

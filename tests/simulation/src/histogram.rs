@@ -18,7 +18,11 @@ impl Histogram {
     /// Counts a time.
     pub fn add(&mut self, time: Duration) {
         let place = (time.as_secs_f64() * 1_000.0 + 1.0).ln() / STEP.ln();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive, and a year is less than 2 000")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is positive, and a year is less than 2 000"
+        )]
         let place = place.ceil() as usize;
         if self.counts.len() <= place {
             self.counts.resize(place + 1, 0);

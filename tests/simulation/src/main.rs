@@ -106,7 +106,12 @@ fn simulate(settings: &Settings, is_quiet: bool) -> bool {
     });
     anstream::print!("{report}");
     let took = began.elapsed();
-    anstream::println!("  {:<44} {:.1} s, {:.0} × as fast as time", "took", took.as_secs_f64(), report.length.as_secs_f64() / took.as_secs_f64());
+    anstream::println!(
+        "  {:<44} {:.1} s, {:.0} × as fast as time",
+        "took",
+        took.as_secs_f64(),
+        report.length.as_secs_f64() / took.as_secs_f64()
+    );
     !report.is_good()
 }
 
@@ -122,7 +127,10 @@ fn faults(words: &[String]) -> Result<Vec<Fault>, String> {
         [word] if word == "none" => Ok(Vec::new()),
         words => words
             .iter()
-            .map(|word| Fault::from_str(word, false).map_err(|_| format!("{word:?} is none of {}", named(Fault::value_variants()))))
+            .map(|word| {
+                Fault::from_str(word, false)
+                    .map_err(|_| format!("{word:?} is none of {}", named(Fault::value_variants())))
+            })
             .collect(),
     }
 }

@@ -38,7 +38,12 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) member: Member,
+    /// Its own journal: the one that the node had before, or the one that its run would make.
     pub(crate) own: StreamId,
+    /// Whether it makes its own journal.
+    pub(crate) begins: bool,
+    /// Whether it may take sessions.
+    pub(crate) is_ready: bool,
     pub(crate) journals: BTreeMap<StreamId, Serving>,
     /// What the member and the openings have asked for: who does not answer within the time has not answered.
     pub(crate) asked: BTreeMap<u64, Asked>,
@@ -82,7 +87,9 @@ pub(crate) enum Stage {
     /// The fence.
     Opening(Opening),
     /// The fence is there; the messages before it are being read.
-    Reading { epoch: u64 },
+    Reading {
+        epoch: u64,
+    },
     Writing(Box<Writer>),
     /// It is over here.
     Closed,

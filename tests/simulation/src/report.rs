@@ -83,7 +83,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = |f: &mut fmt::Formatter<'_>, name: &str, value: fmt::Arguments<'_>| writeln!(f, "  {name:<44} {value}");
+        let row =
+            |f: &mut fmt::Formatter<'_>, name: &str, value: fmt::Arguments<'_>| writeln!(f, "  {name:<44} {value}");
         let times = |histogram: &Histogram| match histogram.total() {
             0 => "–".to_owned(),
             total => format!(
@@ -94,15 +95,25 @@ impl fmt::Display for Report {
             ),
         };
         match (&self.broken, self.lost) {
-            (Some(broken), _) => row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?,
+            (Some(broken), _) => {
+                row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?
+            }
             (None, Some(lost)) => row(f, "ends lost", format_args!("{lost}"))?,
             (None, None) => row(f, "ends lost", format_args!("not known: the run has no end"))?,
         }
         let again = self.delivered_again;
-        row(f, "sessions started · ends delivered · again", format_args!("{} · {} · {again}", self.sessions, self.delivered))?;
+        row(
+            f,
+            "sessions started · ends delivered · again",
+            format_args!("{} · {} · {again}", self.sessions, self.delivered),
+        )?;
         row(f, "starts that three nodes refused", format_args!("{}", self.refused))?;
         let taken = self.cut_off_and_taken;
-        row(f, "nodes killed · upgraded · cut off and taken", format_args!("{} · {} · {taken}", self.deaths, self.upgrades))?;
+        row(
+            f,
+            "nodes killed · upgraded · cut off and taken",
+            format_args!("{} · {} · {taken}", self.deaths, self.upgrades),
+        )?;
         let (ends, most) = (self.ends_taken, self.most_ends_taken);
         row(f, "journals taken over · ends in them · most", format_args!("{} · {ends} · {most}", self.taken_over))?;
         row(f, "from a death to its journal taken over", format_args!("{}", times(&self.until_taken)))?;

@@ -49,9 +49,14 @@ pub(crate) enum Asks {
     /// To make the stream.
     Create,
     /// To change an entry that has this revision.
-    Update { entry: Entry, expected: u64 },
+    Update {
+        entry: Entry,
+        expected: u64,
+    },
     /// To delete the journal, whose entry has this revision.
-    Delete { expected: u64 },
+    Delete {
+        expected: u64,
+    },
 }
 
 #[derive(Debug, Clone)]

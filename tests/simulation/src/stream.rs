@@ -83,7 +83,8 @@ impl Stream {
             return Err(reply);
         }
         if let Some(expected) = publish.fence {
-            let is_under_way = |proposal: &Proposal| proposal.publish.fence.is_some() || proposal.publish.kind == Kind::Fence;
+            let is_under_way =
+                |proposal: &Proposal| proposal.publish.fence.is_some() || proposal.publish.kind == Kind::Fence;
             if self.proposed.iter().any(is_under_way) {
                 reply.answer = refused(EXPECTATION_UNDER_WAY, "wrong last sequence".to_owned());
                 return Err(reply);
@@ -103,7 +104,10 @@ impl Stream {
         self.last += 1;
         let fence = self.fence.as_ref().map_or(0, |(sequence, _)| *sequence);
         if publish.kind == Kind::Group && publish.epoch < fence {
-            return Err(format!("a group of epoch {} is stored at {}, behind the fence {fence}", publish.epoch, self.last));
+            return Err(format!(
+                "a group of epoch {} is stored at {}, behind the fence {fence}",
+                publish.epoch, self.last
+            ));
         }
         if publish.kind == Kind::Fence {
             self.fence = Some((self.last, publish.body.clone()));

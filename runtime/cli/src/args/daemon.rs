@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use lastword_config::{address, units};
+use lastword_events::JournalName;
 
 use super::{CacheArgs, JournalArgs, RuntimeArgs};
 
@@ -103,6 +104,10 @@ pub(crate) struct NodesArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Give up this journal, with whatever is in it: one that is resting, lost or damaged, and whose node does not come back
+    #[arg(long, value_name = "JOURNAL", requires = "config", conflicts_with = "json")]
+    pub(crate) forget: Option<JournalName>,
 }
 
 #[derive(Debug, Args)]

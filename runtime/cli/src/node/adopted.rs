@@ -20,7 +20,8 @@ pub(crate) struct Adopted {
 #[derive(Default)]
 #[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster reads it"))]
 struct Runtimes {
-    by_journal: BTreeMap<JournalName, Runtime>,
+    /// With the epoch behind which each writes: a journal may be taken over twice.
+    by_journal: BTreeMap<JournalName, (u64, Runtime)>,
     /// Whether the node leaves, and takes nothing more.
     is_closed: bool,
 }
@@ -36,7 +37,7 @@ impl Adopted {
     }
 
     pub(crate) fn all(&self) -> Vec<Runtime> {
-        self.runtimes.read().by_journal.values().cloned().collect()
+        self.runtimes.read().by_journal.values().map(|(_, runtime)| runtime.clone()).collect()
     }
 
     /// Notes a tenant's own quota, for runtimes that are built later.
@@ -52,20 +53,35 @@ impl Adopted {
 #[cfg(feature = "jetstream")]
 impl Adopted {
     pub(super) fn get(&self, journal: JournalName) -> Option<Runtime> {
-        self.runtimes.read().by_journal.get(&journal).cloned()
+        self.runtimes.read().by_journal.get(&journal).map(|(_, runtime)| runtime.clone())
+    }
+
+    /// Whether the runtime is there that writes behind this epoch.
+    pub(super) fn has(&self, journal: JournalName, epoch: u64) -> bool {
+        self.runtimes.read().by_journal.get(&journal).is_some_and(|(has, _)| *has == epoch)
     }
 
     /// Adds a runtime, and says whether it was added: a node that leaves takes nothing more.
-    pub(super) fn insert(&self, journal: JournalName, runtime: &Runtime) -> bool {
+    pub(super) fn insert(&self, journal: JournalName, epoch: u64, runtime: &Runtime) -> bool {
         let mut runtimes = self.runtimes.write();
         if !runtimes.is_closed {
-            runtimes.by_journal.insert(journal, runtime.clone());
+            runtimes.by_journal.insert(journal, (epoch, runtime.clone()));
         }
         !runtimes.is_closed
     }
 
-    pub(super) fn remove(&self, journal: JournalName) -> Option<Runtime> {
-        self.runtimes.write().by_journal.remove(&journal)
+    /// Removes the runtime that writes behind this epoch.
+    pub(super) fn remove(&self, journal: JournalName, epoch: u64) -> Option<Runtime> {
+        let mut runtimes = self.runtimes.write();
+        if runtimes.by_journal.get(&journal).is_none_or(|(has, _)| *has != epoch) {
+            return None;
+        }
+        runtimes.by_journal.remove(&journal).map(|(_, runtime)| runtime)
+    }
+
+    /// Removes whatever runtime the journal has.
+    pub(super) fn remove_any(&self, journal: JournalName) -> Option<Runtime> {
+        self.runtimes.write().by_journal.remove(&journal).map(|(_, runtime)| runtime)
     }
 
     /// Takes nothing more from now on. The runtimes stay, so that requests of their sessions do not go elsewhere.

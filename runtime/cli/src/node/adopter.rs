@@ -46,7 +46,7 @@ impl Adopter {
             tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
             TakenOver::Unavailable
         })?;
-        if !self.adopted.insert(name, &runtime) {
+        if !self.adopted.insert(name, epoch, &runtime) {
             // This node leaves: another one takes it over. What was decided here is on record there, or is decided again.
             return Err(TakenOver::Unavailable);
         }
@@ -78,10 +78,11 @@ impl Adopter {
     /// Looks after an adopted journal until nothing is left to do in it, or another node has it, or this one leaves. It is
     /// kept for a while then: an end that an owner sends again has to find the one that is on record there.
     pub(super) async fn look_after(&self, name: JournalName, taken: Taken, tell: Sender<Heard>) {
-        let Taken { runtime, journal, .. } = taken;
+        let Taken { runtime, journal, epoch } = taken;
         let mut ended = journal.ended();
         let is_lost = |ended: &Option<Ended>| ended.as_ref().is_some_and(|ended| !matches!(ended, Ended::Released));
         let mut done_since: Option<Instant> = None;
+        let mut is_set_aside = false;
         loop {
             let lost = timeout(ADOPTED_LOOK, ended.wait_for(is_lost))
                 .await
@@ -93,38 +94,66 @@ impl Adopter {
             if let Ok(why) = lost {
                 let why = why.unwrap_or_else(|| "its writer is gone".to_owned());
                 tracing::warn!(journal = %name, "an adopted journal is not this node's any more: {why}");
-                self.drop_journal(name).await;
-                tell.send(Heard::Fenced(name)).await.ok();
+                if let Some(runtime) = self.adopted.remove(name, epoch) {
+                    let_go(name, &runtime).await;
+                    tell.send(Heard::Fenced(name)).await.ok();
+                }
                 return;
             }
-            if self.adopted.get(name).is_none() {
+            if !self.adopted.has(name, epoch) {
                 return;
+            }
+            if is_for_operators(&runtime.stats()) != is_set_aside {
+                is_set_aside = !is_set_aside;
+                tell.send(Heard::SetAside(name, is_set_aside)).await.ok();
             }
             let is_done = is_done(&runtime, &journal).await;
             done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
             if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
-                let Some(runtime) = self.adopted.remove(name) else { return };
-                tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
+                let Some(runtime) = self.adopted.remove(name, epoch) else { return };
                 runtime.shutdown(DrainReason::Shutdown).await;
-                tell.send(Heard::Emptied(name)).await.ok();
+                tell.send(what_is_left(name, &journal)).await.ok();
                 return;
             }
         }
     }
+}
 
-    /// Stops the runtime of a journal that is another node's now.
-    pub(super) async fn drop_journal(&self, name: JournalName) {
-        if let Some(runtime) = self.adopted.remove(name)
-            && let Err(error) = runtime.detach().await
-        {
-            tracing::debug!(journal = %name, %error, "the last outcomes of an adopted journal are not on record");
-        }
+/// Stops the runtime of a journal that is another node's now.
+pub(super) async fn let_go(name: JournalName, runtime: &Runtime) {
+    if let Err(error) = runtime.detach().await {
+        tracing::debug!(journal = %name, %error, "the last outcomes of an adopted journal are not on record");
+    }
+}
+
+/// What is left in an adopted journal whose runtime has ended.
+fn what_is_left(name: JournalName, journal: &JetStreamJournal) -> Heard {
+    if !owes_nothing(journal) {
+        // A request came while it ended.
+        return Heard::Fenced(name);
+    }
+    if journal.has_values() {
+        tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it waits for its node, with what plugins have stored");
+        Heard::Rests(name)
+    } else {
+        tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
+        Heard::Emptied(name)
     }
 }
 
 /// Whether nothing is active, owed, given up or orphaned any more, on record.
 async fn is_done(runtime: &Runtime, journal: &JetStreamJournal) -> bool {
     is_idle(&runtime.stats()) && runtime.recorded().await.is_ok() && is_idle(&runtime.stats()) && owes_nothing(journal)
+}
+
+/// Whether nothing is left to do but what an operator has to decide.
+fn is_for_operators(stats: &Stats) -> bool {
+    let (mut to_do, mut to_decide) = (stats.sessions + stats.unwritten_bytes, 0);
+    for plugin in &stats.plugins {
+        to_do += plugin.ready + plugin.running + plugin.waiting;
+        to_decide += plugin.dead + plugin.orphaned;
+    }
+    to_do == 0 && to_decide > 0
 }
 
 fn is_idle(stats: &Stats) -> bool {
@@ -141,13 +170,14 @@ pub(super) fn owes_nothing(journal: &JetStreamJournal) -> bool {
     first.is_ok_and(|page| page.rows.is_empty() && page.next.is_none()) && !journal.has_unfinished()
 }
 
-fn not_taken(name: JournalName, node: &str, error: &ClusterError) -> TakenOver {
+/// What the member is told of a journal that could not be taken over.
+pub(super) fn not_taken(name: JournalName, node: &str, error: &ClusterError) -> TakenOver {
     match error {
         ClusterError::TakenByAnother(_) => TakenOver::Beaten,
         ClusterError::Missing(_) => TakenOver::Gone,
         error => {
-            tracing::error!(%node, journal = %name, %error, "a dead node's journal cannot be taken over: it is tried again");
-            TakenOver::Unavailable
+            tracing::error!(%node, journal = %name, %error, "a journal cannot be taken over");
+            if matches!(error, ClusterError::Damaged { .. }) { TakenOver::Damaged } else { TakenOver::Unavailable }
         }
     }
 }

@@ -6,19 +6,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastword_cluster::{Action, Cas, Entry, Member, StreamEnd, TakenOver};
+use lastword_cluster::{Action, Behind, Cas, Entry, EntryState, Member, StreamEnd, TakenOver};
 use lastword_events::JournalName;
 use lastword_jetstream::{Cluster, ClusterError, JetStreamJournal, Registry, StreamEnd as End, Update};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::adopter::Adopter;
+use super::adopter::{Adopter, let_go, not_taken};
 use super::listening;
 use super::view::View;
 
 /// What the driver hears of its tasks.
 pub(super) enum Heard {
+    /// A heartbeat of a run.
     Beat(JournalName),
+    /// The registry was made anew.
+    Anew,
+    /// Whatever the registry has was told.
+    Listed,
     Entry {
         name: JournalName,
         entry: Option<Entry>,
@@ -27,11 +32,17 @@ pub(super) enum Heard {
     Looked(JournalName, StreamEnd),
     Answered(JournalName, Entry, Cas),
     Begun(Result<Arc<JetStreamJournal>, ClusterError>),
+    /// The own journal, which the node had before it started.
+    GoesOn(Result<Arc<JetStreamJournal>, ClusterError>),
     Taken(JournalName, TakenOver),
     Discarded(JournalName, bool),
+    /// Whether only an operator can do anything in an adopted journal.
+    SetAside(JournalName, bool),
+    /// Nothing is left to do in an adopted journal, but plugins have stored something in it.
+    Rests(JournalName),
     /// Nothing is left to do in an adopted journal.
     Emptied(JournalName),
-    /// An adopted journal is another node's.
+    /// An adopted journal is another node's, or has to be taken over once more.
     Fenced(JournalName),
 }
 
@@ -39,11 +50,10 @@ pub(super) enum Heard {
 pub(super) enum Order {
     /// The own runtime serves: journals of others may be taken over from now on.
     Serve(Arc<Adopter>),
-    /// This node leaves. What it has is on record, and for the others.
-    Leave {
-        /// Whether nothing is owed in the own journal, so that it can be deleted.
-        is_empty: bool,
-    },
+    /// This node leaves. What it has is on record, and for the others; of the own journal that is left.
+    Leave(Behind),
+    /// The program does not wait for the own journal any longer.
+    GiveUp,
 }
 
 /// The member, and what it is driven with.
@@ -57,6 +67,10 @@ pub(super) struct Driver {
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     pub(super) heard: mpsc::Receiver<Heard>,
     pub(super) tell: mpsc::Sender<Heard>,
+    /// The own journal, which the registry does not know to be served yet.
+    pub(super) opened: Option<Arc<JetStreamJournal>>,
+    /// Why it could not be opened.
+    pub(super) failure: Option<ClusterError>,
     /// Is told of the own journal.
     pub(super) begun: Option<oneshot::Sender<Result<Arc<JetStreamJournal>, ClusterError>>>,
     pub(super) adopter: Option<Arc<Adopter>>,
@@ -75,6 +89,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         tokio::spawn(listening::entries(self.registry.clone(), self.tell.clone()));
         tokio::spawn(listening::beats(self.registry.clone(), self.tell.clone()));
+        tokio::spawn(listening::sweep(self.registry.clone(), self.tell.clone()));
         loop {
             if self.now() >= self.member.wakes_at() {
                 let now = self.now();
@@ -83,6 +98,10 @@ impl Driver {
             }
             while let Some(action) = self.member.next_action() {
                 if matches!(action, Action::Left) {
+                    // A program that still waits for its journal does not get one.
+                    let name = self.member.name();
+                    let failure = self.failure.take().unwrap_or(ClusterError::TakenByAnother(name));
+                    self.has_begun(Err(failure));
                     self.view.has_left();
                     return;
                 }
@@ -114,26 +133,44 @@ impl Driver {
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
-            Heard::Beat(name) => self.member.heard(&name, now),
+            Heard::Beat(run) => self.member.heard(&run, now),
             Heard::Entry { name, entry, revision } => self.member.entry(name, entry, revision, now),
             Heard::Looked(name, end) => self.member.stream(&name, end, now),
             Heard::Answered(name, entry, cas) => self.member.answered(name, &entry, cas, now),
-            Heard::Begun(begun) => {
-                if begun.is_err() {
-                    // The registry has it, and there is nothing in it.
-                    self.member.emptied(self.member.name(), now);
-                    self.member.leave(now);
-                }
-                if let Some(tell) = self.begun.take() {
-                    tell.send(begun).ok();
-                }
+            Heard::Begun(Ok(journal)) => {
+                let epoch = journal.status().epoch;
+                self.opened = Some(journal);
+                self.member.begun(epoch, now);
             }
+            Heard::Begun(Err(error)) => {
+                // The registry has it, and there is nothing in it.
+                self.failure = Some(error);
+                self.member.leave(Behind::Nothing, now);
+            }
+            Heard::GoesOn(opened) => self.goes_on(opened, now),
             Heard::Taken(name, taken) => {
-                if matches!(taken, TakenOver::Done { .. }) {
-                    self.view.has_adopted();
+                let is_kept = self.member.taken(name, taken, now);
+                match taken {
+                    TakenOver::Done { .. } if is_kept => self.view.has_adopted(),
+                    // Meanwhile it has become another's, or this node leaves.
+                    TakenOver::Done { epoch } => {
+                        let runtime = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove(name, epoch));
+                        if let Some(runtime) = runtime {
+                            tokio::spawn(async move { let_go(name, &runtime).await });
+                        }
+                    }
+                    _ => {}
                 }
-                self.member.taken(name, taken, now);
             }
+            Heard::Anew => {
+                tracing::error!(
+                    "the registry of the nodes was deleted: this node enters again, with the journals that it has"
+                );
+                self.member.registry_is_new(now);
+            }
+            Heard::Listed => self.member.listed(now),
+            Heard::SetAside(name, is_set_aside) => self.member.set_aside(name, is_set_aside),
+            Heard::Rests(name) => self.member.rests(name, now),
             Heard::Discarded(name, is_done) => {
                 self.discarding.remove(&name);
                 self.member.discarded(name, is_done, now);
@@ -148,14 +185,42 @@ impl Driver {
         match order {
             Order::Serve(adopter) => {
                 self.adopter = Some(adopter);
-                self.member.begun(self.view.epoch(), now);
+                self.member.adopts(now);
             }
-            Order::Leave { is_empty } => {
-                if is_empty {
-                    self.member.emptied(self.member.name(), now);
-                }
-                self.member.leave(now);
+            Order::Leave(behind) => self.member.leave(behind, now),
+            Order::GiveUp => {
+                // A new journal has nothing, and whatever the node had before is for the others.
+                let is_new = self.member.name() == self.member.run();
+                self.member.leave(if is_new { Behind::Nothing } else { Behind::Owed }, now);
             }
+        }
+    }
+
+    /// The own journal of before was taken over, or could not be.
+    fn goes_on(&mut self, opened: Result<Arc<JetStreamJournal>, ClusterError>, now: Duration) {
+        let name = self.member.name();
+        let taken = match &opened {
+            Ok(journal) => TakenOver::Done { epoch: journal.status().epoch },
+            Err(error) => not_taken(name, self.view.node(), error),
+        };
+        match opened {
+            // Kept until the member has decided: it says that it is ready only behind that.
+            Ok(journal) => self.opened = Some(journal),
+            Err(error) => self.failure = Some(error),
+        }
+        if !self.member.taken(name, taken, now) {
+            self.opened = None;
+        }
+        if taken == TakenOver::Unavailable {
+            // The servers were asked for long enough. Whoever starts this program again tries again; meanwhile others may.
+            self.member.leave(Behind::Owed, now);
+        }
+    }
+
+    /// Tells the program of its journal, once.
+    fn has_begun(&mut self, begun: Result<Arc<JetStreamJournal>, ClusterError>) {
+        if let Some(tell) = self.begun.take() {
+            tell.send(begun).ok();
         }
     }
 
@@ -163,11 +228,16 @@ impl Driver {
         let (registry, tell) = (self.registry.clone(), self.tell.clone());
         match action {
             Action::Beat => {
-                let name = self.member.name();
-                tokio::spawn(async move { registry.beat(name.as_str()).await });
+                let run = self.member.run();
+                tokio::spawn(async move { registry.beat(run.as_str()).await });
             }
-            Action::Begin => {
-                let (cluster, name) = (self.cluster.clone(), self.member.name());
+            Action::Ready => {
+                if let Some(journal) = self.opened.take() {
+                    self.has_begun(Ok(journal));
+                }
+            }
+            Action::Begin { name } => {
+                let cluster = self.cluster.clone();
                 tokio::task::spawn_blocking(move || {
                     let begun = JetStreamJournal::begin(&cluster, name).map(Arc::new);
                     tell.blocking_send(Heard::Begun(begun)).ok();
@@ -184,6 +254,7 @@ impl Driver {
                 });
             }
             Action::Update { name, entry, expected } => {
+                tell_of_loss(name, &entry);
                 tokio::spawn(async move {
                     let cas = match registry.update(name.as_str(), &entry, expected).await {
                         Update::Done { revision } => Cas::Done { revision },
@@ -191,6 +262,13 @@ impl Driver {
                         Update::Unknown => Cas::Unknown,
                     };
                     tell.send(Heard::Answered(name, entry, cas)).await.ok();
+                });
+            }
+            Action::TakeOver { name, .. } if name == self.member.name() => {
+                let cluster = self.cluster.clone();
+                tokio::task::spawn_blocking(move || {
+                    let opened = JetStreamJournal::take_over(&cluster, name).map(Arc::new);
+                    tell.blocking_send(Heard::GoesOn(opened)).ok();
                 });
             }
             Action::TakeOver { name, entry } => self.take_over(name, entry, tell),
@@ -230,11 +308,29 @@ impl Driver {
 
     fn drop_journal(&self, name: JournalName, by: Option<JournalName>) {
         if name == self.member.name() {
-            let by = by.map_or_else(|| "nobody any more".to_owned(), |by| format!("the node with the journal {by}"));
+            let by = by.map_or_else(|| "nobody any more".to_owned(), |by| format!("the run {by} of a node"));
             self.view.is_over(format!("the registry says that the journal {name} is for {by}"));
-        } else if let Some(adopter) = self.adopter.clone() {
-            tokio::spawn(async move { adopter.drop_journal(name).await });
+        } else if let Some(runtime) = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove_any(name)) {
+            tokio::spawn(async move { let_go(name, &runtime).await });
         }
+    }
+}
+
+/// Tells operators of a journal that nobody can have.
+fn tell_of_loss(name: JournalName, entry: &Entry) {
+    let node = &entry.node;
+    match entry.state {
+        EntryState::Lost => tracing::error!(
+            %node,
+            journal = %name,
+            "the servers have no stream of a journal that they had: what was owed in it is lost unless they are restored; nothing is deleted"
+        ),
+        EntryState::Damaged => tracing::error!(
+            %node,
+            journal = %name,
+            "a journal cannot be read: it is left as it is, and what is owed in it is not made"
+        ),
+        _ => {}
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use futures_util::future::join_all;
 use lastword::{Journal, Paused, Runtime};
-use lastword_cluster::{Member, MemberSettings, Rules};
+use lastword_cluster::{Behind as Left, Member, MemberSettings, Rules};
 use lastword_config::JetStream;
 use lastword_jetstream::record::FORMAT;
 use lastword_jetstream::{Cluster, JetStreamJournal, Registry};
@@ -20,7 +22,7 @@ use tokio::time::{timeout, timeout_at};
 use super::adopter::{Adopter, owes_nothing};
 use super::driver::{Driver, Order};
 use super::view::View;
-use super::{Adopted, Beside, Over, Parts, settings};
+use super::{Adopted, Behind, Beside, Over, Parts, settings};
 use crate::exit::Failure;
 use crate::journal::unusable;
 use crate::limits::{JOIN_WITHIN, MAX_HEARD, NOT_JOINED_LEAVES};
@@ -33,14 +35,17 @@ pub(crate) struct Node {
     parts: Parts,
     orders: mpsc::UnboundedSender<Order>,
     io_runtime: Handle,
+    /// Whether the others are told what this node leaves.
+    has_left: AtomicBool,
 }
 
 impl Node {
-    /// Joins the cluster: the servers prove what they have to, the registry learns of this node, and its journal begins.
-    /// Blocks: call it outside of tasks.
+    /// Joins the cluster: the servers prove what they have to, the registry learns of this node, and its journal begins, or goes
+    /// on if there is one of this node's name. Blocks: call it outside of tasks.
     ///
     /// # Errors
-    /// When the servers cannot be reached, do not prove that they keep what they acknowledge, or refuse the journal.
+    /// When the servers cannot be reached, do not prove that they keep what they acknowledge, or refuse the journal; when a node of
+    /// the same name lives.
     pub(crate) fn join(
         said: &JetStream,
         parts: Parts,
@@ -51,14 +56,15 @@ impl Node {
         let cluster = Cluster::new(settings::cluster(said), &node).map_err(Failure::usage)?;
         let registry = io_runtime.block_on(Registry::open(&cluster)).map_err(unusable)?;
         let member = MemberSettings {
-            name: JetStreamJournal::random_name(),
+            run: JetStreamJournal::random_name(),
             node: node.clone(),
             address: said.address.clone().unwrap_or_default(),
             format: FORMAT,
             seed: RandomState::new().build_hasher().finish(),
         };
         let most_adopted = usize::try_from(parts.most_adopted.get()).unwrap_or(usize::MAX);
-        let rules = Rules { most_adopted, ..Rules::default() };
+        let most_set_aside = usize::try_from(parts.most_set_aside).unwrap_or(usize::MAX);
+        let rules = Rules { most_adopted, most_set_aside, ..Rules::default() };
         let view = Arc::new(View::new(node, adopted.clone()));
         let (tell_begun, begun) = oneshot::channel();
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -72,6 +78,8 @@ impl Node {
             orders: ordered,
             heard,
             tell,
+            opened: None,
+            failure: None,
             begun: Some(tell_begun),
             adopter: None,
             discarding: HashSet::new(),
@@ -80,21 +88,21 @@ impl Node {
         let begun = io_runtime.block_on(async { timeout(JOIN_WITHIN, begun).await });
         let journal = match begun {
             Ok(Ok(Ok(journal))) => journal,
-            Ok(Ok(Err(error))) => {
-                // The registry should not tell others of a node that never was.
+            failed => {
+                let failure = match failed {
+                    Ok(Ok(Err(error))) => unusable(error),
+                    Ok(_) => Failure::internal(anyhow!("the node's task ended before it began")),
+                    Err(_) => not_begun(&view),
+                };
+                // The registry should not tell others of a node that never was, nor the servers keep room for its journal.
+                orders.send(Order::GiveUp).ok();
                 io_runtime.block_on(async { timeout(NOT_JOINED_LEAVES, view.left()).await.ok() });
-                return Err(unusable(error));
-            }
-            Ok(Err(_)) => return Err(Failure::internal(anyhow!("the node's task ended before it began"))),
-            Err(_) => {
-                let seconds = JOIN_WITHIN.as_secs();
-                return Err(unusable(anyhow!(
-                    "the registry of the nodes took no entry for {seconds} s: has JetStream a leader, and the account room?"
-                )));
+                return Err(failure);
             }
         };
         view.begins(journal.clone());
-        Ok(Self { journal, view, adopted, parts, orders, io_runtime: io_runtime.clone() })
+        let has_left = AtomicBool::new(false);
+        Ok(Self { journal, view, adopted, parts, orders, io_runtime: io_runtime.clone(), has_left })
     }
 
     /// The journal of this run.
@@ -151,12 +159,59 @@ impl Node {
 
     /// Tells the others that this node leaves, so that they take over at once what it leaves behind. Waits for the
     /// registry until then. A node that nobody heard of any more is noticed by its silence.
-    pub(crate) async fn leave(&self, is_empty: bool, until: Instant) {
-        self.orders.send(Order::Leave { is_empty }).ok();
+    pub(crate) async fn leave(&self, behind: Behind, until: Instant) {
+        self.has_left.store(true, Ordering::Relaxed);
+        let left = match behind {
+            Behind::Owed => Left::Owed,
+            Behind::NothingOwed if self.journal.has_values() => Left::Values,
+            Behind::NothingOwed => Left::Nothing,
+            Behind::Successor => Left::Successor,
+        };
+        self.orders.send(Order::Leave(left)).ok();
         if timeout_at(until.into(), self.view.left()).await.is_err() {
             tracing::info!(
                 "the registry did not answer in time: the others notice by the silence that this node is gone"
             );
         }
     }
+}
+
+impl Drop for Node {
+    /// A program that could not begin to serve leaves its journal to the others, or takes it away if nothing is in it. Otherwise each
+    /// start that fails would leave a stream behind, for which the servers keep room.
+    fn drop(&mut self) {
+        if self.has_left.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (journal, orders, view) = (self.journal.clone(), self.orders.clone(), self.view.clone());
+        let (done, is_done) = channel();
+        self.io_runtime.spawn(async move {
+            // Whoever still has it can add nothing from here on.
+            let is_written = journal.release().await.is_ok();
+            let left = match (is_written && owes_nothing(&journal), journal.has_values()) {
+                (false, _) => Left::Owed,
+                (true, true) => Left::Values,
+                (true, false) => Left::Nothing,
+            };
+            orders.send(Order::Leave(left)).ok();
+            view.left().await;
+            done.send(()).ok();
+        });
+        // Not in a task: this may be one of another runtime.
+        is_done.recv_timeout(NOT_JOINED_LEAVES).ok();
+    }
+}
+
+/// Why a node has no journal yet although it has waited.
+fn not_begun(view: &View) -> Failure {
+    let (node, seconds) = (view.node(), JOIN_WITHIN.as_secs());
+    unusable(match view.waits_for() {
+        Some((run, journal)) => anyhow!(
+            "a node called {node} lives: its run {run} has the journal {journal}, and was heard again and again for {seconds} s; \
+             give each node a name of its own (`node` in [journal.jetstream]), or stop that one"
+        ),
+        None => anyhow!(
+            "the registry of the nodes took no entry for {seconds} s: has JetStream a leader, and the account room?"
+        ),
+    })
 }

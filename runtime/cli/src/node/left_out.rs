@@ -6,12 +6,25 @@ use std::time::Instant;
 use anyhow::anyhow;
 use lastword::{Journal, Paused};
 use lastword_config::JetStream;
+use lastword_events::JournalName;
 use lastword_server::Cluster;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::{Adopted, Beside, Over, Parts};
+use super::{Adopted, Behind, Beside, Over, Parts};
 use crate::exit::Failure;
+
+/// # Errors
+/// Always.
+pub(crate) fn give_up(_: &JetStream, _: JournalName) -> Result<(), Failure> {
+    Err(without())
+}
+
+fn without() -> Failure {
+    Failure::usage(anyhow!(
+        "the journal is on jetstream, and this program was built without: build it with the feature `jetstream`"
+    ))
+}
 
 /// There is none.
 pub(crate) enum Node {}
@@ -20,9 +33,7 @@ impl Node {
     /// # Errors
     /// Always.
     pub(crate) fn join(_: &JetStream, _: Parts, _: Arc<Adopted>, _: &Handle) -> Result<Self, Failure> {
-        Err(Failure::usage(anyhow!(
-            "the journal is on jetstream, and this program was built without: build it with the feature `jetstream`"
-        )))
+        Err(without())
     }
 
     pub(crate) fn journal(&self) -> Arc<dyn Journal> {
@@ -53,7 +64,7 @@ impl Node {
         match *self {}
     }
 
-    pub(crate) async fn leave(&self, _: bool, _: Instant) {
+    pub(crate) async fn leave(&self, _: Behind, _: Instant) {
         match *self {}
     }
 }

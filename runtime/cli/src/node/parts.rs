@@ -18,6 +18,8 @@ pub(crate) struct Parts {
     pub(crate) adopted: NonZeroU32,
     /// Most adopted journals at once.
     pub(crate) most_adopted: NonZeroU32,
+    /// Most further ones, in which only an operator can do anything. He may, so there are slots for them too.
+    pub(crate) most_set_aside: u32,
 }
 
 impl Parts {
@@ -27,13 +29,15 @@ impl Parts {
     /// When there is only one.
     pub(crate) fn of(slots: u32) -> Result<Self, Failure> {
         let for_adopted = (slots / ADOPTED_SLOTS_DIVISOR).max(1);
-        let most_adopted = for_adopted.min(MAX_ADOPTED_JOURNALS);
-        let adopted = for_adopted / most_adopted;
+        let journals = for_adopted.min(2 * MAX_ADOPTED_JOURNALS);
+        let (most_adopted, most_set_aside) = (journals.div_ceil(2), journals / 2);
+        let adopted = for_adopted / journals;
         let parts = || {
             Some(Self {
-                own: NonZeroU32::new(slots.checked_sub(adopted * most_adopted)?)?,
+                own: NonZeroU32::new(slots.checked_sub(adopted * journals)?)?,
                 adopted: NonZeroU32::new(adopted)?,
                 most_adopted: NonZeroU32::new(most_adopted)?,
+                most_set_aside,
             })
         };
         parts().ok_or_else(|| {
@@ -50,10 +54,12 @@ mod tests {
     #[test]
     fn all_parts_together_are_never_more_than_there_is() {
         for slots in (2..200).chain([4_096, 1_000_000, u32::MAX]) {
-            let Parts { own, adopted, most_adopted } = Parts::of(slots).unwrap();
-            let all = u64::from(own.get()) + u64::from(adopted.get()) * u64::from(most_adopted.get());
+            let Parts { own, adopted, most_adopted, most_set_aside } = Parts::of(slots).unwrap();
+            let journals = u64::from(most_adopted.get()) + u64::from(most_set_aside);
+            let all = u64::from(own.get()) + u64::from(adopted.get()) * journals;
             assert_eq!(all, u64::from(slots));
             assert!(own.get() >= slots / 2 && most_adopted.get() <= MAX_ADOPTED_JOURNALS, "{slots}");
+            assert!(most_set_aside <= most_adopted.get(), "{slots}");
         }
         assert!(Parts::of(1).is_err() && Parts::of(0).is_err());
     }

@@ -28,6 +28,8 @@ pub(super) struct View {
 #[derive(Default)]
 struct Known {
     is_cut_off: bool,
+    /// The run that lives under this node's name, and the journal.
+    waits_for: Option<(JournalName, JournalName)>,
     adoptions: u64,
     nodes: Vec<NodeStatus>,
 }
@@ -43,11 +45,6 @@ impl View {
         self.journal.set(journal).ok();
     }
 
-    /// The epoch of the own journal; 0 before it has begun.
-    pub(super) fn epoch(&self) -> u64 {
-        self.journal.get().map_or(0, |journal| journal.status().epoch)
-    }
-
     pub(super) fn has_adopted(&self) {
         self.known.lock().adoptions += 1;
     }
@@ -55,12 +52,23 @@ impl View {
     /// Takes over what the member knows now.
     pub(super) fn knows(&self, member: &Member, now: Duration) {
         let seen: Vec<Seen<'_>> = member.journals(now).collect();
-        let names: HashMap<JournalName, &str> = seen.iter().map(|seen| (seen.name, seen.entry.node.as_str())).collect();
+        let runs = seen.iter().filter_map(|seen| Some((seen.entry.active_run(seen.name)?, seen.entry.node.as_str())));
+        let names: HashMap<JournalName, &str> = runs.collect();
         let mut nodes: Vec<NodeStatus> = seen.iter().map(|seen| node_status(seen, &names)).collect();
         nodes.sort_by(|a, b| (&a.node, &a.journal).cmp(&(&b.node, &b.journal)));
         let mut known = self.known.lock();
         known.is_cut_off = member.is_cut_off();
+        known.waits_for = member.waits_for();
         known.nodes = nodes;
+    }
+
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The run that lives under this node's name and has the journal that this one would go on with, and that journal.
+    pub(super) fn waits_for(&self) -> Option<(JournalName, JournalName)> {
+        self.known.lock().waits_for
     }
 
     /// The own journal is another node's: this run is over. The first reason counts.
@@ -180,6 +188,9 @@ fn node_status(seen: &Seen<'_>, names: &HashMap<JournalName, &str>) -> NodeStatu
         EntryState::Active if *is_suspected => ("suspected", None),
         EntryState::Active => ("active", None),
         EntryState::Leaving => ("leaving", None),
+        EntryState::Resting => ("resting", None),
+        EntryState::Lost => ("lost", None),
+        EntryState::Damaged => ("damaged", None),
         EntryState::Adopted { by } => {
             let node = names.get(&by).map_or_else(|| by.to_string(), |node| (*node).to_owned());
             ("adopted", Some(node))

@@ -2,12 +2,17 @@
 
 use std::io::{self, Write};
 
+use anyhow::anyhow;
+use lastword_config::Journal;
+use lastword_events::JournalName;
 use lastword_server::{ClusterStatus, LeftStatus, NodeStatus};
 
 use super::Table;
 use crate::args::NodesArgs;
 use crate::client::required;
+use crate::config::Config;
 use crate::exit::{Exit, Failure, printed};
+use crate::node::give_up;
 use crate::plain_json::plain_json;
 
 /// The path of the daemon's answer.
@@ -18,6 +23,9 @@ const NODES: &str = "/v1/nodes";
 /// # Errors
 /// When no daemon answers, or it is no node of a cluster.
 pub(crate) fn nodes(args: &NodesArgs) -> Result<Exit, Failure> {
+    if let Some(journal) = args.forget {
+        return forget(args, journal);
+    }
     let cluster: ClusterStatus = required(&args.socket, args.config.as_deref())?.get(NODES)?;
     let mut out = anstream::stdout().lock();
     if args.json {
@@ -26,6 +34,21 @@ pub(crate) fn nodes(args: &NodesArgs) -> Result<Exit, Failure> {
     } else {
         printed(show(&mut out, &cluster))?;
     }
+    Ok(Exit::Delivered)
+}
+
+/// Gives a journal up that waits for a node that does not come back.
+fn forget(args: &NodesArgs, journal: JournalName) -> Result<Exit, Failure> {
+    let configured = match &args.config {
+        Some(path) => Config::load_journal(path).map_err(Failure::usage)?,
+        None => None,
+    };
+    let Some(Journal::JetStream(said)) = configured else {
+        let why = "--forget: the configuration names no cluster: name that of a node with --config";
+        return Err(Failure::usage(anyhow!(why)));
+    };
+    give_up(&said, journal)?;
+    printed(writeln!(anstream::stdout().lock(), "{journal}: given up; the nodes delete it within some minutes"))?;
     Ok(Exit::Delivered)
 }
 

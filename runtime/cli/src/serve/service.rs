@@ -22,7 +22,7 @@ use crate::limits::{
     CONNECTIONS_CLOSE, DETACHING_ADOPTED, DRAIN_OVERRUN, FREEING, LEAVING, OUTPUT_OVERRUN, STALLED_READER,
     TAKEN_OVER_LEAVES, WATCHDOG_OVERRUN,
 };
-use crate::node::{Node, Over};
+use crate::node::{Behind, Node, Over};
 use crate::output::line_queue::LineWriter;
 use crate::report::{Drawing, Reports};
 use crate::settle::{log_drain, settle};
@@ -143,7 +143,7 @@ impl Service {
         };
         let exit = if self.runtime.has_failed() { Exit::Internal } else { exit };
         self.watchdog.expect(exit);
-        self.leave_cluster(exit, detaching, deadline).await;
+        self.leave_cluster(cause, exit, detaching, deadline).await;
         // From here on a hook that writes to the spool sees that no daemon takes it in. Events from before are seen
         // here.
         let waits = self.intake.as_ref().is_some_and(Intake::release);
@@ -323,7 +323,7 @@ impl Service {
     }
 
     /// Hands what this node has left to the other nodes. The own journal is on record by now.
-    async fn leave_cluster(&self, exit: Exit, detaching: Option<JoinHandle<()>>, deadline: Instant) {
+    async fn leave_cluster(&self, cause: Cause, exit: Exit, detaching: Option<JoinHandle<()>>, deadline: Instant) {
         let (Some(node), Some(detaching)) = (&self.node, detaching) else { return };
         // Also when only the own journal is another node's: the adopted ones are still this one's.
         let until = deadline + DRAIN_OVERRUN;
@@ -333,8 +333,19 @@ impl Service {
             );
         }
         // A drain that has delivered everything has also written it down.
-        let is_empty = exit == Exit::Delivered && self.runtime.undelivered_ends() == 0 && node.owes_nothing();
-        node.leave(is_empty, until.max(Instant::now() + LEAVING)).await;
+        let is_done = exit == Exit::Delivered
+            && self.runtime.undelivered_ends() == 0
+            && self.runtime.stats().sessions == 0
+            && node.owes_nothing();
+        let behind = match cause {
+            _ if is_done => Behind::NothingOwed,
+            Cause::Signal(_) if self.on_stop == OnStop::Drain => Behind::Owed,
+            Cause::Asked(Stop::Drain(_), _) => Behind::Owed,
+            // The next daemon under this name goes on, or has it to itself already. Whoever fell to a defect is noticed by its silence:
+            // what it fell to may be deadly for the next one too.
+            _ => Behind::Successor,
+        };
+        node.leave(behind, until.max(Instant::now() + LEAVING)).await;
     }
 
     /// Answers the requests that are under way, if their clients read the answers.

@@ -34,7 +34,7 @@ mod with_cluster {
     use serde_json::Value;
     use tempfile::TempDir;
 
-    use crate::support::{Home, Program, Raw, Signal, http, start};
+    use crate::support::{Home, Launch, Program, Raw, Signal, http, start};
 
     /// Three servers, and the folder of what starts them.
     struct Servers {
@@ -57,15 +57,22 @@ mod with_cluster {
 
         /// A node of this name, with this in `[daemon]`.
         fn node(&self, name: &str, daemon: &str) -> Node {
-            let home = Home::new();
+            self.node_at(Home::new(), name, daemon)
+        }
+
+        fn node_at(&self, home: Home, name: &str, daemon: &str) -> Node {
+            let program = self.launch(&home, name, daemon).start().ready();
+            Node { home, program }
+        }
+
+        fn launch(&self, home: &Home, name: &str, daemon: &str) -> Launch {
             let (servers, monitoring) = (self.cluster.urls(), self.cluster.monitoring());
             let (user, password) = (APPLICATION.name, self.cluster.password(APPLICATION));
             let config = format!(
                 "[journal.jetstream]\nnode = {name:?}\nservers = {servers:?}\nmonitoring = {monitoring:?}\nuser = {user:?}\n\
                  password-file = {password:?}\nmax-bytes = \"64MiB\"\n[daemon]\n{daemon}\n"
             );
-            let program = home.node().guest("prints").config(&config).start().ready();
-            Node { home, program }
+            home.node().guest("prints").config(&config)
         }
     }
 
@@ -152,7 +159,39 @@ mod with_cluster {
 
     #[test]
     #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
-    fn what_a_node_leaves_is_taken_over_at_once_and_its_owners_go_on_with_their_sessions() {
+    fn a_node_that_starts_again_goes_on_with_its_journal_and_its_sessions() {
+        let servers = Servers::start();
+        let keep = "owner-grace = \"5m\"\non-stop = \"keep\"";
+        let [a, b] = ["a", "b"].map(|name| servers.node(name, keep));
+        b.knows_all(&["a"]);
+        let journal = |node: &Node| node.knows("a").map(|node| node["journal"].clone());
+        a.owner().start("s1");
+        let before = journal(&b).unwrap();
+        let Node { home, program } = a;
+        assert_eq!(program.stop().code(), 0);
+        let a = servers.node_at(home, "a", keep);
+        assert_eq!(look_for("the node in its own list", || journal(&a)), before);
+        let mut owner = a.owner();
+        assert_eq!(owner.start("s1")["generation"], 1, "it goes on");
+        owner.end_and_be_told("s1");
+        assert_eq!(a.program.stop().printed_ends("prints"), ["s1"]);
+        look_for("nothing to be left", || b.knows("a").is_none().then_some(()));
+        assert!(b.program.stop().printed_ends("prints").is_empty());
+    }
+
+    #[test]
+    #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
+    fn a_second_node_of_the_same_name_is_refused() {
+        let servers = Servers::start();
+        let a = servers.node("a", "");
+        let ended = servers.launch(&Home::new(), "a", "").run();
+        ended.assert_refused(5, &["a node called a lives"]);
+        assert_eq!(a.program.stop().code(), 0);
+    }
+
+    #[test]
+    #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
+    fn what_a_node_leaves_that_does_not_come_back_is_taken_over_and_its_owners_go_on_with_their_sessions() {
         let servers = Servers::start();
         let [a, b] = ["a", "b"].map(|name| servers.node(name, "owner-grace = \"5m\"\non-stop = \"keep\""));
         b.knows_all(&["a"]);

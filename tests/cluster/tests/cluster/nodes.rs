@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use lastword_cluster::{Action, Cas, Entry, Member, MemberSettings, Rules, StreamEnd, TakenOver};
 use lastword_cluster_tests::NatsCluster;
 use lastword_events::JournalName;
-use lastword_jetstream::{JetStreamJournal, Registry, StreamEnd as Found, Update};
+use lastword_jetstream::{JetStreamJournal, Registry, StreamEnd as Found, Told, Update};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
@@ -41,7 +41,7 @@ impl Node {
         let registry = Registry::open(&node(servers, &format!("n{number}"))).await.unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let (node, address) = (format!("n{number}"), String::new());
-        let settings = MemberSettings { name, node, address, format: 1, seed: number };
+        let settings = MemberSettings { run: name, node, address, format: 1, seed: number };
         let driver = Driver {
             began: Instant::now(),
             member: Member::new(settings, Rules::default(), Duration::ZERO),
@@ -88,7 +88,12 @@ impl Driver {
                     self.member.heard(&name, self.now());
                 }
                 changed = watch.next() => match changed {
-                    Some(Ok(changed)) => {
+                    Some(Ok(Told::Anew)) => self.member.registry_is_new(self.now()),
+                    Some(Ok(Told::Listed)) => {
+                        self.member.listed(self.now());
+                        self.member.adopts(self.now());
+                    }
+                    Some(Ok(Told::Entry(changed))) => {
                         let Ok(name) = changed.journal.parse() else { continue };
                         if let Some(entry) = &changed.entry {
                             self.seen.lock().entries.insert(name, entry.clone());
@@ -110,8 +115,8 @@ impl Driver {
     async fn act(&mut self) {
         while let Some(action) = self.member.next_action() {
             match action {
-                Action::Beat => self.registry.beat(&self.member.name().to_string()).await,
-                Action::Begin => self.member.begun(1, self.now()),
+                Action::Beat => self.registry.beat(&self.member.run().to_string()).await,
+                Action::Begin { .. } => self.member.begun(1, self.now()),
                 Action::Look { name } => {
                     let end = match self.registry.stream_end(name).await {
                         Found::At(sequence) => StreamEnd::At(sequence),
@@ -135,7 +140,7 @@ impl Driver {
                 }
                 Action::Drop { .. } => self.seen.lock().dropped = true,
                 Action::Discard { name, .. } => self.member.discarded(name, true, self.now()),
-                Action::CutOff | Action::Connected | Action::Left => (),
+                Action::Ready | Action::CutOff | Action::Connected | Action::Left => (),
             }
         }
     }

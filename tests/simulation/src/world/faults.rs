@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Event, How, World};
 use crate::network::{SERVERS, ServerId};
-use crate::request::{Request, REGISTRY, RunId};
+use crate::request::{REGISTRY, Request, RunId};
 use crate::settings::Fault;
 
 impl World {
@@ -29,7 +29,8 @@ impl World {
                 self.nodes[node].mute_until = self.now + time;
             }
             Fault::Leaders => {
-                let existing: Vec<usize> = (0..self.streams.len()).filter(|&stream| self.streams[stream].exists).collect();
+                let existing: Vec<usize> =
+                    (0..self.streams.len()).filter(|&stream| self.streams[stream].exists).collect();
                 let is_registry = self.random.u8(..4) == 0;
                 let stream = if is_registry { REGISTRY } else { existing[self.random.usize(..existing.len())] };
                 self.lose_leader(stream, 6_000, 9_000);

@@ -154,8 +154,7 @@ impl World {
         let Some((before, _)) = self.registry.get(&journal) else { return };
         let name = self.journals[journal].name;
         let Some(keeper) = before.keeper(name).filter(|&keeper| keeper != by) else { return };
-        let Some(&keeper) = self.by_name.get(&keeper) else { return };
-        let is_of = |process: &crate::node::Process| process.own == keeper;
+        let is_of = |process: &crate::node::Process| process.member.run() == keeper;
         let Some(node) = self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of)) else { return };
         let silent = self.now.saturating_sub(self.nodes[node].beat_arrived);
         if silent < MUST_BE_SILENT {

@@ -54,17 +54,21 @@ impl World {
         node.run += 1;
         node.beat_arrived = now;
         let settings =
-            MemberSettings { name, node: format!("n{number}"), address: String::new(), format: node.format, seed };
+            MemberSettings { run: name, node: format!("n{number}"), address: String::new(), format: node.format, seed };
         let mut member = Member::new(settings, rules, node.local(now));
+        member.adopts(node.local(now));
         if node.is_connected() {
             for (&journal, (entry, revision)) in &self.registry {
                 member.entry(self.journals[journal].name, Some(entry.clone()), *revision, node.local(now));
             }
+            member.listed(node.local(now));
         }
         node.process = Some(Process {
             member,
             own,
-            journals: [(own, Serving::new(Stage::Closed))].into(),
+            begins: false,
+            is_ready: false,
+            journals: std::collections::BTreeMap::new(),
             asked: std::collections::BTreeMap::new(),
             ticks_at: now,
             inbox: None,
@@ -119,9 +123,17 @@ impl World {
     fn act(&mut self, run: RunId, action: Action) {
         match action {
             Action::Beat => self.beat(run),
-            Action::Begin => {
-                if let Some(own) = self.process(run).map(|process| process.own) {
-                    self.ask(run, own, Whose::Opening, Asks::Create);
+            Action::Begin { name } => {
+                let own = self.by_name[&name];
+                if let Some(process) = self.process(run) {
+                    (process.own, process.begins) = (own, true);
+                    process.journals.insert(own, Serving::new(Stage::Closed));
+                }
+                self.ask(run, own, Whose::Opening, Asks::Create);
+            }
+            Action::Ready => {
+                if let Some(process) = self.process(run) {
+                    process.is_ready = true;
                 }
             }
             Action::Look { name } => {
@@ -140,6 +152,9 @@ impl World {
             Action::TakeOver { name, .. } => {
                 let journal = self.by_name[&name];
                 if let Some(process) = self.process(run) {
+                    if process.member.name() == name {
+                        (process.own, process.begins) = (journal, false);
+                    }
                     process.journals.insert(journal, Serving::new(Stage::Closed));
                     let adopted = process.member.adopted();
                     self.report.most_adopted = self.report.most_adopted.max(adopted);
@@ -151,11 +166,7 @@ impl World {
                 self.drop_journal(run, journal);
             }
             Action::CutOff | Action::Connected => {}
-            Action::Left => {
-                if self.process(run).is_some_and(|process| process.leaves == Leaves::Told) {
-                    self.queue.add(self.now, Event::Kill(run));
-                }
-            }
+            Action::Left => self.queue.add(self.now, Event::Kill(run)),
         }
     }
 
@@ -165,7 +176,7 @@ impl World {
         let sender = &self.nodes[run.node];
         let server = sender.server;
         let is_mute = sender.mute_until > now;
-        let Some(name) = sender.process.as_ref().map(|process| process.member.name()) else { return };
+        let Some(name) = sender.process.as_ref().map(|process| process.member.run()) else { return };
         if !sender.is_connected() || !self.network.is_up(server) {
             return;
         }
@@ -240,6 +251,7 @@ impl World {
         for (name, entry, revision) in entries {
             self.tell(run, |member, local| member.entry(name, Some(entry), revision, local));
         }
+        self.tell(run, |member, local| member.listed(local));
     }
 
     pub(super) fn timed_out(&mut self, run: RunId, number: u64) {
@@ -306,7 +318,11 @@ impl World {
     /// Begins to take a journal over.
     fn open(&mut self, run: RunId, journal: StreamId) {
         let until = self.now + FENCE_FOR;
-        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 { Asks::Info } else { Asks::LastFence };
+        let asks = if self.mutates(Mutation::NoFence) && self.streams[journal].last() > 0 {
+            Asks::Info
+        } else {
+            Asks::LastFence
+        };
         let number = self.ask(run, journal, Whose::Opening, asks);
         let opening = Opening { number, before: None, body: Bytes::new(), until };
         if let Some(serving) = self.serving(run, journal) {
@@ -316,12 +332,12 @@ impl World {
 
     pub(super) fn open_again(&mut self, run: RunId, journal: StreamId) {
         let now = self.now;
-        let is_own = self.process(run).is_some_and(|process| process.own == journal);
+        let begins = self.process(run).is_some_and(|process| process.own == journal && process.begins);
         let Some(serving) = self.serving(run, journal) else { return };
         let opening = match &serving.stage {
             Stage::Opening(opening) => opening,
             // The stream is still to be made.
-            Stage::Closed if is_own => {
+            Stage::Closed if begins => {
                 self.ask(run, journal, Whose::Opening, Asks::Create);
                 return;
             }
@@ -339,11 +355,11 @@ impl World {
     }
 
     fn opening_heard(&mut self, run: RunId, journal: StreamId, number: u64, answer: &Answer) {
-        let is_own = self.process(run).is_some_and(|process| process.own == journal);
+        let begins = self.process(run).is_some_and(|process| process.own == journal && process.begins);
         match answer {
             Answer::Created => return self.open(run, journal),
             // Making the stream was not answered.
-            _ if is_own && self.serving(run, journal).is_some_and(|serving| matches!(serving.stage, Stage::Closed)) => {
+            _ if begins && self.serving(run, journal).is_some_and(|serving| matches!(serving.stage, Stage::Closed)) => {
                 self.queue.add(self.now + FENCE_AGAIN, Event::OpenAgain(run, journal));
                 return;
             }
@@ -388,7 +404,13 @@ impl World {
 
     fn publish_fence(&mut self, run: RunId, journal: StreamId, before: u64) {
         let nonce = self.random.u64(..);
-        let record = FenceRecord { format: FORMAT, begins_run: true, by: format!("n{}", run.node), nonce, at: Timestamp::UNIX_EPOCH };
+        let record = FenceRecord {
+            format: FORMAT,
+            begins_run: true,
+            by: format!("n{}", run.node),
+            nonce,
+            at: Timestamp::from_millisecond(0),
+        };
         let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) else { return };
         if opening.body.is_empty() {
             let records = vec![Bytes::from(serde_json::to_vec(&record).expect("it has no map with odd keys"))];
@@ -397,7 +419,8 @@ impl World {
             opening.body = group.encode();
             opening.before = Some(before);
         }
-        let publish = Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
+        let publish =
+            Publish { kind: Kind::Fence, epoch: before, body: opening.body.clone(), last: None, fence: Some(before) };
         let number = self.ask(run, journal, Whose::Opening, Asks::Publish(publish));
         if let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) {
             opening.number = number;
@@ -425,7 +448,9 @@ impl World {
         let known = &mut self.journals[journal];
         if reader.records < known.told {
             let (read, told) = (reader.records, known.told);
-            return self.broken(format!("journal {journal} has {read} records at its take-over, and {told} were acknowledged"));
+            return self.broken(format!(
+                "journal {journal} has {read} records at its take-over, and {told} were acknowledged"
+            ));
         }
         known.turn += 1;
         known.read = reader.records;
@@ -438,15 +463,14 @@ impl World {
         serving.stage = Stage::Writing(Box::new(Writer::new(chain, &reader, turn)));
         serving.open = (active.len() + owed.len()) as u64;
         serving.queue.extend(owed);
-        if is_own {
-            self.tell(run, |member, at| member.begun(epoch, at));
-            self.queue.add(self.now, Event::End(run, false));
-            return;
-        }
-        self.report.taken_over += 1;
         let ends = (active.len() + reader.owed().1.len()) as u64;
-        self.report.ends_taken += ends;
-        self.report.most_ends_taken = self.report.most_ends_taken.max(ends);
+        if is_own {
+            self.queue.add(self.now, Event::End(run, false));
+        } else {
+            self.report.taken_over += 1;
+            self.report.ends_taken += ends;
+            self.report.most_ends_taken = self.report.most_ends_taken.max(ends);
+        }
         if let Some(ended) = &mut self.journals[journal].ended
             && !ended.is_taken
         {
@@ -454,6 +478,10 @@ impl World {
             if ended.how == super::How::Died {
                 self.report.until_taken.add(self.now - ended.at);
             }
+        }
+        if is_own {
+            // It is its node's again: what comes from now on waits for nobody.
+            self.journals[journal].ended = None;
         }
         self.opened(run, journal, TakenOver::Done { epoch });
         for ends in active.chunks(ENDS_AT_ONCE) {
@@ -465,7 +493,9 @@ impl World {
 
     fn opened(&mut self, run: RunId, journal: StreamId, taken: TakenOver) {
         let name = self.journals[journal].name;
-        self.tell(run, |member, at| member.taken(name, taken, at));
+        self.tell(run, |member, at| {
+            member.taken(name, taken, at);
+        });
     }
 
     /// Stops everything of a journal. Without its own one a node starts again.
@@ -474,7 +504,8 @@ impl World {
         process.journals.remove(&journal);
         if process.own == journal && process.leaves == Leaves::No {
             process.leaves = Leaves::Told;
-            self.active -= std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
+            self.active -=
+                std::mem::take(&mut self.nodes[run.node].process.as_mut().expect("it is there").active).len();
             let at = self.now + Duration::from_secs(2);
             self.queue.add(at, Event::Kill(run));
         }
