@@ -269,6 +269,12 @@ impl Chain {
         Self { tail_bytes, ..self }
     }
 
+    /// The same chain, with small messages.
+    #[cfg(test)]
+    pub(crate) fn with_max_body(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
+    }
+
     /// Adds a record. Gives its number: 1, 2, ….
     pub fn queue(&mut self, record: Vec<u8>, now: Duration) -> u64 {
         self.waiting_since.get_or_insert(now);

@@ -7,6 +7,8 @@
 
 pub mod chain;
 pub mod group;
+#[cfg(test)]
+mod model;
 pub mod record;
 pub mod replay;
 pub mod snapshot;
