@@ -43,7 +43,7 @@ use lastword::{Builder, Runtime, Sandbox, TenantQuota};
 #[derive(Debug)]
 pub(crate) enum Over {
     /// Another node has the journal, ends its sessions and makes what is owed.
-    TakenOver(String),
+    Taken(String),
     /// The servers have lost a part of the journal that they had acknowledged: no node may ever make what was in it.
     Lost(String),
     /// The journal's thread has ended by itself, which is a defect.

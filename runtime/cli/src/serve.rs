@@ -116,7 +116,7 @@ fn serve(
     let listeners = Listeners::open(&settings)?;
     let found = spool::find(args.spool.as_deref())?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
-    let traces = Traces::begin();
+    let traces = Traces::begin().map(Arc::new);
 
     let io_runtime = io_runtime.insert(threads::io_runtime()?);
     let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
@@ -203,7 +203,7 @@ fn build(
     config: Config,
     settings: &Settings,
     early: &EarlyExit,
-    (reports, traces): (Option<&Reports>, Option<&Traces>),
+    (reports, traces): (Option<&Reports>, Option<&Arc<Traces>>),
     io_runtime: &Handle,
 ) -> Result<Built, Failure> {
     let inputs = config.owner.formats().map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
@@ -213,7 +213,9 @@ fn build(
     let observer = if settings.metrics_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
     let observe = {
         let (observer, reports, traces) = (observer.clone(), reports.cloned(), traces.cloned());
-        move |builder: Builder| traced(observed(builder.observer(observer.clone()), reports.as_ref()), traces.as_ref())
+        move |builder: Builder| {
+            traced(observed(builder.observer(observer.clone()), reports.as_ref()), traces.as_deref())
+        }
     };
     let own = |builder: Builder| observe(builder.attach_grace(settings.owners.grace));
     let (quota, budget) = (config.quota, config.drain.budget);

@@ -206,7 +206,9 @@ fn without_node(node: &NodeStatus) -> Option<Finding> {
             Some(Finding::to_know(&node.node, what, forget, ""))
         }
         "lost" => {
-            let what = format!("the NATS servers have no stream of its journal {journal} any more, and what was owed in it is lost");
+            let what = format!(
+                "the NATS servers have no stream of its journal {journal} any more, and what was owed in it is lost"
+            );
             Some(Finding::wrong(&node.node, what, "restore the stream, or `lastword nodes --forget` the journal", ""))
         }
         "damaged" => {

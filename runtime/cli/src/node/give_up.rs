@@ -35,7 +35,9 @@ pub(crate) fn give_up(said: &JetStream, journal: JournalName) -> Result<(), Fail
         match registry.update(journal.as_str(), &empty, revision).await {
             Update::Done { .. } => Ok(()),
             Update::Refused => Err(no(format!("the journal {journal} has changed just now: look again"))),
-            Update::Unknown => Err(unusable(anyhow!("the registry did not answer: look at `lastword nodes`, and try again"))),
+            Update::Unknown => {
+                Err(unusable(anyhow!("the registry did not answer: look at `lastword nodes`, and try again")))
+            }
         }
     })
 }

@@ -89,7 +89,7 @@ impl View {
         let mut over = self.over.subscribe();
         let of_registry = async move {
             match over.wait_for(Option::is_some).await {
-                Ok(why) => Over::TakenOver(why.clone().unwrap_or_default()),
+                Ok(why) => Over::Taken(why.clone().unwrap_or_default()),
                 // The sender lives as long as the view.
                 Err(_) => std::future::pending().await,
             }
@@ -178,7 +178,7 @@ fn over_by(ended: &Ended) -> Over {
     match ended {
         Ended::Lost { .. } => Over::Lost(why),
         Ended::Defect => Over::Defect(why),
-        _ => Over::TakenOver(why),
+        _ => Over::Taken(why),
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
     fn a_journal_that_the_servers_have_lost_is_not_another_nodes() {
         let journal: JournalName = "aaaaaaaa".parse().unwrap();
         let taken_over = Ended::TakenOver { journal, by: None, sequence: 7 };
-        assert!(matches!(over_by(&taken_over), Over::TakenOver(_)));
+        assert!(matches!(over_by(&taken_over), Over::Taken(_)));
         let lost = Ended::Lost { journal, why: "it is gone".to_owned() };
         assert!(matches!(over_by(&lost), Over::Lost(why) if why.contains("it is gone")));
         assert!(matches!(over_by(&Ended::Defect), Over::Defect(_)));

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword::{Detached, Runtime};
@@ -46,7 +47,7 @@ pub(super) struct Service {
     /// Draws drains.
     pub(super) reports: Option<Reports>,
     /// Sends the last spans.
-    pub(super) traces: Option<Traces>,
+    pub(super) traces: Option<Arc<Traces>>,
     pub(super) on_stop: OnStop,
     /// Takes in the spool.
     pub(super) intake: Option<Intake>,
@@ -175,10 +176,10 @@ impl Service {
             }
             signal = &mut signal => Cause::Signal(signal),
             over = &mut over => {
-                let (Over::TakenOver(why) | Over::Lost(why) | Over::Defect(why)) = &over;
+                let (Over::Taken(why) | Over::Lost(why) | Over::Defect(why)) = &over;
                 tracing::error!("this run is over: {why}");
                 match over {
-                    Over::TakenOver(_) => Cause::TakenOver(Instant::now()),
+                    Over::Taken(_) => Cause::TakenOver(Instant::now()),
                     Over::Lost(_) => Cause::Lost(Instant::now()),
                     Over::Defect(_) => Cause::Defect(Instant::now()),
                 }

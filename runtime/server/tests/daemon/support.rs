@@ -16,7 +16,8 @@ use lastword::testing::ManualClock;
 use lastword::{Journal, MemoryJournal, Plugin, Runtime, Tenants};
 use lastword_process::Process;
 use lastword_server::{
-    Cluster, NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore, tls_config,
+    Cluster, NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore,
+    tls_config,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
