@@ -107,6 +107,8 @@ struct InFlight {
     /// Whether the servers have called it too large.
     too_large: bool,
     full_told: bool,
+    /// The sequence that the stream named when it last refused the message: its last one, or that of its last fence.
+    refused_with: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -133,7 +135,7 @@ enum What {
     Info,
 }
 
-/// The stream is gone, or ends too early. It may be a server that is not up to date yet.
+/// The stream is gone, ends too early, or has no fence. It may be a server that is not up to date yet.
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
     since: Duration,
@@ -500,6 +502,9 @@ impl Chain {
             // Whose message it is that is in the way, only the message itself can tell.
             WRONG_LAST_SEQUENCE | EXPECTATION_UNDER_WAY => {
                 self.may_be_stored();
+                if let Some(in_flight) = &mut self.in_flight {
+                    in_flight.refused_with = last_number(&description);
+                }
                 self.ask(What::Look, now);
             }
             MESSAGE_TOO_LARGE => self.too_large(now, effects),
@@ -571,6 +576,11 @@ impl Chain {
             if in_flight.too_large {
                 return self.too_large(now, effects);
             }
+            if self.misses_fence() {
+                let (stream, epoch) = (&self.subjects.stream, self.position.epoch);
+                let why = format!("the stream {stream} has no fence {epoch} any more: was it purged?");
+                return self.suspect(why, now, effects);
+            }
             let at = now + self.wait();
             return self.unknown(now, at);
         };
@@ -602,12 +612,20 @@ impl Chain {
             );
             return self.suspect(why, now, effects);
         }
-        self.suspicion = None;
+        if !self.misses_fence() {
+            self.suspicion = None;
+        }
         if last_sequence == acknowledged {
             self.again(now + self.wait());
         } else {
             self.ask(What::Look, now);
         }
+    }
+
+    /// Whether the stream refuses the message because it does not have our fence. Nothing that it acknowledges has such a number.
+    fn misses_fence(&self) -> bool {
+        let refused_with = self.in_flight.as_ref().and_then(|in_flight| in_flight.refused_with);
+        refused_with.is_some_and(|sequence| sequence < self.position.epoch)
     }
 
     fn suspect(&mut self, why: String, now: Duration, effects: &mut Vec<Effect>) {
@@ -655,8 +673,22 @@ impl Chain {
 impl InFlight {
     fn new(group: &Group, content: Content) -> Self {
         let (kind, body) = (group.kind, group.encode());
-        Self { kind, body, content, tries: 0, may_be_stored: false, too_large: false, full_told: false }
+        Self {
+            kind,
+            body,
+            content,
+            tries: 0,
+            may_be_stored: false,
+            too_large: false,
+            full_told: false,
+            refused_with: None,
+        }
     }
+}
+
+/// The number at the end of "wrong last sequence: 1303".
+fn last_number(description: &str) -> Option<u64> {
+    description.rsplit_once(": ")?.1.trim().parse().ok()
 }
 
 /// The most bytes that a record, or a part of one, can have in a message of so many bytes.

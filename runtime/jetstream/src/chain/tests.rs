@@ -296,6 +296,34 @@ fn a_stream_that_is_gone_or_too_short_for_ten_seconds_is_lost() {
     }
 }
 
+/// A purge of everything takes the fence away: from then on everything is refused, as by a leader without a quorum.
+#[test]
+fn a_stream_without_its_fence_is_lost_and_one_whose_leader_was_behind_is_not() {
+    for purges_for_ever in [true, false] {
+        let (mut stream, mut chain) = stream_and_chain();
+        chain.queue(b"1".to_vec(), Duration::ZERO);
+        stream.write(&mut chain);
+        let all = stream.messages.clone();
+        stream.purge_below(3);
+        chain.queue(b"2".to_vec(), Duration::ZERO);
+        let (mut now, mut effects) = (Duration::ZERO, Vec::new());
+        for n in 0..60 {
+            if n == 8 && !purges_for_ever {
+                (stream.first, stream.messages) = (1, all.clone());
+            }
+            let Some(action) = chain.next(now) else { break };
+            let heard = stream.answer(action);
+            effects.extend(chain.heard(heard, now));
+            now = chain.wake_at().unwrap_or(now);
+        }
+        let silent = Effect::Silent { since: Duration::ZERO };
+        effects.retain(|effect| *effect != silent);
+        let why = "the stream LW_J_abcdefgh has no fence 1 any more: was it purged?".to_owned();
+        let expected = if purges_for_ever { Effect::Lost { why } } else { Effect::Durable { up_to: 2 } };
+        assert_eq!(effects, [expected]);
+    }
+}
+
 #[test]
 fn silence_is_told_once_and_ends_with_the_next_acknowledgement() {
     let at = Duration::from_secs(1);
