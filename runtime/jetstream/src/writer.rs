@@ -127,7 +127,7 @@ impl Writer {
             Ended::Released => tracing::debug!(journal = %self.shared.name, "the journal is released"),
             Ended::TakenOver { .. } | Ended::Lost { .. } | Ended::Defect => tracing::error!("{ended}"),
         }
-        self.end(ended, written);
+        self.end(ended, &written);
     }
 
     /// Why it ended, and whether everything is durable.
@@ -316,16 +316,21 @@ impl Writer {
         }
     }
 
+    /// Begins a snapshot if one is due. The state is locked while it is copied, about 1 µs for each session: a drain has no time for that,
+    /// and one that is left out is made by the next run.
     fn snapshot_if_due(&mut self) {
-        let is_due =
-            snapshot::is_due(self.chain.tail_bytes(), self.snapshot_bytes, self.facts.bytes, self.facts.max_bytes);
-        if self.chain.is_snapshotting() || !is_due {
+        let ends = self.shared.drains.load(Ordering::Relaxed) || self.shared.asked() != Asked::Nothing;
+        let tail_bytes = self.chain.tail_bytes();
+        if self.chain.is_snapshotting()
+            || (ends && !self.shared.is_full.load(Ordering::Relaxed))
+            || !snapshot::is_due(tail_bytes, self.snapshot_bytes, self.facts.bytes, self.facts.max_bytes)
+        {
             return;
         }
         let (queue, snapshot) = self.shared.take_queue_and_snapshot();
         self.enqueue(queue);
         let record = fence::record(self.cluster.node(), false);
-        tracing::debug!(journal = %self.shared.name, tail_bytes = self.chain.tail_bytes(), "a snapshot begins");
+        tracing::debug!(journal = %self.shared.name, tail_bytes, "a snapshot begins");
         self.chain.begin_snapshot(snapshot, &record);
     }
 
@@ -445,13 +450,13 @@ impl Writer {
     }
 
     /// Answers everyone who waits, and everyone who comes.
-    fn end(&mut self, ended: Ended, written: Result<(), JournalError>) {
+    fn end(&mut self, ended: Ended, written: &Result<(), JournalError>) {
         self.answer();
-        let error = match &written {
+        let error = match written {
             Err(error) => error.clone(),
             Ok(()) => ended.error(),
         };
-        let left = self.shared.end(ended, &written);
+        let left = self.shared.end(ended, written);
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, waiting)| waiting);
         waiting.chain(left.into_iter().map(|queued| queued.waiting)).for_each(|waiting| waiting.fail(&error));
     }
@@ -461,7 +466,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // Only a panic of ours comes here without an end.
         if self.shared.ended.borrow().is_none() {
-            self.end(Ended::Defect, Err(JournalError::Closed));
+            self.end(Ended::Defect, &Err(JournalError::Closed));
         }
     }
 }

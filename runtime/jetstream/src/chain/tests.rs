@@ -38,7 +38,7 @@ use Say::{Acked, Elsewhere, Info, NoResponders, NoStream, Nothing, Ours, Refused
 
 /// A group of an epoch.
 fn group(kind: Kind, epoch: u64) -> Bytes {
-    let (number, previous, records) = (5, 7, vec![Bytes::from_static(b"\"probe\"")]);
+    let (number, previous, records) = (5, 7, vec![Bytes::from_static(b"another's")]);
     Group { kind, epoch, number, previous, continued: false, continues: false, records }.encode()
 }
 
@@ -97,12 +97,15 @@ const FENCE: &str = "LW.j.abcdefgh.fence";
 const GROUPS: &str = "LW.j.abcdefgh.g";
 const CHUNKS: &str = "LW.j.abcdefgh.s";
 
+/// Its name, what is told, the actions before each of that, and the effects.
+type Case = (&'static str, Vec<Say>, Vec<&'static str>, Vec<Effect>);
+
 #[test]
 fn what_jetstream_answers_decides_nothing_but_what_is_at_the_expected_place() {
     let durable = || vec![Effect::Durable { up_to: 1 }];
     let fenced = || vec![Effect::Fenced { by: 11 }];
     let full = |code: u64| Effect::Full { description: format!("error {code}") };
-    let table: Vec<(&str, Vec<Say>, Vec<&str>, Vec<Effect>)> = vec![
+    let table: Vec<Case> = vec![
         ("it is acknowledged", vec![Acked(11)], vec!["publish"], durable()),
         (
             "10071 by its own message, whose acknowledgement was lost",

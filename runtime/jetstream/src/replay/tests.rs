@@ -91,7 +91,7 @@ fn record([kind, a, b, c, d]: [u8; 5]) -> Record {
         }
     };
     let stored = (settlement == Settlement::Delivered && d % 2 == 0).then(|| {
-        let value = |n: u8| (n % 3 != 0).then(|| Value(vec![n; usize::from(n) * 4].into()));
+        let value = |n: u8| (!n.is_multiple_of(3)).then(|| Value(vec![n; usize::from(n) * 4].into()));
         let writes = vec![(format!("k{}", b % 4).into(), value(c)), (format!("k{}", c % 4).into(), value(d))];
         Box::new(StoredValues { space: Space { tenant: "acme".into(), plugin: plugin(a) }, writes })
     });
@@ -336,6 +336,9 @@ proptest! {
     }
 }
 
+/// Its name, the sequence of the first message, the messages, the sequence that is named, and why.
+type Case = (&'static str, u64, Vec<(String, Bytes)>, u64, String);
+
 #[test]
 fn damage_is_named_with_the_stream_and_the_sequence() {
     let Subjects { fence: fences, groups, snapshots, .. } = subjects();
@@ -368,7 +371,7 @@ fn damage_is_named_with_the_stream_and_the_sequence() {
         )
     };
     let hash = format!("{:016x}", last.hash);
-    let table: Vec<(&str, u64, Vec<(String, Bytes)>, u64, String)> = vec![
+    let table: Vec<Case> = vec![
         ("nothing", 1, vec![], 0, "it is empty, and a journal begins with a fence".into()),
         ("no fence", 1, good[1..].to_vec(), 1, "the stream begins with a group, and not with a fence".into()),
         ("the beginning", 2, good.clone(), 2, "the messages before 2 are missing, and no snapshot has them".into()),
