@@ -236,8 +236,7 @@ impl World {
     fn happens(&mut self, event: Event) {
         // What a process does that stands still, it does later.
         if let Some(run) = event.run()
-            && let Some(inbox) = self.nodes[run.node].process.as_mut().and_then(|process| process.inbox.as_mut())
-            && self.nodes[run.node].run == run.run
+            && let Some(inbox) = self.process(run).and_then(|process| process.inbox.as_mut())
         {
             inbox.push(event);
             return;
