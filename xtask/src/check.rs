@@ -17,7 +17,7 @@ struct Step {
 }
 
 /// Cheap ones first; the tests last, so that their summary is the last thing before ours.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", run: format },
     Step { name: "links", run: links },
     Step { name: "dependencies", run: dependencies },
@@ -27,6 +27,7 @@ const STEPS: [Step; 10] = [
     Step { name: "features", run: features::check },
     Step { name: "demo", run: demo::run },
     Step { name: "real agents", run: agents },
+    Step { name: "three servers", run: cluster },
     Step { name: "tests", run: tests },
 ];
 
@@ -138,6 +139,10 @@ fn agents() -> anyhow::Result<()> {
 }
 
 /// By the very code that the README's command runs.
+fn cluster() -> anyhow::Result<()> {
+    test::run(&test::Args::cluster())
+}
+
 fn tests() -> anyhow::Result<()> {
     test::run(&test::Args::everything())
 }

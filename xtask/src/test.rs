@@ -50,6 +50,11 @@ impl Args {
         Self { all: false, owners: Some(Vec::new()), few: true, ..Self::everything() }
     }
 
+    /// Those with three NATS servers.
+    pub(crate) fn cluster() -> Self {
+        Self { all: false, cluster: true, ..Self::everything() }
+    }
+
     /// Whether only certain tests are asked for.
     fn is_selection(&self) -> bool {
         !self.nextest.is_empty()

