@@ -88,7 +88,7 @@ fn sequence_of(fence: Option<&(u64, Bytes)>) -> u64 {
 }
 
 fn body(record: &FenceRecord, before: u64) -> Result<Bytes, ClusterError> {
-    let record = serde_json::to_vec(record).map_err(|error| ClusterError::request("take a fence", error))?;
+    let record = record.encode().map_err(|error| ClusterError::request("take a fence", error))?;
     let records = vec![Bytes::from(record)];
     let group =
         Group { kind: Kind::Fence, epoch: before, number: 0, previous: 0, continued: false, continues: false, records };
@@ -98,7 +98,7 @@ fn body(record: &FenceRecord, before: u64) -> Result<Bytes, ClusterError> {
 /// Whether this is a fence that the writer behind the fence `before` has renewed.
 fn is_renewal_of(body: &Bytes, before: u64) -> bool {
     let Ok(group) = Group::decode(body) else { return false };
-    let record = group.records.first().and_then(|record| serde_json::from_slice::<FenceRecord>(record).ok());
+    let record = group.records.first().and_then(|record| FenceRecord::decode(record).ok());
     group.epoch == before && record.is_some_and(|record| !record.begins_run)
 }
 

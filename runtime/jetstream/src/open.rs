@@ -94,6 +94,6 @@ async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<
         ended: None,
     };
     let shared = Arc::new(Shared::new(state, status, began));
-    let chain = Chain::new(stream.subjects().clone(), position);
+    let chain = Chain::new(stream.subjects().clone(), position).with_tail(tail_bytes);
     Ok(Writer::new(shared, cluster.clone(), connection, stream, facts, chain, (snapshot_bytes, purge_below)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastword_events::Timestamp;
-use lastword_journal::state::Resolved;
+use lastword_journal::state::Staged;
 use lastword_journal::{Completion, DeliveryChange, DeliveryKey, JournalOp, Settlement, Space};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -71,3 +71,140 @@ pub const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct RecordError(pub String);
+
+impl Record {
+    /// The record as bytes.
+    ///
+    /// # Errors
+    /// When it has no JSON, which no record of this program is.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        encode(self)
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When the bytes are no record that this version knows.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        decode(bytes, "record")
+    }
+}
+
+impl FenceRecord {
+    /// The record as bytes.
+    ///
+    /// # Errors
+    /// When it has no JSON, which no record of this program is.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        encode(self)
+    }
+
+    /// Reads the record of a fence.
+    ///
+    /// # Errors
+    /// When the bytes are none, or of a version that this program does not know.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let fence: Self = decode(bytes, "fence")?;
+        if fence.format > FORMAT {
+            let (format, by) = (fence.format, fence.by);
+            let why = format!("form {format} of the journal, which {by} has written, needs a newer version");
+            return Err(RecordError(why));
+        }
+        Ok(fence)
+    }
+}
+
+impl RecordedOutcome {
+    /// The outcome of a completion, with the values that came of its changes.
+    #[must_use]
+    pub fn new(completion: Completion, staged: Option<&Staged>) -> Self {
+        let Completion { delivery, attempt, settlement, .. } = completion;
+        Self { delivery, attempt, settlement, stored: staged.map(|staged| Box::new(StoredValues::from(staged))) }
+    }
+}
+
+impl From<&Staged> for StoredValues {
+    fn from(Staged { space, writes, .. }: &Staged) -> Self {
+        let writes = writes.iter().map(|write| (write.key.clone(), write.value.clone().map(Value)));
+        Self { space: space.clone(), writes: writes.collect() }
+    }
+}
+
+fn encode(record: &impl Serialize) -> Result<Vec<u8>, RecordError> {
+    serde_json::to_vec(record).map_err(|error| RecordError(format!("it has no JSON: {error}")))
+}
+
+fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, RecordError> {
+    serde_json::from_slice(bytes).map_err(|error| RecordError(format!("this is no {what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fence(format: u32) -> FenceRecord {
+        let at = Timestamp::from_millisecond(0);
+        FenceRecord { format, begins_run: true, by: "node-1".to_owned(), nonce: u64::MAX, at }
+    }
+
+    #[test]
+    fn the_json_of_records_stays_as_it_is() {
+        let session = Arc::new(lastword_events::Session::new("acme", "s1"));
+        let event = Arc::new(lastword_events::Event::Start(lastword_events::SessionStart::default()));
+        let op_id = Some("o".into());
+        let start = JournalOp::Start { session, event, owed: vec!["log".parse().unwrap()], op_id };
+        let delivery: DeliveryKey = serde_json::from_str(r#""1/session-end/log""#).unwrap();
+        let space = Space { tenant: "acme".into(), plugin: "log".parse().unwrap() };
+        let value = |bytes: &[u8]| Some(Value(bytes.into()));
+        let writes = vec![("a".into(), value(b"x")), ("b".into(), None), ("c".into(), value(b"\xff"))];
+        let stored = Some(Box::new(StoredValues { space, writes }));
+        let settlement = Settlement::Delivered;
+        let outcome = RecordedOutcome { delivery: delivery.clone(), attempt: 1, settlement, stored };
+        let records = [
+            (
+                Record::Op(start),
+                concat!(
+                    r#"{"op":{"start":{"session":{"tenant":"acme","id":"s1","generation":0},"#,
+                    r#""event":{"Start":{"source":null,"resumed_from":null,"attributes":[]}},"owed":["log"],"op_id":"o"}}}"#
+                ),
+            ),
+            (Record::Decided(vec![JournalOp::Seen { sequence: 7 }]), r#"{"decided":[{"seen":{"sequence":7}}]}"#),
+            (
+                Record::Outcomes(vec![outcome]),
+                concat!(
+                    r#"{"outcomes":[{"delivery":"1/session-end/log","attempt":1,"settlement":"delivered","#,
+                    r#""stored":{"space":{"tenant":"acme","plugin":"log"},"#,
+                    r#""writes":[["a","x"],["b",null],["c","base64:/w=="]]}}]}"#
+                ),
+            ),
+            (
+                Record::Changes(DeliveryChange::Redeliver, vec![delivery]),
+                r#"{"changes":["redeliver",["1/session-end/log"]]}"#,
+            ),
+            (Record::Probe, r#""probe""#),
+        ];
+        for (record, json) in records {
+            let bytes = record.encode().unwrap();
+            assert_eq!(std::str::from_utf8(&bytes).unwrap(), json);
+            assert_eq!(Record::decode(&bytes).unwrap().encode().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_fence_of_a_newer_form_is_refused_with_the_name_of_its_writer() {
+        let known = fence(FORMAT);
+        assert_eq!(FenceRecord::decode(&known.encode().unwrap()).unwrap(), known);
+        let error = FenceRecord::decode(&fence(FORMAT + 1).encode().unwrap()).unwrap_err().to_string();
+        assert_eq!(error, "form 2 of the journal, which node-1 has written, needs a newer version");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            Record::decode(&bytes).ok();
+            FenceRecord::decode(&bytes).ok();
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! What the journal's callers and its writer share: the state, and the writes on their way into the chain.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lastword_events::JournalName;
@@ -144,11 +144,12 @@ impl Shared {
                 return Pending::ready(Err(error));
             }
             let answered = inner.state.apply(&mut record);
+            let record = (!answered.changed_nothing()).then_some(body);
             let waiting = Waiting { answer: answer(reply, answered), operations, completions, bytes };
             if waiting.is_line() {
                 self.lines.fetch_add(1, Ordering::Relaxed);
             }
-            inner.queue.push(Queued { record: Some(body), waiting });
+            inner.queue.push(Queued { record, waiting });
         }
         self.wake.notify_one();
         pending
@@ -272,7 +273,7 @@ impl Shared {
             inner.refuse_from_now_on(ended.error());
             std::mem::take(&mut inner.queue)
         };
-        self.status.write().ended = Some(ended.clone());
+        self.status.write().ended.get_or_insert_with(|| ended.clone());
         self.ended.send_if_modified(|now| {
             let is_first = now.is_none();
             now.get_or_insert(ended);
@@ -316,5 +317,147 @@ pub(crate) fn silence(silent: Duration) -> JournalError {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("name", &self.name).field("lines", &self.lines).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::{Event, Session, SessionStart};
+    use lastword_journal::{Appended, JournalErrorKind};
+
+    use super::*;
+
+    fn shared(age: Duration) -> Shared {
+        let status = JournalStatus {
+            journal: "abcd1234".parse().unwrap(),
+            stream: "LW_J_abcd1234".to_owned(),
+            epoch: 1,
+            last_sequence: 1,
+            bytes: 0,
+            max_bytes: 1 << 30,
+            waiting: 0,
+            silent_for: None,
+            is_connected: true,
+            replicas: vec![],
+            unproven: None,
+            ended: None,
+        };
+        Shared::new(State::default(), status, Instant::now().checked_sub(age).unwrap())
+    }
+
+    fn running() -> Shared {
+        let shared = shared(Duration::from_secs(60));
+        shared.begin_run(|_| ()).unwrap();
+        shared
+    }
+
+    fn start(op_id: Option<&str>) -> JournalOp {
+        let (session, event) = (Session::new("acme", "s1").into(), Event::Start(SessionStart::default()).into());
+        JournalOp::Start { session, event, owed: vec![], op_id: op_id.map(Into::into) }
+    }
+
+    fn write(shared: &Shared, op: JournalOp) -> Pending<Appended> {
+        shared.write(Record::Op(op), (1, 0), |reply, answer| {
+            let StateAnswer::Appended(appended) = answer else { panic!("{answer:?}") };
+            Answer::Line(reply, appended)
+        })
+    }
+
+    fn refusal(refused: Result<(), JournalError>) -> JournalErrorKind {
+        refused.unwrap_err().kind()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_before_the_run_has_begun_or_after_it_is_released() {
+        let shared = shared(Duration::ZERO);
+        assert_eq!(write(&shared, start(None)).await, Err(JournalError::NotBegun));
+        assert_eq!(shared.flush().await, Err(JournalError::NotBegun));
+        shared.begin_run(|_| ()).unwrap();
+        assert_eq!(shared.begin_run(|_| ()).unwrap_err().kind(), JournalErrorKind::Other);
+        drop(write(&shared, start(None)));
+        assert_eq!((shared.take_queue().len(), shared.asked()), (1, Asked::Nothing));
+        let (first, second) = (shared.release(false), shared.release(true));
+        assert_eq!(shared.asked(), Asked::Release);
+        assert_eq!(write(&shared, start(None)).await, Err(JournalError::Closed));
+        assert!(shared.end(Ended::Released, Ok(())).is_empty());
+        assert_eq!((first.await, second.await, shared.release(false).await), (Ok(()), Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_start_is_refused_while_nothing_is_acknowledged_and_an_end_waits() {
+        let shared = running();
+        let now = shared.began.elapsed();
+        shared.set_waiting_since(now.checked_sub(SILENT_AFTER / 2));
+        assert_eq!(shared.admits(&start(None)), Ok(()));
+        shared.set_waiting_since(now.checked_sub(SILENT_AFTER));
+        let error = shared.admits(&start(None)).unwrap_err();
+        assert!(error.to_string().contains("another node"), "{error}");
+        let event = Event::Start(SessionStart::default()).into();
+        let session = Arc::new(Session::new("acme", "s1"));
+        let end = JournalOp::End { sequence: 1, session, event, owed: vec![], received: None, op_id: None };
+        assert_eq!(shared.admits(&end), Ok(()));
+        let replace = JournalOp::Replace { end: Box::new(end), start: Box::new(start(None)) };
+        assert_eq!(shared.admits(&replace), Ok(()));
+        shared.set_waiting_since(None);
+        assert_eq!(shared.admits(&start(None)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_would_wait_for_servers_that_are_away_is_answered() {
+        let shared = running();
+        shared.set_waiting_since(Some(Duration::ZERO));
+        assert_eq!(shared.flush().await.unwrap_err().kind(), JournalErrorKind::Other);
+        assert!(shared.take_queue().is_empty());
+    }
+
+    #[test]
+    fn a_start_is_refused_in_a_stream_that_is_nearly_full() {
+        let shared = running();
+        shared.is_full.store(true, Ordering::Relaxed);
+        assert_eq!(refusal(shared.admits(&start(None))), JournalErrorKind::Full);
+    }
+
+    #[test]
+    fn more_requests_than_may_wait_are_refused_until_some_are_answered() {
+        let shared = running();
+        for _ in 0..MAX_QUEUED_WRITES {
+            shared.has_room().unwrap();
+            drop(write(&shared, start(None)));
+        }
+        assert_eq!(refusal(shared.has_room()), JournalErrorKind::Busy);
+        shared.lines_answered(1);
+        assert_eq!(shared.has_room(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_changes_nothing_is_not_recorded_and_waits_for_what_is_before_it() {
+        let shared = running();
+        let (first, again) = (write(&shared, start(Some("o"))), write(&shared, start(Some("o"))));
+        let queue = shared.take_queue();
+        assert_eq!(queue.iter().map(|queued| queued.record.is_some()).collect::<Vec<_>>(), [true, false]);
+        queue.into_iter().for_each(|queued| drop(queued.waiting.durable()));
+        assert!(matches!(first.await, Ok(Appended::Session { sequence: 1, .. })));
+        assert_eq!(again.await, Ok(Appended::DuplicateOp { generation: 1 }));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_when_another_node_has_the_journal_is_told_so() {
+        let shared = running();
+        let waits = write(&shared, start(None));
+        let by = Some("n2".to_owned());
+        let ended = Ended::TakenOver { journal: shared.name, by, sequence: 7 };
+        let mut watch = shared.ended.subscribe();
+        let left = shared.end(ended.clone(), Err(ended.error()));
+        left.into_iter().for_each(|queued| queued.waiting.fail(&ended.error()));
+        for error in [waits.await.unwrap_err(), write(&shared, start(None)).await.unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains("another node, n2, has taken the journal abcd1234 over"), "{text}");
+        }
+        assert_eq!(*watch.borrow_and_update(), Some(ended.clone()));
+        // The first reason stays.
+        drop(shared.end(Ended::Defect, Ok(())));
+        assert_eq!(*shared.ended.borrow(), Some(ended));
     }
 }

@@ -5,7 +5,7 @@ use lastword_journal::{Appended, ChangedDelivery, JournalError, Reply};
 
 /// A write on its way into the chain.
 pub(crate) struct Queued {
-    /// The record. None for a flush, which only waits for what is before it.
+    /// The record. None for what changes nothing: it only waits for what is before it.
     pub(crate) record: Option<Vec<u8>>,
     pub(crate) waiting: Waiting,
 }

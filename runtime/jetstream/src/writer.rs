@@ -55,7 +55,6 @@ pub(crate) struct Writer {
     /// How large the stream may become when it has to grow.
     max_growth: u64,
     snapshot_bytes: u64,
-    is_snapshotting: bool,
     is_growing: bool,
     /// Since when the message under way is tried.
     published: Option<Instant>,
@@ -103,7 +102,6 @@ impl Writer {
             max_growth: facts.max_bytes.saturating_mul(2),
             facts,
             snapshot_bytes,
-            is_snapshotting: false,
             is_growing: false,
             published: None,
             published_bytes: 0,
@@ -208,7 +206,7 @@ impl Writer {
             match effect {
                 Effect::Durable { up_to } => self.durable = self.durable.max(up_to),
                 Effect::Snapshot { purge_below, bytes } => {
-                    (self.snapshot_bytes, self.is_snapshotting) = (bytes, false);
+                    self.snapshot_bytes = bytes;
                     self.purge(purge_below);
                 }
                 Effect::Full { description } => self.full(&description),
@@ -321,15 +319,14 @@ impl Writer {
     fn snapshot_if_due(&mut self) {
         let is_due =
             snapshot::is_due(self.chain.tail_bytes(), self.snapshot_bytes, self.facts.bytes, self.facts.max_bytes);
-        if self.is_snapshotting || !is_due {
+        if self.chain.is_snapshotting() || !is_due {
             return;
         }
-        self.is_snapshotting = true;
         let (queue, snapshot) = self.shared.take_queue_and_snapshot();
         self.enqueue(queue);
-        let (record, now) = (fence::record(self.cluster.node(), false), self.now());
+        let record = fence::record(self.cluster.node(), false);
         tracing::debug!(journal = %self.shared.name, tail_bytes = self.chain.tail_bytes(), "a snapshot begins");
-        self.chain.begin_snapshot(snapshot, &record, now);
+        self.chain.begin_snapshot(snapshot, &record);
     }
 
     fn purge(&mut self, sequence: u64) {
@@ -493,6 +490,6 @@ fn every(period: Duration) -> Interval {
 fn node_of(body: &Bytes) -> Option<String> {
     let fence = Group::decode(body).ok()?;
     let record = fence.records.first()?;
-    let FenceRecord { by, .. } = serde_json::from_slice(record).ok()?;
+    let FenceRecord { by, .. } = FenceRecord::decode(record).ok()?;
     Some(lastword_events::printable(&by).into_owned())
 }
