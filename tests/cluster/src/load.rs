@@ -63,7 +63,7 @@ impl Load {
         for _ in 0..WRITERS {
             let (journal, shared, name, recorded) =
                 (journal.clone(), shared.clone(), name.to_owned(), recorded.clone());
-            writers.spawn(async move { shared.write(&*journal, &name, recorded).await });
+            writers.spawn(async move { shared.write(&journal, &name, recorded).await });
         }
         Self { shared, writers }
     }

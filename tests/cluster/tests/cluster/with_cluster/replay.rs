@@ -13,7 +13,7 @@ use crate::support::{begun, settings_of, taken_over, three_servers};
 /// Runs on one journal.
 const RUNS: usize = 3;
 /// Writes of each run.
-const WRITES: usize = 400;
+const WRITES: usize = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
