@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ClusterError;
-use crate::limits::{CONNECT_AGAIN, CONNECT_FOR, CONNECT_TIMEOUT, MAX_SECRET_BYTES};
+use crate::limits::{CONNECT_AGAIN, CONNECT_FOR, CONNECT_TIMEOUT, MAX_SECRET_BYTES, PING_EVERY};
 use crate::settings::{ClusterSettings, Credentials, Tls, address};
 
 /// A connection, which is made again whenever it is lost.
@@ -81,6 +81,7 @@ async fn options(
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(CONNECT_TIMEOUT)
+        .ping_interval(PING_EVERY)
         // For ever: whoever uses the connection has deadlines of its own.
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)

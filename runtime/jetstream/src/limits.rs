@@ -29,6 +29,9 @@ pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a program that starts tries to connect. Servers that are started beside it need seconds.
 pub(crate) const CONNECT_FOR: Duration = Duration::from_secs(10);
+/// How often the server of a connection is asked whether it is there. The client leaves one that has not answered three times, so after 4 s:
+/// that is shorter than the 6 s of silence after which the others take a node for dead. One that hangs keeps its connections open.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(1);
 /// The time between two tries to connect.
 pub(crate) const CONNECT_AGAIN: Duration = Duration::from_millis(500);
 /// The time for one request to JetStream's API.

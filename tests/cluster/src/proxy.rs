@@ -152,17 +152,22 @@ impl Shared {
         let to_client = Arc::new(Mutex::new(ToClient { stream: client.try_clone()?, held: Vec::new() }));
         let (shared, way, from, to) = (self.clone(), to_client.clone(), client.try_clone()?, server.try_clone()?);
         thread::spawn(move || {
-            shared.carry_to_server(from, to, &way).ok();
+            shared.forward_to_server(from, to, &way).ok();
         });
         let shared = self.clone();
         thread::spawn(move || {
-            shared.carry_to_client(server, &to_client).ok();
+            shared.forward_to_client(server, &to_client).ok();
             client.shutdown(Shutdown::Both).ok();
         });
         Ok(())
     }
 
-    fn carry_to_server(&self, client: TcpStream, mut server: TcpStream, to_client: &Mutex<ToClient>) -> io::Result<()> {
+    fn forward_to_server(
+        &self,
+        client: TcpStream,
+        mut server: TcpStream,
+        to_client: &Mutex<ToClient>,
+    ) -> io::Result<()> {
         let mut client = BufReader::new(client);
         while let Some(frame) = Frame::read(&mut client)? {
             server.write_all(frame.bytes())?;
@@ -175,7 +180,7 @@ impl Shared {
     }
 
     /// Until one of the connections is closed, or cut.
-    fn carry_to_client(&self, server: TcpStream, to_client: &Mutex<ToClient>) -> io::Result<()> {
+    fn forward_to_client(&self, server: TcpStream, to_client: &Mutex<ToClient>) -> io::Result<()> {
         let mut server = BufReader::new(server);
         while let Some(frame) = Frame::read(&mut server)? {
             let fate =

@@ -15,14 +15,14 @@ const TENANTS: [&str; 2] = ["acme", "globex"];
 const PLUGINS: [&str; 2] = ["memory", "audit"];
 const KEYS: [&str; 4] = ["a", "b", "count", "long"];
 /// Sessions that may be active at once: more make it unlikely that one ends.
-const ACTIVE: usize = 40;
+const ACTIVE: usize = 30;
 
 /// The writes of one test.
 pub(crate) struct Writes {
     random: fastrand::Rng,
     /// Of the active ones: number and all that is known.
     active: Vec<(u64, Arc<Session>)>,
-    /// Ends that were not settled yet, with the attempts so far.
+    /// Deliveries that were not settled yet, with the attempts so far.
     owed: Vec<(DeliveryKey, Arc<str>, u32)>,
     next: u64,
     /// What makes each session large, in bytes.
@@ -38,7 +38,8 @@ impl Writes {
     /// Writes so many, each to both.
     pub(crate) async fn write(&mut self, count: usize, one: &dyn Journal, other: &dyn Journal) {
         for _ in 0..count {
-            match self.random.u32(0..10) {
+            // Outcomes are the most, so that most of what was written is of sessions that are over.
+            match self.random.u32(0..20) {
                 0..=3 if self.active.len() < ACTIVE => self.start(one, other).await,
                 0..=4 => self.end(one, other).await,
                 5 => self.compaction(one, other).await,
@@ -77,6 +78,7 @@ impl Writes {
             op_id: Some(format!("start-{}", self.next).into()),
         };
         let Appended::Session { sequence, session } = alike(one, other, op).await else { panic!("a start") };
+        self.owe(sequence, EventKey::Start, PLUGINS[1], &session);
         self.active.push((sequence, session));
     }
 
@@ -87,12 +89,16 @@ impl Writes {
         let (sequence, session) = self.active.swap_remove(self.random.usize(..self.active.len()));
         let event = end_event();
         let received = Some(Receipt { at: Timestamp::now(), said: self.random.u64(..1 << 40) });
-        let owed: Vec<_> = PLUGINS.iter().map(|name| plugin(name)).collect();
-        for plugin in &owed {
-            let delivery = DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
-            self.owed.push((delivery, session.identity.tenant.clone(), 0));
+        let owed = PLUGINS.iter().map(|name| plugin(name)).collect();
+        for plugin in PLUGINS {
+            self.owe(sequence, EventKey::End, plugin, &session);
         }
         alike(one, other, JournalOp::End { sequence, session, event, owed, received, op_id: None }).await;
+    }
+
+    fn owe(&mut self, sequence: u64, event: EventKey, name: &str, session: &Session) {
+        let delivery = DeliveryKey { sequence, event, plugin: plugin(name) };
+        self.owed.push((delivery, session.identity.tenant.clone(), 0));
     }
 
     async fn end_without_start(&mut self, one: &dyn Journal, other: &dyn Journal) {
@@ -116,20 +122,20 @@ impl Writes {
         alike(one, other, op).await;
     }
 
-    /// An end is delivered, and its plugin has stored something; or it fails.
+    /// An event is delivered, and its plugin has stored something; or it fails.
     async fn outcome(&mut self, one: &dyn Journal, other: &dyn Journal) {
         if self.owed.is_empty() {
             return;
         }
         let (delivery, tenant, attempts) = self.owed.swap_remove(self.random.usize(..self.owed.len()));
         let attempt = attempts + 1;
-        let settlement = match self.random.u32(0..4) {
-            0 => {
+        let settlement = match self.random.u32(0..16) {
+            0..=2 => {
                 self.owed.push((delivery.clone(), tenant.clone(), attempt));
                 let (cause, message) = (FailureCause::Retry, "busy".to_owned());
                 Settlement::Owed { failures: attempt, late: false, retry_at: None, cause, message }
             }
-            1 => Settlement::Dead { failures: attempt, cause: FailureCause::Retry, message: "given up".into() },
+            3 => Settlement::Dead { failures: attempt, cause: FailureCause::Retry, message: "given up".into() },
             _ => Settlement::Delivered,
         };
         let key = self.random.choice(KEYS).unwrap();

@@ -20,11 +20,20 @@ const PREFIX: &str = "LW";
 pub(crate) const SOME: usize = 200;
 
 pub(crate) fn three_servers() -> NatsCluster {
+    show_what_journals_say();
     NatsCluster::start(Path::new(WITH_ITS_PARENT))
 }
 
 pub(crate) fn three_servers_as(settings: &NatsSettings) -> NatsCluster {
+    show_what_journals_say();
     NatsCluster::start_as(Path::new(WITH_ITS_PARENT), settings)
+}
+
+/// The test runner shows it when the test fails.
+fn show_what_journals_say() {
+    let log = tracing_subscriber::fmt().with_env_filter("lastword_jetstream=debug").with_test_writer();
+    // Another test of this process may have done it.
+    log.try_init().ok();
 }
 
 /// How a node reaches these servers.

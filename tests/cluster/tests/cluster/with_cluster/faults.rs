@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use lastword_cluster_tests::{look_for, start_op};
+use lastword_cluster_tests::{Fate, NatsProxy, look_for, start_op};
 use lastword_events::{EndReason, Event, Identity, Session, SessionEnd, Timestamp};
-use lastword_jetstream::SILENT_AFTER;
+use lastword_jetstream::{Cluster, ClusterSettings, SILENT_AFTER};
 use lastword_journal::{Journal, JournalError, JournalOp, Receipt};
 
-use crate::support::{SOME, begun, everything_is_there, load, node, stream_of, three_servers};
+use crate::support::{SOME, begun, everything_is_there, load, node, settings_of, stream_of, taken_over, three_servers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
@@ -81,16 +81,24 @@ async fn three_servers_that_are_killed_at_once_and_started_again_have_everything
     everything_is_there(&servers, journal, load).await;
 }
 
-/// As with a disk that hangs: connections are there, and nothing is answered.
+/// As with a disk that hangs: connections are there, and nothing is answered. The writer is connected to just that server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
-async fn a_leader_that_hangs_is_replaced_and_is_no_leader_when_it_goes_on() {
+async fn a_leader_that_hangs_is_replaced_and_its_client_goes_to_another_server() {
     let servers = three_servers();
     let journal = begun(&node(&servers, "n"));
-    let stream = stream_of(journal.name());
+    let (name, stream) = (journal.name(), stream_of(journal.name()));
+    journal.release().await.unwrap();
+    let leader = servers.leader_of(&stream);
+    let mut addresses = servers.addresses();
+    addresses.rotate_left(leader);
+    // The first connection goes to the leader, and the next ones to the others.
+    let proxy = NatsProxy::in_front_of(addresses, |_| Fate::Arrives);
+    let through_proxy = ClusterSettings { servers: vec![proxy.url()], ..settings_of(&servers) };
+    let (journal, _) = taken_over(&Cluster::new(through_proxy, "n").unwrap(), name);
     let load = load(&journal);
     load.wait_for_more(SOME);
-    let leader = servers.leader_of(&stream);
+    assert_eq!(servers.leader_of(&stream), leader);
     servers.suspend(leader);
     assert_ne!(servers.leader_of(&stream), leader);
     load.wait_for_more(SOME);

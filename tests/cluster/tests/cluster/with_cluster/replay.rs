@@ -13,7 +13,7 @@ use crate::support::{begun, settings_of, taken_over, three_servers};
 /// Runs on one journal.
 const RUNS: usize = 3;
 /// Writes of each run.
-const WRITES: usize = 400;
+const WRITES: usize = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
@@ -29,9 +29,9 @@ async fn what_is_read_from_the_stream_is_the_state_that_was_written() {
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
 async fn what_is_read_from_a_snapshot_and_what_came_after_it_is_the_same() {
     let servers = three_servers();
-    // So small that it is more than half full soon: the writes of all runs are 20 MB, and most of them are of what has ended.
+    // So small that it is more than half full soon: the writes of all runs are more than 16 MiB, and most of them are of what has ended.
     let settings = ClusterSettings { max_bytes: MIN_MAX_BYTES, ..settings_of(&servers) };
-    let journal = run_after_run(&Cluster::new(settings, "n").unwrap(), 20_000).await;
+    let journal = run_after_run(&Cluster::new(settings, "n").unwrap(), 30_000).await;
     let messages = messages::of(&servers, journal.name()).await;
     messages.have_nothing_behind_a_fence();
     assert!(messages.0.iter().any(|(_, group)| group.kind == Kind::Chunk), "there is a snapshot");
