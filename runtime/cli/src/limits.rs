@@ -14,6 +14,9 @@ pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 /// milliseconds, and takes a pipe's content each time.
 pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 32 * 1024;
 
+/// Ranges of answers that may precede the drain's line, some 200 bytes each: as many bytes as above, and a half more.
+pub(crate) const MAX_RANGES_BEFORE_DRAIN_LINE: usize = 256;
+
 /// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as one commit
 /// can answer, so that one commit alone makes no range for a reader that keeps up.
 pub(crate) const MAX_SINGLE_ANSWERS: u64 = 1024;
@@ -322,5 +325,5 @@ pub(crate) const TAKEN_OVER_LEAVES: Duration = Duration::from_millis(500);
 pub(crate) const DETACHING_ADOPTED: Duration = Duration::from_millis(200);
 
 /// The least time for the registry to learn that this node leaves, also behind a drain that took its whole budget. An update of the
-/// registry takes 1 to 3 ms, and the watchdog ends the process after 60 ms.
-pub(crate) const LEAVING: Duration = Duration::from_millis(25);
+/// registry takes 1 to 3 ms. Behind it the log's last lines have the time until [`OUTPUT_OVERRUN`].
+pub(crate) const LEAVING: Duration = Duration::from_millis(10);

@@ -176,7 +176,12 @@ impl Shared {
             slots_bound: stats.slots_bound.as_str().to_owned(),
             pages: self.pages.lock().clone(),
             wrong: self.wrong(&plugins, health).iter().map(Finding::sentence).collect(),
-            to_know: self.to_know(&self.observer.deaths()).iter().map(Finding::sentence).collect(),
+            to_know: self
+                .to_know(&self.observer.deaths())
+                .iter()
+                .chain(&self.nodes_to_know())
+                .map(Finding::sentence)
+                .collect(),
             plugins,
         }
     }
@@ -196,8 +201,17 @@ impl Shared {
     /// Returns the findings that need action, with these plugins and their health.
     pub(crate) fn wrong(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
         let mut found = findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health);
-        found.extend(self.cluster_status().iter().flat_map(findings::of_cluster));
+        found.extend(self.cluster_findings().into_iter().filter(|finding| finding.is_wrong));
         found
+    }
+
+    /// Returns the findings about nodes that need no action. They are for callers of every tenant.
+    pub(crate) fn nodes_to_know(&self) -> Vec<Finding> {
+        self.cluster_findings().into_iter().filter(|finding| !finding.is_wrong).collect()
+    }
+
+    fn cluster_findings(&self) -> Vec<Finding> {
+        self.cluster_status().as_ref().map(findings::of_cluster).unwrap_or_default()
     }
 
     /// Returns what is known of the cluster, if the program is a node of one.

@@ -16,7 +16,8 @@ use super::answer::{Answer, AnswerKind};
 use super::line_queue::LineQueue;
 use super::writer::{Enqueued, Queue, Writer};
 use crate::limits::{
-    MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS,
+    MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES,
+    MAX_RANGES_BEFORE_DRAIN_LINE, MAX_SINGLE_ANSWERS,
 };
 
 /// Carries answers and outcome lines to the owner.
@@ -51,7 +52,7 @@ impl OwnerWriter {
     /// Then drops and counts surplus outcome lines, and tells surplus answers as ranges: the last line is more important.
     pub(crate) fn make_room_for_last(&self, until: Instant, patience: Duration) {
         const MOST: usize = MAX_BYTES_BEFORE_DRAIN_LINE;
-        self.wait(until, patience, |queue, _| queue.lines.len() <= MOST && queue.kept_bytes <= MOST);
+        self.wait(until, patience, |queue, _| queue.lines.len() + queue.kept_bytes <= MOST);
         self.drop_lines(|queue| {
             queue.fold_answers(MOST);
             queue.cut(MOST)
@@ -129,14 +130,13 @@ impl StdoutQueue {
             self.answers.push_back((place, Waiting::Whole(answer)));
             return Enqueued::Whole;
         }
-        self.push_in_range(place, &answer);
+        // If no more ranges are allowed, the last one takes in this answer.
+        self.push_in_range(place, &answer, self.ranges > MAX_ANSWER_RANGES);
         Enqueued::InRange
     }
 
-    /// Adds an answer to the last range if possible, else as a range of its own.
-    fn push_in_range(&mut self, place: u64, answer: &Answer) {
-        // If no more ranges are allowed, the last one takes in this answer.
-        let anything = self.ranges > MAX_ANSWER_RANGES;
+    /// Adds an answer to the last range if possible, else as a range of its own. With `anything` a range takes in every answer.
+    fn push_in_range(&mut self, place: u64, answer: &Answer, anything: bool) {
         if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
             && last.take_in(answer.line, answer.kind, anything)
         {
@@ -146,23 +146,30 @@ impl StdoutQueue {
         self.answers.push_back((place, Waiting::Range(Range::new(answer.line, answer.kind))));
     }
 
-    /// Turns answers with a remark or an error into ranges, the last ones first, until at most `limit` bytes of them wait.
+    /// Turns answers with a remark or an error into ranges: those that do not fit into `limit` bytes, from the first on. There are few
+    /// ranges then. The last of them counts whatever comes behind it.
     fn fold_answers(&mut self, limit: usize) {
-        if self.kept_bytes <= limit {
+        if self.kept_bytes <= limit && self.ranges <= MAX_RANGES_BEFORE_DRAIN_LINE {
             return;
         }
-        self.kept_bytes = 0;
+        (self.kept_bytes, self.ranges) = (0, 0);
         for (place, waiting) in mem::take(&mut self.answers) {
+            let is_full = self.ranges >= MAX_RANGES_BEFORE_DRAIN_LINE;
             match waiting {
-                Waiting::Whole(answer) if self.kept_bytes + kept_bytes(&answer) > limit => {
-                    self.push_in_range(place, &answer);
+                Waiting::Whole(answer) if is_full || self.kept_bytes + kept_bytes(&answer) > limit => {
+                    self.push_in_range(place, &answer, is_full);
                 }
-                waiting => {
-                    if let Waiting::Whole(answer) = &waiting {
-                        self.kept_bytes += kept_bytes(answer);
+                Waiting::Whole(answer) => {
+                    self.kept_bytes += kept_bytes(&answer);
+                    self.answers.push_back((place, Waiting::Whole(answer)));
+                }
+                Waiting::Range(range) => match self.answers.back_mut() {
+                    Some((_, Waiting::Range(last))) if is_full => last.absorb(&range),
+                    _ => {
+                        self.ranges += 1;
+                        self.answers.push_back((place, Waiting::Range(range)));
                     }
-                    self.answers.push_back((place, waiting));
-                }
+                },
             }
         }
     }

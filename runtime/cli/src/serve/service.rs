@@ -346,7 +346,8 @@ impl Service {
             // what it fell to may be deadly for the next one too.
             _ => Behind::Successor,
         };
-        node.leave(behind, until.max(Instant::now() + LEAVING)).await;
+        let at_most = deadline + OUTPUT_OVERRUN - LOG_LINES;
+        node.leave(behind, until.max(Instant::now() + LEAVING).min(at_most)).await;
     }
 
     /// Answers the requests that are under way, if their clients read the answers.
@@ -370,6 +371,9 @@ impl Service {
         }
     }
 }
+
+/// What the log's last lines have after the registry was told that this node leaves.
+const LOG_LINES: Duration = Duration::from_millis(5);
 
 /// How much later than `until` the server's `close` may return.
 const CLOSE_OVERRUN: Duration = Duration::from_millis(10);

@@ -148,6 +148,9 @@ fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
     }
     // The page shows only the first ones.
     found.extend(shared.to_know(seen.deaths));
+    if seen.status.is_some() {
+        found.extend(shared.nodes_to_know());
+    }
     found
 }
 
