@@ -164,6 +164,8 @@ pub struct OutcomeRecord<'a> {
     pub version: u32,
     /// The session of the event.
     pub session: &'a Session,
+    /// The event.
+    pub event: &'a Event,
     /// Why the session ended, if the event is an end.
     pub reason: Option<&'a EndReason>,
     /// The attempt's number. For a deferral without an attempt, the number of the last attempt.
@@ -195,6 +197,7 @@ impl OutcomeRecord<'static> {
             scoped: false,
             version: 1,
             session,
+            event: crate::testing::example_end(),
             reason: Some(&EndReason::Reset),
             attempt: 1,
             late: false,

@@ -76,6 +76,7 @@ impl Publisher {
             scoped,
             version: call.map_or(0, |call| call.version.since),
             session: &delivery.session,
+            event: &delivery.event,
             reason,
             attempt: delivery.attempt,
             late: delivery.late,

@@ -98,7 +98,6 @@ impl HttpClient for Client {
 fn in_origin_form(request: Request<Bytes>, uri: &Uri, host: &str) -> Result<Request<Full<Bytes>>, HttpError> {
     let mut request = request.map(Full::new);
     *request.uri_mut() = uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
-    // Without a user and a password, which the authority may have.
     let host = uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     request.headers_mut().insert(HOST, HeaderValue::from_str(&host)?);
     Ok(request)

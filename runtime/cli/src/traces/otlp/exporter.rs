@@ -1,7 +1,8 @@
 //! The queue of spans, and the thread that sends them.
 //!
 //! Whoever has a span never waits: a span that does not fit is dropped and counted. A batch that cannot be sent is lost and counted, and
-//! not sent again, so a collector that is away costs one attempt a second at most.
+//! not sent again, and the next one waits for a second: so a collector that is away costs one attempt a second at most, however many spans
+//! there are.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,6 +22,8 @@ const MAX_QUEUED_SPANS: usize = 16 * 1024;
 const MAX_BATCH: usize = 512;
 /// How long spans wait for others to be sent along.
 const BATCH_WAIT: Duration = Duration::from_secs(1);
+/// How long a collector that is away is left alone.
+const AWAY_WAIT: Duration = Duration::from_secs(1);
 
 /// The spans that are to be sent. Cheap to clone.
 #[derive(Clone, Default)]
@@ -40,8 +43,23 @@ struct State {
     sending: usize,
     /// Everything is to be sent now.
     flushing: bool,
+    /// When the last batch was lost. `None`: the collector is not away.
+    away: Option<Instant>,
     /// The spans that did not fit, or could not be sent.
     dropped: u64,
+}
+
+impl State {
+    /// Until when the next batch waits, if there have been spans for it since `first`. `None`: it goes now.
+    fn waits_until(&self, first: Instant) -> Option<Instant> {
+        if self.flushing {
+            return None;
+        }
+        let for_others = (self.queued.len() < MAX_BATCH).then(|| first + BATCH_WAIT);
+        let for_collector = self.away.map(|last| last + AWAY_WAIT);
+        // The later one of those that there are.
+        for_others.max(for_collector)
+    }
 }
 
 impl SpanQueue {
@@ -85,8 +103,8 @@ impl SpanQueue {
         while state.queued.is_empty() {
             self.0.changed.wait(&mut state);
         }
-        let until = Instant::now() + BATCH_WAIT;
-        while state.queued.len() < MAX_BATCH && !state.flushing {
+        let first = Instant::now();
+        while let Some(until) = state.waits_until(first) {
             if self.0.changed.wait_until(&mut state, until).timed_out() {
                 break;
             }
@@ -96,10 +114,16 @@ impl SpanQueue {
         state.queued.drain(..count).collect()
     }
 
+    /// Whether the last batch was lost.
+    fn is_away(&self) -> bool {
+        self.0.state.lock().away.is_some()
+    }
+
     /// The batch is sent, or lost.
     fn sent(&self, is_lost: bool) {
         let mut state = self.0.state.lock();
         let count = std::mem::take(&mut state.sending);
+        state.away = is_lost.then(Instant::now);
         if is_lost {
             state.dropped = state.dropped.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         }
@@ -150,23 +174,22 @@ impl Exporter {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let spans = queue.clone();
         thread::Builder::new().name("traces".to_owned()).spawn(move || {
-            let mut is_away = false;
             loop {
                 let batch = spans.next();
                 let sent = runtime.block_on(sink.export(batch));
                 let failed = sent.err().map(|error| client.take_failure().unwrap_or_else(|| error.to_string()));
+                let was_away = spans.is_away();
                 match &failed {
                     // Once until it is back: the spans are counted.
-                    Some(error) if !is_away => {
+                    Some(error) if !was_away => {
                         tracing::warn!(
                             "traces do not reach the collector: {error}; their spans are dropped and counted"
                         );
                     }
-                    None if is_away => tracing::info!("traces reach the collector again"),
+                    None if was_away => tracing::info!("traces reach the collector again"),
                     _ => (),
                 }
-                is_away = failed.is_some();
-                spans.sent(is_away);
+                spans.sent(failed.is_some());
             }
         })?;
         Ok(Self { queue })
@@ -253,6 +276,34 @@ mod tests {
         assert_eq!(collector.exporter.flush(patience()), Left { unsent: 0, dropped: 2 });
         collector.exporter.queue().push([span()]);
         assert_eq!(collector.exporter.flush(patience()), Left { unsent: 0, dropped: 2 });
+    }
+
+    #[test]
+    fn a_full_batch_waits_for_a_collector_that_is_away_unless_all_is_to_be_sent() {
+        let queue = SpanQueue::default();
+        let add_batch = || queue.push((0..MAX_BATCH).map(|_| span()));
+        let waits = |first| queue.0.state.lock().waits_until(first);
+        let first = Instant::now();
+        queue.push([span()]);
+        assert_eq!(waits(first), Some(first + BATCH_WAIT));
+        add_batch();
+        assert_eq!(waits(first), None);
+        // It goes at once, and so does what follows one that has arrived.
+        assert_eq!(queue.next().len(), MAX_BATCH);
+        queue.sent(false);
+        add_batch();
+        assert_eq!(queue.next().len(), MAX_BATCH);
+
+        let tried = Instant::now();
+        queue.sent(true);
+        assert!(queue.is_away());
+        add_batch();
+        assert!(waits(first).unwrap() >= tried + AWAY_WAIT);
+        assert_eq!(queue.flush(Instant::now()).unsent, u64::try_from(MAX_BATCH + 1).unwrap());
+        assert_eq!(waits(first), None);
+        assert_eq!(queue.next().len(), MAX_BATCH);
+        queue.sent(false);
+        assert!(!queue.is_away());
     }
 
     #[test]

@@ -12,6 +12,10 @@ use opentelemetry_sdk::trace::Sampler;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The only protocol here.
 const PROTOCOL: &str = "http/protobuf";
+/// What is wrong with an endpoint that has an `@`, wherever that is: a URL with a password that is not encoded has other parts than meant,
+/// or cannot be parsed.
+const HAS_PASSWORD: &str =
+    "has a user or a password: put them into OTEL_EXPORTER_OTLP_HEADERS (an @ of a path is written %40)";
 
 /// Where traces go, and which.
 #[derive(Debug)]
@@ -57,6 +61,10 @@ impl Settings {
         }
         let endpoint =
             if name.contains("TRACES") { named } else { format!("{}/v1/traces", named.trim_end_matches('/')) };
+        // The log names the endpoint, and so does an error: neither may tell a password.
+        if endpoint.contains('@') {
+            return Err(format!("{name} {HAS_PASSWORD}"));
+        }
         check_endpoint(&endpoint).map_err(|why| format!("{name}: {endpoint:?} {why}"))?;
         let timeout = match first("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
             Some((name, value)) => {
@@ -141,6 +149,24 @@ mod tests {
         assert_eq!((settings.endpoint.as_str(), settings.timeout.as_millis()), ("https://otel.example/here", 250));
         let ratio = [ENDPOINT, ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25")];
         assert!(matches!(of(&ratio).unwrap().unwrap().sampler, Sampler::TraceIdRatioBased(0.25)));
+    }
+
+    #[test]
+    fn an_endpoint_with_a_user_or_a_password_is_refused_and_never_quoted() {
+        for variable in ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+            for endpoint in [
+                "https://ada:secret@otel.example/v1/traces",
+                "https://secret@otel.example",
+                "https://ada:se/secret@otel.example",
+                "https://ada:sec ret?secret@otel.example:port",
+                "ada:secret@otel.example",
+            ] {
+                let problem = of(&[(variable, endpoint)]).unwrap_err();
+                assert_eq!(problem, format!("{variable} {HAS_PASSWORD}"));
+            }
+        }
+        let path = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://otel.example/%40team");
+        assert_eq!(of(&[path]).unwrap().unwrap().endpoint, path.1);
     }
 
     #[test]

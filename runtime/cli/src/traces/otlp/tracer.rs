@@ -45,17 +45,29 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    events: HashMap<(u64, EventKey), RegisteredEvent>,
+    events: HashMap<EventId, RegisteredEvent>,
     deliveries: HashMap<DeliveryId, FollowedDelivery>,
 }
+
+/// An event. The journal is part of it, because the tracer observes the runtimes of all journals that the program has, and each journal
+/// counts its sessions itself.
+type EventId = (JournalName, u64, EventKey);
 
 /// A requested event.
 struct RegisteredEvent {
     road: Road,
     /// When it was on record.
     at: SystemTime,
-    /// The plugins that are owed it still.
-    owed: usize,
+    /// The plugins that are owed it still. Not a number: of one delivery it may be told several times that it is over, e.g. when it is
+    /// dead and when an operator drops it.
+    owed: Vec<PluginName>,
+}
+
+impl RegisteredEvent {
+    /// The road of a delivery, and since when it waits. That is not known of one that was over, and that an operator has made owed again.
+    fn delivery(&self, plugin: &PluginName) -> (Road, Option<SystemTime>) {
+        (self.road.clone(), self.owed.contains(plugin).then_some(self.at))
+    }
 }
 
 /// A delivery that had a call in this run.
@@ -106,10 +118,9 @@ impl Tracer {
 
     /// The road of an event that was registered by an earlier run, or that nobody requested; and since when it waits. `None`: it is not
     /// sampled.
-    fn unregistered(&self, call: &CallStart<'_>) -> Option<(Road, Option<SystemTime>)> {
-        let requested_by = Requested::of(call.event);
-        let name = event_name(call.id.journal, call.id.sequence, call.id.event);
-        let road = Road::of(&name, call.event.trace(), matches!(requested_by, Requested::ByOwner));
+    fn unregistered(&self, id: &DeliveryId, event: &Event) -> Option<(Road, Option<SystemTime>)> {
+        let requested_by = Requested::of(event);
+        let road = Road::of(&event_name(event_id(id)), event.trace(), matches!(requested_by, Requested::ByOwner));
         let since = match requested_by {
             Requested::ByOwner => None,
             Requested::ByNobody { ended_at } => Some(ended_at),
@@ -133,19 +144,11 @@ impl Tracer {
         let id = record.id;
         let registered = {
             let state = self.0.state.lock();
-            state.events.get(&(id.sequence, id.event)).map(|event| (event.road.clone(), event.at))
+            state.events.get(&event_id(id)).map(|event| event.delivery(&id.plugin))
         };
-        let (road, since) = match registered {
-            Some(registered) => registered,
-            None if record.reason.is_some_and(is_of_runtime) => {
-                let road = Road::of(&event_name(id.journal, id.sequence, id.event), None, false);
-                if !road.is_sampled(&self.0.sampler) {
-                    return;
-                }
-                (road, now)
-            }
-            None => return,
-        };
+        let delivery = registered.or_else(|| self.unregistered(id, record.event));
+        // A wait that nobody knows the begin of is no span.
+        let Some((road, Some(since))) = delivery else { return };
         let mut about = about_delivery(record.session, id);
         about.push(KeyValue::new("lastword.outcome", record.outcome.to_string()));
         self.0.spans.push([road.step(Step::new("wait", since, now, about))]);
@@ -154,10 +157,10 @@ impl Tracer {
     /// A delivery is settled, or nobody makes it any more.
     fn is_over(state: &mut State, delivery: &DeliveryId) {
         state.deliveries.remove(delivery);
-        let event = (delivery.sequence, delivery.event);
+        let event = event_id(delivery);
         if let Some(registered) = state.events.get_mut(&event) {
-            registered.owed = registered.owed.saturating_sub(1);
-            if registered.owed == 0 {
+            registered.owed.retain(|plugin| *plugin != delivery.plugin);
+            if registered.owed.is_empty() {
                 state.events.remove(&event);
             }
         }
@@ -189,7 +192,8 @@ impl Observer for Tracer {
     fn registered(&self, registration: &Registration<'_>) {
         let Registration { journal, sequence, key, session, event, plugins, received_at, submitted_at, .. } =
             *registration;
-        let road = Road::of(&event_name(journal, sequence, key), event.trace(), true);
+        let id: EventId = (journal, sequence, key);
+        let road = Road::of(&event_name(id), event.trace(), true);
         if !road.is_sampled(&self.0.sampler) {
             return;
         }
@@ -204,7 +208,7 @@ impl Observer for Tracer {
         }
         let mut state = self.0.state.lock();
         self.make_room(&mut state.events, |event| event.at);
-        state.events.insert((sequence, key), RegisteredEvent { road, at: now, owed: plugins.len() });
+        state.events.insert(id, RegisteredEvent { road, at: now, owed: plugins.to_vec() });
     }
 
     fn call(&self, call: &CallStart<'_>) -> Span {
@@ -215,9 +219,9 @@ impl Observer for Tracer {
             (delivery.state, delivery.at) = (Attempt::Called { at: now }, now);
             return Span::none();
         }
-        let registered = state.events.get(&(call.id.sequence, call.id.event));
-        let registered = registered.map(|event| (event.road.clone(), Some(event.at)));
-        let Some((road, waits_since)) = registered.or_else(|| self.unregistered(call)) else { return Span::none() };
+        let registered = state.events.get(&event_id(call.id)).map(|event| event.delivery(&call.id.plugin));
+        let delivery = registered.or_else(|| self.unregistered(call.id, call.event));
+        let Some((road, waits_since)) = delivery else { return Span::none() };
         self.make_room(&mut state.deliveries, |delivery| delivery.at);
         let (about, attempt, late) = (about_delivery(call.session, call.id), call.attempt, call.late);
         let called = Attempt::Called { at: now };
@@ -317,8 +321,13 @@ fn is_of_runtime(reason: &EndReason) -> bool {
     matches!(reason, EndReason::Shutdown | EndReason::Restart | EndReason::Crashed)
 }
 
+/// The event of a delivery.
+fn event_id(delivery: &DeliveryId) -> EventId {
+    (delivery.journal, delivery.sequence, delivery.event)
+}
+
 /// The part of a delivery id that the deliveries of one event have in common.
-fn event_name(journal: JournalName, sequence: u64, key: EventKey) -> String {
+fn event_name((journal, sequence, key): EventId) -> String {
     format!("{journal}.{sequence}/{key}")
 }
 
@@ -373,9 +382,162 @@ fn settlement_word(settlement: &Settlement) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use lastword_events::{SessionEnd, Timestamp};
+    use std::sync::mpsc;
 
+    use lastword_events::{Deferral, SessionEnd, Timestamp};
+    use opentelemetry::trace::SpanId;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::SpanExporter;
+
+    use super::super::client::Client;
+    use super::super::exporter::{Exporter, Left};
     use super::*;
+
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    /// Gives the spans away.
+    #[derive(Debug)]
+    struct Sink(mpsc::Sender<SpanData>);
+
+    impl SpanExporter for Sink {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            for span in batch {
+                self.0.send(span).ok();
+            }
+            Ok(())
+        }
+    }
+
+    /// A tracer, and what it makes.
+    struct Traced {
+        tracer: Tracer,
+        exporter: Exporter,
+        sent: mpsc::Receiver<SpanData>,
+    }
+
+    impl Traced {
+        fn new() -> Self {
+            let (send, sent) = mpsc::channel();
+            let exporter = Exporter::spawn(Sink(send), Client::new(Duration::from_secs(60))).unwrap();
+            // The one that is used unless a variable names another.
+            let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOn));
+            Self { tracer: Tracer::new(sampler, exporter.queue()), exporter, sent }
+        }
+
+        fn register(&self, id: &DeliveryId, event: &Event, plugins: &[PluginName]) {
+            let mut registration = Registration::example();
+            (registration.journal, registration.sequence, registration.key) = event_id(id);
+            (registration.event, registration.plugins) = (event, plugins);
+            self.tracer.registered(&registration);
+        }
+
+        /// A call that is delivered.
+        fn deliver(&self, id: &DeliveryId, event: &Event) {
+            let (mut call, mut record) = (CallStart::example(), OutcomeRecord::example());
+            (call.id, call.event) = (id, event);
+            (record.id, record.event) = (id, event);
+            self.tracer.call(&call);
+            self.tracer.outcome(&record);
+            self.tracer.recorded(id, &Settlement::Delivered);
+        }
+
+        /// The end of a drain's budget, before a call.
+        fn defer(&self, id: &DeliveryId, event: &Event) {
+            let outcome = Outcome::Deferred(Deferral::Budget);
+            let mut record = OutcomeRecord::example();
+            (record.id, record.event, record.outcome, record.draining) = (id, event, &outcome, true);
+            let Event::End(end) = event else { panic!("it is an end") };
+            record.reason = Some(&end.reason);
+            self.tracer.outcome(&record);
+        }
+
+        /// The spans since the last time.
+        fn spans(&self) -> Vec<SpanData> {
+            let left = self.exporter.flush(Instant::now() + Duration::from_secs(60));
+            assert_eq!(left, Left { unsent: 0, dropped: 0 });
+            self.sent.try_iter().collect()
+        }
+    }
+
+    fn names<'a>(spans: impl IntoIterator<Item = &'a SpanData>) -> Vec<&'a str> {
+        spans.into_iter().map(|span| &*span.name).collect()
+    }
+
+    fn delivery(journal: &str, plugin: &str) -> DeliveryId {
+        format!("{journal}.1/session-end/{plugin}").parse().unwrap()
+    }
+
+    fn end(reason: EndReason, raw_reason: Option<&str>, trace: Option<&str>) -> Event {
+        let mut end = SessionEnd::new(reason, Timestamp::from_millisecond(1_500));
+        end.raw_reason = raw_reason.map(str::to_owned);
+        end.attributes = trace.map(|trace| ("traceparent".to_owned(), trace.to_owned())).into_iter().collect();
+        Event::End(end)
+    }
+
+    #[test]
+    fn events_of_two_journals_with_one_number_are_two_events() {
+        let traced = Traced::new();
+        let ids = ["k3f9a2c1", "b7d2e4f6"].map(|journal| delivery(journal, "memory"));
+        let event = end(EndReason::Reset, None, None);
+        for id in &ids {
+            traced.register(id, &event, std::slice::from_ref(&id.plugin));
+        }
+        for id in &ids {
+            traced.deliver(id, &event);
+        }
+        let spans = traced.spans();
+        for id in &ids {
+            let step = Step::new("call", SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH, Vec::new());
+            let trace = Road::of(&event_name(event_id(id)), None, true).step(step).span_context.trace_id();
+            let road = names(spans.iter().filter(|span| span.span_context.trace_id() == trace));
+            assert_eq!(road, ["session-end", "record", "wait", "call", "record outcome"], "{id}");
+        }
+        assert!(traced.tracer.0.state.lock().events.is_empty());
+    }
+
+    #[test]
+    fn a_delivery_that_is_over_twice_takes_nothing_from_the_others() {
+        let traced = Traced::new();
+        let [first, other] = ["first", "other"].map(|plugin| delivery("k3f9a2c1", plugin));
+        let event = end(EndReason::Reset, None, None);
+        traced.register(&first, &event, &[first.plugin.clone(), other.plugin.clone()]);
+        traced.deliver(&first, &event);
+        traced.tracer.forgotten(&Identity::new("acme", "s1"), &first);
+        assert_eq!(names(&traced.spans()), ["session-end", "record", "wait", "call", "record outcome"]);
+        // An operator has it made again. Since when it waits for that is not known.
+        traced.deliver(&first, &event);
+        assert_eq!(names(&traced.spans()), ["call", "record outcome"]);
+        traced.deliver(&other, &event);
+        assert_eq!(names(&traced.spans()), ["wait", "call", "record outcome"]);
+        assert!(traced.tracer.0.state.lock().events.is_empty());
+    }
+
+    #[test]
+    fn an_event_that_is_not_sampled_has_no_spans_at_the_end_of_a_drain_either() {
+        let traced = Traced::new();
+        let id = delivery("k3f9a2c1", "memory");
+        let unsampled = TRACE.replace("-01", "-00");
+        for reason in [EndReason::Reset, EndReason::Shutdown] {
+            let event = end(reason, None, Some(&unsampled));
+            traced.register(&id, &event, std::slice::from_ref(&id.plugin));
+            traced.defer(&id, &event);
+            assert_eq!(names(&traced.spans()), [""; 0]);
+        }
+        // The runtime's own end has waited since then.
+        let event = end(EndReason::Shutdown, None, None);
+        traced.defer(&id, &event);
+        let spans = traced.spans();
+        assert_eq!(names(&spans), ["wait"]);
+        assert_eq!(spans[0].parent_span_id, SpanId::INVALID);
+        assert_eq!(spans[0].start_time, SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
+        // That of an owner has a parent.
+        let event = end(EndReason::Shutdown, None, Some(TRACE));
+        traced.register(&id, &event, std::slice::from_ref(&id.plugin));
+        traced.defer(&id, &event);
+        let spans = traced.spans();
+        assert_eq!(names(&spans), ["session-end", "record", "wait"]);
+        assert_eq!(spans[2].parent_span_id, spans[0].span_context.span_id());
+    }
 
     #[test]
     fn of_too_many_the_older_half_is_forgotten() {
@@ -390,21 +552,15 @@ mod tests {
 
     #[test]
     fn an_end_without_an_owners_word_or_trace_is_the_runtimes_own() {
-        let end = |reason, raw_reason: Option<&str>, trace: Option<&str>| {
-            let mut end = SessionEnd::new(reason, Timestamp::from_millisecond(1_500));
-            end.raw_reason = raw_reason.map(str::to_owned);
-            end.attributes = trace.map(|trace| ("traceparent".to_owned(), trace.to_owned())).into_iter().collect();
-            Requested::of(&Event::End(end))
-        };
+        let of = |reason, raw_reason, trace| Requested::of(&end(reason, raw_reason, trace));
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
         for reason in [EndReason::Shutdown, EndReason::Restart, EndReason::Crashed] {
-            assert!(matches!(end(reason, None, None), Requested::ByNobody { ended_at } if ended_at == at));
+            assert!(matches!(of(reason, None, None), Requested::ByNobody { ended_at } if ended_at == at));
         }
-        let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         for owners in [
-            end(EndReason::Reset, None, None),
-            end(EndReason::Shutdown, Some("shutdown"), None),
-            end(EndReason::Shutdown, None, trace),
+            of(EndReason::Reset, None, None),
+            of(EndReason::Shutdown, Some("shutdown"), None),
+            of(EndReason::Shutdown, None, Some(TRACE)),
         ] {
             assert!(matches!(owners, Requested::ByOwner));
         }
