@@ -166,7 +166,7 @@ impl World {
                         (false, _) => Cas::Unknown,
                         (true, false) => Cas::Refused,
                         (true, true) => {
-                            self.write(name, Some(entry.clone()));
+                            self.write(name, Some(&entry));
                             Cas::Done { revision: self.revision }
                         }
                     };
@@ -204,7 +204,7 @@ impl World {
                     self.nodes[number].member.discarded(name, is_done, now);
                 }
                 Action::Ready | Action::Drop { .. } | Action::CutOff | Action::Connected | Action::Left => {
-                    self.nodes[number].told.push(action)
+                    self.nodes[number].told.push(action);
                 }
             }
         }
@@ -223,14 +223,14 @@ impl World {
     }
 
     /// Writes an entry, and everybody's watch has it.
-    fn write(&mut self, journal: JournalName, entry: Option<Entry>) {
+    fn write(&mut self, journal: JournalName, entry: Option<&Entry>) {
         self.revision += 1;
-        match &entry {
+        match entry {
             Some(entry) => self.registry.insert(journal, (entry.clone(), self.revision)),
             None => self.registry.remove(&journal),
         };
         for node in self.nodes.iter_mut().filter(|node| !node.is_dead && !node.is_cut_off) {
-            node.member.entry(journal, entry.clone(), self.revision, self.now);
+            node.member.entry(journal, entry.cloned(), self.revision, self.now);
         }
     }
 
@@ -425,7 +425,7 @@ fn what_an_adopter_could_not_delete_another_deletes() {
     let (mut entry, _) = world.registry[&name(2)].clone();
     world.nodes[2].is_dead = true;
     entry.state = EntryState::Empty;
-    world.write(name(2), Some(entry));
+    world.write(name(2), Some(&entry));
     world.run(59.0);
     assert_eq!(world.state(2), Some(EntryState::Empty));
     world.run(2.5);
@@ -624,7 +624,7 @@ fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on(
     // An operator gives it up.
     let (entry, _) = world.registry[&name(1)].clone();
     assert!(entry.state.may_be_given_up());
-    world.write(name(1), Some(Entry { state: EntryState::Empty, ..entry }));
+    world.write(name(1), Some(&Entry { state: EntryState::Empty, ..entry }));
     world.run(180.0);
     assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
 }
@@ -678,7 +678,7 @@ fn an_entry_without_a_stream_that_never_began_begins() {
     let (entry, _) = world.registry[&name(1)].clone();
     world.nodes[1].is_dead = true;
     world.streams.remove(&name(1));
-    world.write(name(1), Some(Entry { epoch: 0, ..entry }));
+    world.write(name(1), Some(&Entry { epoch: 0, ..entry }));
     world.restart(1);
     world.run(16.0);
     assert_eq!((world.nodes[1].told.as_slice(), world.nodes[1].member.name()), (&[Action::Ready][..], name(1)));
