@@ -222,7 +222,7 @@ impl Member {
     /// The answer to [`Action::Look`].
     pub fn stream(&mut self, name: &JournalName, end: StreamEnd, at: Duration) {
         if let Some(known) = self.journals.get_mut(name) {
-            known.looked(end, at);
+            known.looked(end, at, &self.rules);
             self.judge(*name, at);
         }
     }
@@ -564,14 +564,18 @@ impl Member {
         Some(now.saturating_sub(last))
     }
 
-    /// Whether this member may take a further journal.
-    fn has_room(&self) -> bool {
+    /// Whether this member may take this journal as well.
+    fn has_room_for(&self, name: JournalName, now: Duration) -> bool {
         let is_serving = self.kept.get(&self.own).is_some_and(|own| own.stage == Stage::Serving);
         let aside = self.kept.values().filter(|kept| kept.is_set_aside).count().min(self.rules.most_set_aside);
+        let is_asked_for = |(other, known): &(&JournalName, &Known)| {
+            **other != name && known.is_asked_for(now) && !self.kept.contains_key(other)
+        };
+        let asked_for = self.journals.iter().filter(is_asked_for).count();
         self.run == Run::Here
             && self.may_adopt
             && is_serving
-            && self.adopted().saturating_sub(aside) < self.rules.most_adopted
+            && self.adopted().saturating_sub(aside) + asked_for < self.rules.most_adopted
     }
 
     fn judge_all(&mut self, now: Duration) {
@@ -594,7 +598,7 @@ impl Member {
         }
         let Some(known) = self.journals.get(&name) else { return };
         let silence = self.silence_of(name, known, now);
-        let may_take = self.has_room() && known.entry.format <= self.settings.format;
+        let may_take = self.has_room_for(name, now) && known.entry.format <= self.settings.format;
         let place = if known.needs_a_look(silence, &self.rules) { self.place_for(name, now) } else { 0 };
         let Some(known) = self.journals.get_mut(&name) else { return };
         let verdict = known.judge(silence, place, may_take, &self.rules, &mut self.random, now);

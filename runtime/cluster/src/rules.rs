@@ -104,4 +104,9 @@ impl Rules {
     pub(crate) fn pause(&self, tries: u32) -> Duration {
         self.again.saturating_mul(2_u32.saturating_pow(tries)).min(self.slowest)
     }
+
+    /// Two answers that are further apart are not about one period.
+    pub(crate) fn steady(&self) -> Duration {
+        self.beat + self.beat / 2
+    }
 }

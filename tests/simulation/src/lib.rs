@@ -31,4 +31,4 @@ mod world;
 pub use histogram::Histogram;
 pub use report::{Broken, Report};
 pub use settings::{Fault, Mutation, Settings};
-pub use world::run;
+pub use world::{Progress, Tells, run};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use lastword_simulation::{Fault, Mutation, Settings};
+use lastword_simulation::{Fault, Mutation, Settings, Tells};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask simulate", about = "Simulate a fleet of nodes with faults, in virtual time")]
@@ -38,6 +38,9 @@ struct Args {
     /// A mistake that has to be found; it is an error when it is not
     #[arg(long)]
     mutate: Option<Mutation>,
+    /// Tell everything that happens from this second of virtual time on
+    #[arg(long, value_name = "SECONDS")]
+    trace: Option<f64>,
     /// No lines about the progress
     #[arg(long)]
     quiet: bool,
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
             every: Duration::from_secs_f64(args.every.max(0.1)),
             life: Duration::from_secs_f64(args.life.max(0.01) * 60.0),
             mutation: args.mutate,
+            trace: args.trace.map(|from| Duration::from_secs_f64(from.max(0.0))),
         };
         let is_found = simulate(&settings, args.quiet);
         if args.mutate.is_some() && is_found {
@@ -89,8 +93,9 @@ fn simulate(settings: &Settings, is_quiet: bool) -> bool {
         settings.every.as_secs_f64(),
         named(&settings.faults)
     );
-    let report = lastword_simulation::run(settings, |progress| {
-        if !is_quiet {
+    let report = lastword_simulation::run(settings, |tells| match tells {
+        Tells::Happens(at, what) => anstream::eprintln!("{:.4} {what}", at.as_secs_f64()),
+        Tells::Progress(progress) if !is_quiet => {
             anstream::eprintln!(
                 "{:>8.0} s of {:.0}: {} sessions, {} of {nodes} nodes, {} deaths, {} journals taken over, {} ends delivered; {:.1} s",
                 progress.now.as_secs_f64(),
@@ -103,6 +108,7 @@ fn simulate(settings: &Settings, is_quiet: bool) -> bool {
                 began.elapsed().as_secs_f64()
             );
         }
+        Tells::Progress(_) => {}
     });
     anstream::print!("{report}");
     let took = began.elapsed();

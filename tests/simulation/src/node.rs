@@ -24,12 +24,17 @@ pub(crate) struct Node {
     pub(crate) cuts: u32,
     /// Its heartbeats do not arrive until then.
     pub(crate) mute_until: Duration,
+    /// Its watch of the registry brings nothing until then.
+    pub(crate) blind_until: Duration,
     /// Its clock goes so many thousandths fast.
     pub(crate) drift: i32,
     /// The form of records that its program knows.
     pub(crate) format: u32,
     /// When a heartbeat of it last reached all those who can be reached.
     pub(crate) beat_arrived: Duration,
+    /// When the last message on its connection arrives, in each direction: none overtakes another.
+    pub(crate) sent: Duration,
+    pub(crate) received: Duration,
     /// Sent without a connection: it is on its way when there is one.
     pub(crate) unsent: Vec<Request>,
 }

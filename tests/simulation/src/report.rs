@@ -35,6 +35,8 @@ pub struct Report {
     pub upgrades: u64,
     /// Nodes that lived and lost their journal all the same, because nothing was heard of them for at least 5 s.
     pub cut_off_and_taken: u64,
+    /// Of these, nodes that others had heard within 5 s: the one that took the journal had not.
+    pub taken_though_heard: u64,
     /// Journals that were taken over.
     pub taken_over: u64,
     /// From a death to the fence and the state of the one who goes on.
@@ -96,7 +98,7 @@ impl fmt::Display for Report {
         };
         match (&self.broken, self.lost) {
             (Some(broken), _) => {
-                row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?
+                row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?;
             }
             (None, Some(lost)) => row(f, "ends lost", format_args!("{lost}"))?,
             (None, None) => row(f, "ends lost", format_args!("not known: the run has no end"))?,
@@ -114,6 +116,7 @@ impl fmt::Display for Report {
             "nodes killed · upgraded · cut off and taken",
             format_args!("{} · {} · {taken}", self.deaths, self.upgrades),
         )?;
+        row(f, "  of these heard by others within 5 s", format_args!("{}", self.taken_though_heard))?;
         let (ends, most) = (self.ends_taken, self.most_ends_taken);
         row(f, "journals taken over · ends in them · most", format_args!("{} · {ends} · {most}", self.taken_over))?;
         row(f, "from a death to its journal taken over", format_args!("{}", times(&self.until_taken)))?;

@@ -24,6 +24,8 @@ pub struct Settings {
     pub life: Duration,
     /// A mistake that has to be found.
     pub mutation: Option<Mutation>,
+    /// From when on everything that happens is told.
+    pub trace: Option<Duration>,
 }
 
 /// Something that happens to a fleet.
@@ -35,7 +37,7 @@ pub enum Fault {
     Pauses,
     /// A node has no connection for 0.2 to 60 s; half of what it sends meanwhile arrives later
     Cuts,
-    /// A node's heartbeats are lost for 1 to 40 s, and nothing else
+    /// A node's heartbeats are lost for 1 to 40 s; half of the time what the registry tells it is as late
     Mutes,
     /// A stream has no leader for 6 to 9 s: a node's, or the registry
     Leaders,
@@ -74,6 +76,7 @@ impl Settings {
             every: Duration::from_secs(30),
             life: Duration::from_hours(1),
             mutation: None,
+            trace: None,
         }
     }
 

@@ -68,6 +68,8 @@ pub(crate) enum Event {
     Connect(usize),
     /// A process goes on.
     Resume(RunId),
+    /// A watch goes on.
+    Sees(usize),
     /// A server is there again.
     ServerUp(ServerId),
     /// A server reaches the others again.
@@ -98,11 +100,15 @@ pub(crate) struct World {
     ledger: Ledger,
     report: Report,
     requests: u64,
+    /// When the first node has heard the second one, for each pair.
+    heard: Vec<Vec<Duration>>,
     /// Sessions whose start was acknowledged and whose end was not asked for, in all nodes.
     active: usize,
     is_calm: bool,
     is_draining: bool,
     is_upgrading: bool,
+    /// What is to be told of the last event.
+    notes: Vec<String>,
 }
 
 /// What the world knows of a journal.
@@ -135,8 +141,17 @@ enum How {
     CutOff,
 }
 
-/// Runs it. `tell` is called at each fiftieth of the virtual time.
-pub fn run(settings: &Settings, mut tell: impl FnMut(Progress)) -> Report {
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Tells {
+    /// How far it is, at each fiftieth of the virtual time.
+    Progress(Progress),
+    /// What happens next, if [`Settings::trace`] asks for it: the time, and what it is.
+    Happens(Duration, String),
+}
+
+/// Runs it.
+pub fn run(settings: &Settings, mut tell: impl FnMut(Tells)) -> Report {
     let mut world = World::new(settings.clone());
     world.begin();
     let mut told = 0_u32;
@@ -149,10 +164,16 @@ pub fn run(settings: &Settings, mut tell: impl FnMut(Progress)) -> Report {
             }
             continue;
         }
+        if settings.trace.is_some_and(|from| at >= from) {
+            tell(Tells::Happens(at, format!("{event:?}")));
+        }
         world.happens(event);
+        for note in world.notes.drain(..) {
+            tell(Tells::Happens(at, note));
+        }
         let part = settings.length / 50;
         if at >= part * told && at <= settings.length {
-            tell(world.progress());
+            tell(Tells::Progress(world.progress()));
             told += 1;
         }
     }
@@ -186,9 +207,12 @@ impl World {
             server: number % SERVERS,
             cuts: 0,
             mute_until: Duration::ZERO,
+            blind_until: Duration::ZERO,
             drift: random.i32(-5..=5),
             format: 1,
             beat_arrived: Duration::ZERO,
+            sent: Duration::ZERO,
+            received: Duration::ZERO,
             unsent: Vec::new(),
         };
         // The registry has a stream as well, of which only its leader counts.
@@ -208,10 +232,12 @@ impl World {
             ledger: Ledger::default(),
             report: Report { length: settings.length, nodes: settings.nodes, ..Report::default() },
             requests: 0,
+            heard: vec![vec![Duration::ZERO; settings.nodes]; settings.nodes],
             active: 0,
             is_calm: false,
             is_draining: false,
             is_upgrading: false,
+            notes: Vec::new(),
             random,
             settings,
         }
@@ -261,6 +287,7 @@ impl World {
             Event::Fault => self.fault(),
             Event::Connect(node) => self.connect(node),
             Event::Resume(run) => self.resume(run),
+            Event::Sees(node) => self.sees(node),
             Event::ServerUp(server) => self.server_up(server),
             Event::Joined(server) => self.joined(server),
             Event::Upgrade { node, format } => self.upgrade(node, format),
@@ -274,6 +301,13 @@ impl World {
     fn broken(&mut self, what: String) {
         if self.report.broken.is_none() {
             self.report.broken = Some(Broken { at: self.now, what });
+        }
+    }
+
+    /// Tells something if everything is told.
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.settings.trace.is_some_and(|from| self.now >= from) {
+            self.notes.push(what());
         }
     }
 

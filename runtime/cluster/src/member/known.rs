@@ -28,8 +28,10 @@ struct Doubt {
     looks_at: Duration,
     /// When this member's turn is.
     acts_at: Option<Duration>,
-    /// The registry was asked, or what is left is being deleted: nothing before that.
+    /// The registry was asked for the journal, or has just refused it: nothing before that.
     asked_until: Duration,
+    /// What is left of it is being deleted: nothing before that.
+    cleaned_until: Duration,
 }
 
 /// What to do about a journal.
@@ -68,7 +70,7 @@ impl Known {
         self.entry.state == EntryState::Adopted { by: member }
     }
 
-    pub(super) fn looked(&mut self, end: StreamEnd, at: Duration) {
+    pub(super) fn looked(&mut self, end: StreamEnd, at: Duration, rules: &Rules) {
         let sequence = match end {
             StreamEnd::At(sequence) => sequence,
             StreamEnd::Gone => 0,
@@ -79,6 +81,11 @@ impl Known {
                 return;
             }
         };
+        // Whoever stood still in between, or was not connected, may have missed a heartbeat as well.
+        if self.doubt.answered_since.is_some() && at.saturating_sub(self.doubt.answered_at) > rules.steady() {
+            self.doubt.answered_since = None;
+            self.doubt.end = None;
+        }
         self.doubt.answered_since.get_or_insert(at);
         self.doubt.answered_at = at;
         if self.doubt.end.is_none_or(|(end, _)| end != sequence) {
@@ -88,6 +95,11 @@ impl Known {
 
     pub(super) fn answered(&mut self, again: Duration) {
         self.doubt.asked_until = again;
+    }
+
+    /// Whether the registry was asked for the journal and has not answered.
+    pub(super) fn is_asked_for(&self, now: Duration) -> bool {
+        self.doubt.asked_until > now
     }
 
     /// Whether there is anything to decide.
@@ -149,7 +161,7 @@ impl Known {
             };
         }
         let age = now.saturating_sub(self.doubt.answered_at);
-        let is_fresh = self.doubt.answered_since.is_some() && age <= rules.beat + rules.beat / 2;
+        let is_fresh = self.doubt.answered_since.is_some() && age <= rules.steady();
         let answers_for =
             self.doubt.answered_since.map_or(Duration::ZERO, |since| self.doubt.answered_at.saturating_sub(since));
         let stands_for =
@@ -205,11 +217,11 @@ impl Known {
     /// Whoever had it should have deleted it; else the first of the others does.
     fn judge_empty(&mut self, place: usize, rules: &Rules, now: Duration) -> Verdict {
         let turn = u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1);
-        let due = (self.kept_since + rules.cleaning.saturating_mul(turn)).max(self.doubt.asked_until);
+        let due = (self.kept_since + rules.cleaning.saturating_mul(turn)).max(self.doubt.cleaned_until);
         if due > now {
             return Verdict::Later(due);
         }
-        self.doubt.asked_until = now + rules.cleaning;
+        self.doubt.cleaned_until = now + rules.cleaning;
         Verdict::Clean
     }
 }

@@ -43,8 +43,26 @@ struct Node {
     is_cut_off: bool,
     /// Its heartbeats do not arrive; everything else does.
     is_mute: bool,
+    /// Its process stands still. What it is told meanwhile it hears later.
+    is_stopped: bool,
+    missed: BTreeSet<JournalName>,
     /// What it was told to do, but for beats, looks and updates.
     told: Vec<Action>,
+}
+
+impl Node {
+    fn new(member: Member, runs: u8) -> Self {
+        Self {
+            member,
+            runs,
+            is_dead: false,
+            is_cut_off: false,
+            is_mute: false,
+            is_stopped: false,
+            missed: BTreeSet::new(),
+            told: Vec::new(),
+        }
+    }
 }
 
 struct World {
@@ -76,7 +94,7 @@ impl World {
         let node = |(number, &format): (usize, &u32)| {
             let mut member = member(number, name(number), format, Duration::ZERO);
             member.listed(Duration::ZERO);
-            Node { member, runs: 1, is_dead: false, is_cut_off: false, is_mute: false, told: Vec::new() }
+            Node::new(member, 1)
         };
         let mut world = Self {
             now: Duration::ZERO,
@@ -115,8 +133,7 @@ impl World {
             member.entry(journal, Some(entry.clone()), *revision, now);
         }
         member.listed(now);
-        let told = Vec::new();
-        self.nodes[at] = Node { member, runs, is_dead: false, is_cut_off: false, is_mute: false, told };
+        self.nodes[at] = Node::new(member, runs);
     }
 
     fn state(&self, number: usize) -> Option<EntryState> {
@@ -138,10 +155,17 @@ impl World {
             }
             for number in 0..self.nodes.len() {
                 let node = &mut self.nodes[number];
+                if node.is_stopped {
+                    continue;
+                }
                 if !node.is_dead && node.member.wakes_at() <= self.now {
                     node.member.tick(self.now);
                 }
                 self.act(number);
+                let node = &mut self.nodes[number];
+                for name in std::mem::take(&mut node.missed) {
+                    node.member.heard(&name, self.now);
+                }
             }
         }
     }
@@ -216,7 +240,12 @@ impl World {
             return;
         }
         for (other, node) in self.nodes.iter_mut().enumerate() {
-            if !node.is_dead && !node.is_cut_off && (!is_mute || other == number) {
+            if node.is_dead || node.is_cut_off || (is_mute && other != number) {
+                continue;
+            }
+            if node.is_stopped {
+                node.missed.insert(run);
+            } else {
                 node.member.heard(&run, now);
             }
         }
@@ -495,6 +524,25 @@ fn whoever_was_stopped_does_not_believe_its_clock() {
     world.nodes[0].member.tick(stopped);
     let asked: Vec<Action> = std::iter::from_fn(|| world.nodes[0].member.next_action()).collect();
     assert!(asked.iter().all(|action| matches!(action, Action::Beat | Action::CutOff)), "{asked:?}");
+}
+
+#[test]
+fn what_a_member_has_missed_itself_it_blames_on_nobody() {
+    let mut world = World::new(2);
+    for step in 0..40 {
+        // The one is silent for 3.8 s and heard for 1.2 s, and the other stands still, or has no connection, for 2.4 s of 3 s.
+        world.nodes[1].is_mute = step % 25 < 19;
+        world.nodes[0].is_stopped = step % 15 < 12;
+        world.run(0.2);
+        assert!(world.taken.is_empty(), "{:?} at {step}", world.taken);
+    }
+    let mut world = World::new(2);
+    for step in 0..40 {
+        world.nodes[1].is_mute = step % 25 < 19;
+        world.nodes[0].is_cut_off = step % 15 < 12;
+        world.run(0.2);
+        assert!(world.taken.is_empty(), "{:?} at {step}", world.taken);
+    }
 }
 
 #[test]

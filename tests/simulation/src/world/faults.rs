@@ -17,6 +17,7 @@ impl World {
         let fault = self.settings.faults[self.random.usize(..self.settings.faults.len())];
         let node = self.random.usize(..self.nodes.len());
         let server = self.random.usize(..SERVERS);
+        self.note(|| format!("{fault:?}: node {node}, server {server}"));
         match fault {
             Fault::Deaths => self.die(node),
             Fault::Pauses => self.pause(node),
@@ -27,6 +28,10 @@ impl World {
             Fault::Mutes => {
                 let time = self.uneven(1_000, 40_000);
                 self.nodes[node].mute_until = self.now + time;
+                if self.random.bool() {
+                    self.nodes[node].blind_until = self.now + time;
+                    self.queue.add(self.now + time, Event::Sees(node));
+                }
             }
             Fault::Leaders => {
                 let existing: Vec<usize> =
@@ -127,6 +132,14 @@ impl World {
             self.send(request);
         }
         if self.process(run).is_some_and(|process| process.inbox.is_none()) {
+            self.catch_up(run);
+        }
+    }
+
+    pub(super) fn sees(&mut self, number: usize) {
+        let run = RunId { node: number, run: self.nodes[number].run };
+        let is_there = self.process(run).is_some_and(|process| process.inbox.is_none());
+        if is_there && self.nodes[number].is_connected() {
             self.catch_up(run);
         }
     }

@@ -11,7 +11,7 @@ use crate::request::{Answer, Asks, REGISTRY, Reply, Request, StreamId, Whose};
 
 /// So long a leader that is gone is not known to be gone: requests get no answer.
 const UNNOTICED: Duration = Duration::from_secs(2);
-/// How long a heartbeat must be missing before anybody may say so.
+/// How long a node must not have heard another before it may take a journal from it.
 const MUST_BE_SILENT: Duration = Duration::from_secs(5);
 
 impl World {
@@ -43,11 +43,18 @@ impl World {
             return;
         }
         let at = self.now + self.network_time();
-        self.queue.add(at, Event::Arrive(Box::new(request)));
+        let node = &mut self.nodes[request.from.node];
+        node.sent = at.max(node.sent + Duration::from_nanos(1));
+        self.queue.add(node.sent, Event::Arrive(Box::new(request)));
     }
 
     fn reply(&mut self, reply: Reply, later: Duration) {
-        let at = self.now + later + self.network_time();
+        let mut at = self.now + later + self.network_time();
+        if later.is_zero() {
+            let received = &mut self.nodes[reply.to.node].received;
+            *received = at.max(*received + Duration::from_nanos(1));
+            at = *received;
+        }
         self.queue.add(at, Event::Answered(Box::new(reply)));
     }
 
@@ -156,10 +163,13 @@ impl World {
         let Some(keeper) = before.keeper(name).filter(|&keeper| keeper != by) else { return };
         let is_of = |process: &crate::node::Process| process.member.run() == keeper;
         let Some(node) = self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of)) else { return };
-        let silent = self.now.saturating_sub(self.nodes[node].beat_arrived);
+        if self.now.saturating_sub(self.nodes[node].beat_arrived) < MUST_BE_SILENT {
+            self.report.taken_though_heard += 1;
+        }
+        let silent = self.now.saturating_sub(self.heard[taker][node]);
         if silent < MUST_BE_SILENT {
             self.broken(format!(
-                "node {taker} takes journal {journal} from node {node}, which lives and was silent for {:.1} s only",
+                "node {taker} takes journal {journal} from node {node}, which lives and which it has heard {:.1} s ago",
                 silent.as_secs_f64()
             ));
         }

@@ -121,6 +121,9 @@ impl World {
     }
 
     fn act(&mut self, run: RunId, action: Action) {
+        if action != Action::Beat {
+            self.note(|| format!("node {} asks for {action:?}", run.node));
+        }
         match action {
             Action::Beat => self.beat(run),
             Action::Begin { name } => {
@@ -192,6 +195,7 @@ impl World {
                 && process.inbox.is_none()
             {
                 process.member.heard(&name, local);
+                self.heard[number][run.node] = now;
                 heard += 1;
             }
         }
@@ -222,7 +226,7 @@ impl World {
             }
             let Some(process) = &node.process else { continue };
             // Who stands still or is apart catches up.
-            if process.inbox.is_some() || self.network.is_apart(node.server) {
+            if process.inbox.is_some() || node.blind_until > self.now || self.network.is_apart(node.server) {
                 continue;
             }
             self.tell(run, |member, local| member.entry(name, entry.cloned(), revision, local));
@@ -251,7 +255,7 @@ impl World {
         for (name, entry, revision) in entries {
             self.tell(run, |member, local| member.entry(name, Some(entry), revision, local));
         }
-        self.tell(run, |member, local| member.listed(local));
+        self.tell(run, Member::listed);
     }
 
     pub(super) fn timed_out(&mut self, run: RunId, number: u64) {
@@ -441,20 +445,32 @@ impl World {
     pub(super) fn read(&mut self, run: RunId, journal: StreamId) {
         let Some(Serving { stage: Stage::Reading { epoch }, .. }) = self.serving(run, journal) else { return };
         let epoch = *epoch;
+        if !self.streams[journal].exists {
+            // Another was done with it meanwhile.
+            if let Some(process) = self.process(run) {
+                process.journals.remove(&journal);
+            }
+            return self.opened(run, journal, TakenOver::Gone);
+        }
         let reader = match self.streams[journal].read(epoch) {
             Ok(reader) => reader,
             Err(error) => return self.broken(format!("journal {journal} cannot be read: {error}")),
         };
+        let is_last = self.streams[journal].fence().is_some_and(|(fence, _)| fence == epoch);
         let known = &mut self.journals[journal];
-        if reader.records < known.told {
+        // Who stood still while it read, until another had taken the journal, has to find out when it writes.
+        let is_newest = is_last || self.settings.mutation == Some(Mutation::NoFence);
+        if is_newest && reader.records < known.told {
             let (read, told) = (reader.records, known.told);
             return self.broken(format!(
                 "journal {journal} has {read} records at its take-over, and {told} were acknowledged"
             ));
         }
-        known.turn += 1;
-        known.read = reader.records;
-        let turn = known.turn;
+        if is_newest {
+            known.turn += 1;
+            known.read = reader.records;
+        }
+        let turn = if is_newest { known.turn } else { 0 };
         let position = Position { epoch: reader.epoch, last_sequence: epoch, hash: reader.hash, number: reader.number };
         let chain = Chain::new(self.streams[journal].subjects.clone(), position);
         let (active, owed) = reader.owed();
