@@ -27,6 +27,7 @@ mod process;
 mod promises;
 mod public_api;
 mod repository;
+mod simulate;
 mod test;
 mod tools;
 
@@ -55,6 +56,8 @@ enum Verb {
     BenchGuard(bench_guard::Args),
     /// Build the program for others: an archive with its licences, and a checksum
     Dist(dist::Args),
+    /// Simulate a fleet of nodes with faults, in virtual time: no session's end may be lost
+    Simulate(simulate::Args),
     /// Replay captured sessions, stop in the middle, and watch the drain
     Demo,
 }
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Verb::PublicApi(args) => public_api::run(&args),
         Verb::BenchGuard(args) => bench_guard::run(&args),
         Verb::Dist(args) => dist::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Demo => demo::run(),
     };
     match result {

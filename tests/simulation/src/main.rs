@@ -38,6 +38,9 @@ struct Args {
     /// A mistake that has to be found; it is an error when it is not
     #[arg(long)]
     mutate: Option<Mutation>,
+    /// Real records, snapshots, purges and replay, for some thousand sessions
+    #[arg(long)]
+    full: bool,
     /// Tell everything that happens from this second of virtual time on
     #[arg(long, value_name = "SECONDS")]
     trace: Option<f64>,
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
             every: Duration::from_secs_f64(args.every.max(0.1)),
             life: Duration::from_secs_f64(args.life.max(0.01) * 60.0),
             mutation: args.mutate,
+            is_full: args.full,
             trace: args.trace.map(|from| Duration::from_secs_f64(from.max(0.0))),
         };
         let is_found = simulate(&settings, args.quiet);

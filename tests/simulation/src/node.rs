@@ -7,6 +7,7 @@ use bytes::Bytes;
 use lastword_cluster::Member;
 use lastword_jetstream::chain::{Chain, Effect};
 
+use crate::full::Full;
 use crate::ledger::SessionId;
 use crate::network::ServerId;
 use crate::reader::Reader;
@@ -115,7 +116,8 @@ pub(crate) struct Opening {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) chain: Chain,
-    pub(crate) epoch: u64,
+    /// The state, where it is the real one.
+    pub(crate) full: Option<Box<Full>>,
     /// Records that were in the journal before.
     pub(crate) records_before: u64,
     /// Counts who took the journal over.
@@ -161,10 +163,10 @@ impl Serving {
 }
 
 impl Writer {
-    pub(crate) fn new(chain: Chain, reader: &Reader, turn: u32) -> Self {
+    pub(crate) fn new(chain: Chain, full: Option<Box<Full>>, reader: &Reader, turn: u32) -> Self {
         Self {
             chain,
-            epoch: reader.epoch,
+            full,
             records_before: reader.records,
             turn,
             waiting: VecDeque::new(),

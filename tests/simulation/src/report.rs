@@ -61,6 +61,8 @@ pub struct Report {
     pub updates_refused: u64,
     /// Heartbeats that were heard.
     pub beats_heard: u64,
+    /// Snapshots of the real state.
+    pub snapshots: u64,
     /// Messages that streams have stored.
     pub messages: u64,
     /// Records in them.

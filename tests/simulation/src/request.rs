@@ -46,6 +46,8 @@ pub(crate) enum Asks {
     Info,
     /// For the last fence.
     LastFence,
+    /// To take the messages below this sequence away. Nobody waits for the answer.
+    Purge(u64),
     /// To make the stream.
     Create,
     /// To change an entry that has this revision.

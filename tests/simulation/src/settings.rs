@@ -24,6 +24,8 @@ pub struct Settings {
     pub life: Duration,
     /// A mistake that has to be found.
     pub mutation: Option<Mutation>,
+    /// Whether records, snapshots and replay are the real ones. That is for some thousand sessions.
+    pub is_full: bool,
     /// From when on everything that happens is told.
     pub trace: Option<Duration>,
 }
@@ -76,6 +78,7 @@ impl Settings {
             every: Duration::from_secs(30),
             life: Duration::from_hours(1),
             mutation: None,
+            is_full: false,
             trace: None,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastword_jetstream::chain::Heard;
+use lastword_jetstream::replay::{Replay, Replayed};
 use lastword_jetstream::subjects::{Kind, Subjects};
 
 use crate::network::ServerId;
@@ -46,11 +47,12 @@ struct Proposal {
 }
 
 impl Stream {
-    pub(crate) fn new(subjects: Subjects, leader: ServerId) -> Self {
+    /// A stream with that leader. Where its messages are `full`, nothing is taken away but by a purge.
+    pub(crate) fn new(subjects: Subjects, leader: ServerId, full: bool) -> Self {
         Self {
             subjects,
             exists: false,
-            base: Reader::default(),
+            base: Reader::new(full),
             messages: VecDeque::new(),
             last: 0,
             fence: None,
@@ -113,12 +115,35 @@ impl Stream {
             self.fence = Some((self.last, publish.body.clone()));
         }
         self.messages.push_back((publish.kind, publish.body));
-        while self.messages.len() > KEPT {
-            let Some((kind, body)) = self.messages.pop_front() else { break };
-            self.base.message(self.base.sequence + 1, kind, &body)?;
+        while !self.base.only_counts && self.messages.len() > KEPT {
+            self.take_first()?;
         }
         reply.answer = Answer::Heard(Heard::Acked { sequence: self.last });
         Ok(Some(reply))
+    }
+
+    fn take_first(&mut self) -> Result<(), String> {
+        match self.messages.pop_front() {
+            Some((kind, body)) => self.base.message(self.base.sequence + 1, kind, &body),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the messages below that sequence away.
+    pub(crate) fn purge(&mut self, below: u64) -> Result<(), String> {
+        while self.base.sequence + 1 < below && !self.messages.is_empty() {
+            self.take_first()?;
+        }
+        Ok(())
+    }
+
+    /// Reads everything up to this sequence, as a node does.
+    pub(crate) fn replay(&self, up_to: u64) -> Result<Replayed, String> {
+        let mut replay = Replay::new(self.subjects.clone());
+        for (sequence, (kind, body)) in (self.base.sequence + 1..=up_to).zip(&self.messages) {
+            replay.message(sequence, self.subjects.of(*kind), body).map_err(|error| error.to_string())?;
+        }
+        replay.finish().map_err(|error| error.to_string())
     }
 
     /// The leader is gone, and with it a part of what it had taken.

@@ -13,6 +13,7 @@ use lastword_cluster::Entry;
 use lastword_events::JournalName;
 use lastword_jetstream::subjects::Subjects;
 
+use crate::full::Full;
 use crate::ledger::{Ledger, SessionId};
 use crate::network::{Network, SERVERS, ServerId};
 use crate::node::Node;
@@ -217,7 +218,7 @@ impl World {
         };
         // The registry has a stream as well, of which only its leader counts.
         let of_registry = name(&mut random);
-        let mut registry = Stream::new(Subjects::new("LW", of_registry), 0);
+        let mut registry = Stream::new(Subjects::new("LW", of_registry), 0, false);
         registry.exists = true;
         Self {
             now: Duration::ZERO,
@@ -357,10 +358,20 @@ impl World {
         self.report
     }
 
+    /// The sessions that a stream has: those that are active, and those whose end is owed.
+    fn owed_in(&self, stream: &Stream) -> Result<(Vec<SessionId>, Vec<SessionId>), String> {
+        if self.settings.is_full {
+            let replayed = stream.replay(stream.last())?;
+            Full::new(replayed).map(|(_, active, owed)| (active, owed))
+        } else {
+            stream.read(stream.last()).map(|reader| reader.owed())
+        }
+    }
+
     /// Which journals have a session, for whoever looks for it.
     fn where_is(&self, session: usize) -> String {
         for (number, stream) in self.streams.iter().enumerate().skip(REGISTRY + 1).filter(|(_, stream)| stream.exists) {
-            let (active, owed) = stream.read(stream.last()).map(|reader| reader.owed()).unwrap_or_default();
+            let (active, owed) = self.owed_in(stream).unwrap_or_default();
             let is_here = |sessions: &[SessionId]| sessions.iter().any(|&here| here as usize == session);
             if is_here(&active) || is_here(&owed) {
                 return format!("in journal {number}, of which the registry says {:?}", self.registry.get(&number));

@@ -106,6 +106,13 @@ impl World {
                 reply.answer = Answer::Fence(self.streams[stream].fence());
                 self.reply(reply, Duration::ZERO);
             }
+            Asks::Purge(below) => {
+                if self.network.has_quorum(leader)
+                    && let Err(error) = self.streams[stream].purge(below)
+                {
+                    self.broken(format!("journal {stream}: {error}"));
+                }
+            }
             Asks::Create => {
                 self.streams[journal].exists = true;
                 reply.answer = Answer::Created;
@@ -181,11 +188,9 @@ impl World {
 
     /// What is deleted owes nothing.
     fn check_deleted(&mut self, journal: StreamId) {
-        let stream = &self.streams[journal];
-        match stream.read(stream.last()) {
-            Ok(reader) if reader.is_empty() => {}
-            Ok(reader) => {
-                let (active, owed) = reader.owed();
+        match self.owed_in(&self.streams[journal]) {
+            Ok((active, owed)) if active.is_empty() && owed.is_empty() => {}
+            Ok((active, owed)) => {
                 self.broken(format!(
                     "journal {journal} is deleted with {} sessions active and {} ends owed",
                     active.len(),

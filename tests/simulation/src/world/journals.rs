@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use lastword_events::Timestamp;
 use lastword_jetstream::chain::{Action, Effect, Heard};
+use lastword_jetstream::record::{FORMAT, FenceRecord};
 use lastword_jetstream::subjects::Kind;
 
 use super::{Event, How, World};
@@ -27,11 +29,25 @@ impl World {
     }
 
     /// Hands a record to the journal's chain.
-    pub(super) fn write(&mut self, run: RunId, journal: StreamId, record: Vec<u8>, told: Told) {
+    pub(super) fn write(&mut self, run: RunId, journal: StreamId, what: What, sessions: &[SessionId], told: Told) {
         let local = self.nodes[run.node].local(self.now);
+        let nonce = self.random.u64(..);
         let Some(writer) = self.writer(run, journal) else { return };
+        let record = match &mut writer.full {
+            Some(full) => full.record(what, sessions),
+            None => Ok(record(what, sessions)),
+        };
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return self.broken(format!("journal {journal}: {error}")),
+        };
         let number = writer.chain.queue(record, local);
         writer.waiting.push_back((number, told));
+        if let Some(full) = &mut writer.full
+            && full.is_snapshot_due()
+        {
+            writer.chain.begin_snapshot(full.state.snapshot(), &fence(run.node, false, nonce));
+        }
         self.report.records += 1;
         self.drive_writer(run, journal);
     }
@@ -47,9 +63,10 @@ impl World {
                 break;
             }
             let Some(action) = writer.chain.next(local) else { break };
-            let epoch = writer.epoch;
+            let epoch = writer.chain.position().epoch;
             let (asks, timeout, expected) = match action {
-                Action::Publish { subject: _, headers, body, timeout } => {
+                Action::Publish { subject, headers, body, timeout } => {
+                    let kind = self.streams[journal].subjects.kind(&subject).unwrap_or(Kind::Group);
                     let header = |name: &str| {
                         let (_, value) = headers.iter().find(|(header, _)| *header == name)?;
                         value.parse::<u64>().ok()
@@ -63,7 +80,7 @@ impl World {
                         _ => (last, fence),
                     };
                     self.report.bytes += body.len() as u64;
-                    (Asks::Publish(Publish { kind: Kind::Group, epoch, body, last, fence }), timeout, expected)
+                    (Asks::Publish(Publish { kind, epoch, body, last, fence }), timeout, expected)
                 }
                 Action::Look { sequence, timeout } => (Asks::Message(sequence), timeout, 0),
                 Action::Info { timeout } => (Asks::Info, timeout, 0),
@@ -158,7 +175,13 @@ impl World {
                     }
                     self.stop_writer(run, journal);
                 }
-                Effect::Silent { .. } | Effect::Full { .. } | Effect::Snapshot { .. } => {}
+                Effect::Snapshot { purge_below, .. } => {
+                    self.report.snapshots += 1;
+                    self.requests += 1;
+                    let (number, whose) = (self.requests, Whose::Writer);
+                    self.send(Request { from: run, number, whose, journal, asks: Asks::Purge(purge_below) });
+                }
+                Effect::Silent { .. } | Effect::Full { .. } => {}
             }
         }
     }
@@ -261,7 +284,7 @@ impl World {
         if let Some(serving) = self.process(run).and_then(|process| process.journals.get_mut(&journal)) {
             serving.is_calling = false;
         }
-        self.write(run, journal, record(What::Delivered, sessions), Told::Delivered(sessions.len() as u64));
+        self.write(run, journal, What::Delivered, sessions, Told::Delivered(sessions.len() as u64));
         self.call(run, journal);
     }
 
@@ -274,6 +297,11 @@ impl World {
             self.tell(run, |member, at| member.emptied(name, at));
         }
     }
+}
+
+/// The record of a fence.
+pub(super) fn fence(node: usize, begins_run: bool, nonce: u64) -> FenceRecord {
+    FenceRecord { format: FORMAT, begins_run, by: format!("n{node}"), nonce, at: Timestamp::from_millisecond(0) }
 }
 
 /// Whether nothing is active, owed or on its way to the journal.

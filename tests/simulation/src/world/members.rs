@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastword_cluster::{Action, Cas, Entry, Member, MemberSettings, StreamEnd, TakenOver};
-use lastword_events::{JournalName, Timestamp};
+use lastword_events::JournalName;
 use lastword_jetstream::chain::{Chain, Heard, Position};
 use lastword_jetstream::group::Group;
-use lastword_jetstream::record::{FORMAT, FenceRecord};
+use lastword_jetstream::record::FenceRecord;
 use lastword_jetstream::subjects::{Kind, Subjects};
 
+use super::journals::fence;
 use super::{Event, Journal, World};
-use crate::node::{Asked, Leaves, Opening, Process, Serving, Stage, Writer};
-use crate::reader::{What, record};
+use crate::full::Full;
+use crate::node::{Asked, Leaves, Opening, Process, Serving, Stage, Told, Writer};
+use crate::reader::What;
 use crate::request::{Answer, Asks, Publish, Reply, Request, RunId, StreamId, Whose};
 use crate::settings::Mutation;
 use crate::stream::Stream;
@@ -44,7 +46,8 @@ impl World {
         let own = self.streams.len();
         let able = self.network.electable();
         let leader = if able.is_empty() { 0 } else { able[self.random.usize(..able.len())] };
-        self.streams.push(Stream::new(Subjects::new("LW", name), leader));
+        let full = self.settings.is_full;
+        self.streams.push(Stream::new(Subjects::new("LW", name), leader, full));
         self.journals.push(Journal::new(name));
         self.by_name.insert(name, own);
         let seed = self.random.u64(..);
@@ -381,6 +384,11 @@ impl World {
                         let epoch = *sequence;
                         self.fenced(run, journal, epoch);
                     }
+                    (Some(before), Some((_, body))) if found != before && is_renewal_of(body, before) => {
+                        // The writer goes on as before, and has to be fenced as before.
+                        opening.body = Bytes::new();
+                        self.publish_fence(run, journal, found);
+                    }
                     (Some(before), _) if found != before => {
                         if let Some(serving) = self.serving(run, journal) {
                             serving.stage = Stage::Closed;
@@ -408,16 +416,10 @@ impl World {
 
     fn publish_fence(&mut self, run: RunId, journal: StreamId, before: u64) {
         let nonce = self.random.u64(..);
-        let record = FenceRecord {
-            format: FORMAT,
-            begins_run: true,
-            by: format!("n{}", run.node),
-            nonce,
-            at: Timestamp::from_millisecond(0),
-        };
+        let record = fence(run.node, true, nonce);
         let Some(Serving { stage: Stage::Opening(opening), .. }) = self.serving(run, journal) else { return };
         if opening.body.is_empty() {
-            let records = vec![Bytes::from(serde_json::to_vec(&record).expect("it has no map with odd keys"))];
+            let records = vec![Bytes::from(record.encode().expect("every fence has JSON"))];
             let (kind, number, previous) = (Kind::Fence, 0, 0);
             let group = Group { kind, epoch: before, number, previous, continued: false, continues: false, records };
             opening.body = group.encode();
@@ -472,14 +474,33 @@ impl World {
         }
         let turn = if is_newest { known.turn } else { 0 };
         let position = Position { epoch: reader.epoch, last_sequence: epoch, hash: reader.hash, number: reader.number };
-        let chain = Chain::new(self.streams[journal].subjects.clone(), position);
-        let (active, owed) = reader.owed();
+        let mut chain = Chain::new(self.streams[journal].subjects.clone(), position);
+        let (mut full, (mut active, mut owed)) = (None, reader.owed());
+        if self.settings.is_full {
+            let replayed = self.streams[journal].replay(epoch);
+            match replayed {
+                Ok(replayed) if replayed.position != position => {
+                    let (is, should) = (replayed.position, position);
+                    return self.broken(format!("journal {journal} is read to {is:?}, and ends at {should:?}"));
+                }
+                Ok(replayed) => {
+                    chain = chain.with_tail(replayed.tail_bytes);
+                    match Full::new(replayed) {
+                        Ok((state, is_active, is_owed)) => {
+                            (full, active, owed) = (Some(Box::new(state)), is_active, is_owed)
+                        }
+                        Err(error) => return self.broken(format!("journal {journal}: {error}")),
+                    }
+                }
+                Err(error) => return self.broken(format!("journal {journal} cannot be replayed: {error}")),
+            }
+        }
+        let ends = (active.len() + owed.len()) as u64;
         let is_own = self.process(run).is_some_and(|process| process.own == journal);
         let Some(serving) = self.serving(run, journal) else { return };
-        serving.stage = Stage::Writing(Box::new(Writer::new(chain, &reader, turn)));
-        serving.open = (active.len() + owed.len()) as u64;
+        serving.stage = Stage::Writing(Box::new(Writer::new(chain, full, &reader, turn)));
+        serving.open = ends;
         serving.queue.extend(owed);
-        let ends = (active.len() + reader.owed().1.len()) as u64;
         if is_own {
             self.queue.add(self.now, Event::End(run, false));
         } else {
@@ -501,7 +522,7 @@ impl World {
         }
         self.opened(run, journal, TakenOver::Done { epoch });
         for ends in active.chunks(ENDS_AT_ONCE) {
-            self.write(run, journal, record(What::Ended, ends), crate::node::Told::Ended(ends.to_vec()));
+            self.write(run, journal, What::Ended, ends, Told::Ended(ends.to_vec()));
         }
         self.call(run, journal);
         self.empty_when_done(run, journal);
@@ -526,4 +547,11 @@ impl World {
             self.queue.add(at, Event::Kill(run));
         }
     }
+}
+
+/// Whether this is a fence that the writer behind the fence `before` has renewed, before a snapshot.
+fn is_renewal_of(body: &Bytes, before: u64) -> bool {
+    let Ok(group) = Group::decode(body) else { return false };
+    let record = group.records.first().and_then(|record| FenceRecord::decode(record).ok());
+    group.epoch == before && record.is_some_and(|record| !record.begins_run)
 }

@@ -7,7 +7,7 @@ use lastword_cluster::Behind;
 use super::journals::is_empty;
 use super::{Event, How, World};
 use crate::node::{Leaves, Stage, Told};
-use crate::reader::{What, record};
+use crate::reader::What;
 use crate::request::RunId;
 
 /// In this time a fleet has as many sessions as it should.
@@ -37,7 +37,7 @@ impl World {
             let run = RunId { node, run: self.nodes[node].run };
             if let Some(own) = self.takes_starts(run) {
                 let session = self.ledger.begin();
-                self.write(run, own, record(What::Started, &[session]), Told::Started(session));
+                self.write(run, own, What::Started, &[session], Told::Started(session));
                 return;
             }
         }
@@ -70,7 +70,7 @@ impl World {
             let place = (random % process.active.len() as u64) as usize;
             let session = process.active.swap_remove(place);
             self.active -= 1;
-            self.write(run, own, record(What::Ended, &[session]), Told::Ended(vec![session]));
+            self.write(run, own, What::Ended, &[session], Told::Ended(vec![session]));
         }
         if self.is_draining {
             return;
@@ -89,7 +89,7 @@ impl World {
         let sessions = std::mem::take(&mut process.active);
         self.active -= sessions.len();
         for ends in sessions.chunks(ENDS_AT_ONCE) {
-            self.write(run, own, record(What::Ended, ends), Told::Ended(ends.to_vec()));
+            self.write(run, own, What::Ended, ends, Told::Ended(ends.to_vec()));
         }
     }
 
