@@ -487,7 +487,7 @@ impl World {
                     chain = chain.with_tail(replayed.tail_bytes);
                     match Full::new(replayed) {
                         Ok((state, is_active, is_owed)) => {
-                            (full, active, owed) = (Some(Box::new(state)), is_active, is_owed)
+                            (full, active, owed) = (Some(Box::new(state)), is_active, is_owed);
                         }
                         Err(error) => return self.broken(format!("journal {journal}: {error}")),
                     }
