@@ -277,8 +277,11 @@ impl Member {
 
     /// The stream has refused what was written: another's fence is there. The own journal is over with that. Another's is taken over once
     /// more after a while if the registry still says that it is this member's, because the fence of somebody slow may have come late.
-    pub fn fenced(&mut self, name: JournalName, at: Duration) {
-        let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving) else { return };
+    ///
+    /// `epoch` is the one behind which it was written, here and in [`rests`](Self::rests), [`set_aside`](Self::set_aside) and
+    /// [`emptied`](Self::emptied): what is said of a journal that this member has let go of says nothing of the same journal, taken anew.
+    pub fn fenced(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        let Some(kept) = self.serving(name, epoch) else { return };
         if name == self.own {
             self.lose(name, None, at);
         } else {
@@ -289,8 +292,8 @@ impl Member {
     }
 
     /// Nothing is owed any more in a journal that this member has, but plugins have stored something in it: it waits for its node.
-    pub fn rests(&mut self, name: JournalName, at: Duration) {
-        if let Some(kept) = self.kept.get_mut(&name) {
+    pub fn rests(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.turn_to(Stage::LettingGo(EntryState::Resting), at);
             self.settle(name, at);
         }
@@ -298,18 +301,23 @@ impl Member {
 
     /// In a journal of another that this member serves an operator has to decide before anything is done, or not any more. Such a journal
     /// leaves room for others.
-    pub fn set_aside(&mut self, name: JournalName, is_set_aside: bool) {
-        if let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving) {
+    pub fn set_aside(&mut self, name: JournalName, epoch: u64, is_set_aside: bool) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.is_set_aside = is_set_aside;
         }
     }
 
     /// Nothing is owed any more in a journal that this member has, and nothing else is in it.
-    pub fn emptied(&mut self, name: JournalName, at: Duration) {
-        if let Some(kept) = self.kept.get_mut(&name) {
+    pub fn emptied(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.turn_to(Stage::Emptied, at);
             self.settle(name, at);
         }
+    }
+
+    /// A journal that this member writes behind that epoch.
+    fn serving(&mut self, name: JournalName, epoch: u64) -> Option<&mut Kept> {
+        self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving && kept.epoch == epoch)
     }
 
     /// The answer to [`Action::Discard`].

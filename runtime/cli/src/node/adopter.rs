@@ -96,7 +96,7 @@ impl Adopter {
                 tracing::warn!(journal = %name, "an adopted journal is not this node's any more: {why}");
                 if let Some(runtime) = self.adopted.remove(name, epoch) {
                     let_go(name, &runtime).await;
-                    tell.send(Heard::Fenced(name)).await.ok();
+                    tell.send(Heard::Fenced(name, epoch)).await.ok();
                 }
                 return;
             }
@@ -105,14 +105,14 @@ impl Adopter {
             }
             if is_for_operators(&runtime.stats()) != is_set_aside {
                 is_set_aside = !is_set_aside;
-                tell.send(Heard::SetAside(name, is_set_aside)).await.ok();
+                tell.send(Heard::SetAside(name, epoch, is_set_aside)).await.ok();
             }
             let is_done = is_done(&runtime, &journal).await;
             done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
             if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
                 let Some(runtime) = self.adopted.remove(name, epoch) else { return };
                 runtime.shutdown(DrainReason::Shutdown).await;
-                tell.send(what_is_left(name, &journal)).await.ok();
+                tell.send(what_is_left(name, epoch, &journal)).await.ok();
                 return;
             }
         }
@@ -127,17 +127,17 @@ pub(super) async fn let_go(name: JournalName, runtime: &Runtime) {
 }
 
 /// What is left in an adopted journal whose runtime has ended.
-fn what_is_left(name: JournalName, journal: &JetStreamJournal) -> Heard {
+fn what_is_left(name: JournalName, epoch: u64, journal: &JetStreamJournal) -> Heard {
     if !owes_nothing(journal) {
         // A request came while it ended.
-        return Heard::Fenced(name);
+        return Heard::Fenced(name, epoch);
     }
     if journal.has_values() {
         tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it waits for its node, with what plugins have stored");
-        Heard::Rests(name)
+        Heard::Rests(name, epoch)
     } else {
         tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
-        Heard::Emptied(name)
+        Heard::Emptied(name, epoch)
     }
 }
 

@@ -36,14 +36,15 @@ pub(super) enum Heard {
     GoesOn(Result<Arc<JetStreamJournal>, ClusterError>),
     Taken(JournalName, TakenOver),
     Discarded(JournalName, bool),
-    /// Whether only an operator can do anything in an adopted journal.
-    SetAside(JournalName, bool),
-    /// Nothing is left to do in an adopted journal, but plugins have stored something in it.
-    Rests(JournalName),
+    /// Whether only an operator can do anything in an adopted journal that is written behind this epoch.
+    SetAside(JournalName, u64, bool),
+    /// Nothing is left to do in an adopted journal, but plugins have stored something in it. The epoch behind which it was written, as
+    /// in what follows: meanwhile it may have been adopted anew.
+    Rests(JournalName, u64),
     /// Nothing is left to do in an adopted journal.
-    Emptied(JournalName),
+    Emptied(JournalName, u64),
     /// An adopted journal is another node's, or has to be taken over once more.
-    Fenced(JournalName),
+    Fenced(JournalName, u64),
 }
 
 /// What the program asks for.
@@ -169,14 +170,14 @@ impl Driver {
                 self.member.registry_is_new(now);
             }
             Heard::Listed => self.member.listed(now),
-            Heard::SetAside(name, is_set_aside) => self.member.set_aside(name, is_set_aside),
-            Heard::Rests(name) => self.member.rests(name, now),
+            Heard::SetAside(name, epoch, is_set_aside) => self.member.set_aside(name, epoch, is_set_aside),
+            Heard::Rests(name, epoch) => self.member.rests(name, epoch, now),
             Heard::Discarded(name, is_done) => {
                 self.discarding.remove(&name);
                 self.member.discarded(name, is_done, now);
             }
-            Heard::Emptied(name) => self.member.emptied(name, now),
-            Heard::Fenced(name) => self.member.fenced(name, now),
+            Heard::Emptied(name, epoch) => self.member.emptied(name, epoch, now),
+            Heard::Fenced(name, epoch) => self.member.fenced(name, epoch, now),
         }
     }
 

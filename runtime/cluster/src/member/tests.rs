@@ -123,6 +123,11 @@ impl World {
         self.registry.get(&name(number)).map(|(entry, _)| entry.state)
     }
 
+    /// The newest epoch that the registry was told of.
+    fn epoch(&self, number: usize) -> u64 {
+        self.registry[&name(number)].0.epoch
+    }
+
     /// Who has adopted the journal of that node.
     fn adopter(&self, number: usize) -> Option<usize> {
         let Some(EntryState::Adopted { by }) = self.state(number) else { return None };
@@ -408,8 +413,8 @@ fn a_member_has_no_more_journals_than_it_may() {
     world.run(40.0);
     assert_eq!(world.nodes[0].member.adopted(), most);
     let done = (1..).find(|&number| world.adopter(number) == Some(0)).unwrap();
-    let now = world.now;
-    world.nodes[0].member.emptied(name(done), now);
+    let (now, epoch) = (world.now, world.epoch(done));
+    world.nodes[0].member.emptied(name(done), epoch, now);
     world.run(6.0);
     assert_eq!(world.nodes[0].member.adopted(), most, "the next one has its turn");
     assert_eq!(
@@ -467,8 +472,8 @@ fn the_registry_says_who_tries_again_when_a_late_fence_was_first() {
     world.run(12.0);
     assert_eq!(world.taken.len(), 1, "{:?}", world.taken);
     let (journal, by, _) = world.taken[0];
-    let now = world.now;
-    world.nodes[by].member.fenced(journal, now);
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[by].member.fenced(journal, epoch, now);
     world.run(1.1);
     assert_eq!(world.taken.len(), 2, "the one whom the registry names takes it back");
 }
@@ -479,8 +484,8 @@ fn an_own_journal_that_is_fenced_ends_the_run_and_gives_away_what_it_had() {
     world.nodes[0].is_dead = true;
     world.run(9.0);
     let adopter = world.adopter(0).unwrap();
-    let now = world.now;
-    world.nodes[adopter].member.fenced(name(adopter), now);
+    let (now, epoch) = (world.now, world.epoch(adopter));
+    world.nodes[adopter].member.fenced(name(adopter), epoch, now);
     world.run(1.0);
     assert_eq!(world.nodes[adopter].told, [Action::Drop { name: name(adopter), by: None }, Action::Left]);
     assert_ne!(world.adopter(0), Some(adopter));
@@ -616,8 +621,8 @@ fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on(
     world.nodes[1].is_dead = true;
     world.run(9.0);
     let adopter = world.adopter(1).unwrap();
-    let now = world.now;
-    world.nodes[adopter].member.rests(name(1), now);
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[adopter].member.rests(name(1), epoch, now);
     world.run(60.0);
     assert_eq!((world.state(1), world.nodes[adopter].member.adopted()), (Some(EntryState::Resting), 0));
     assert!(world.nodes[adopter].told.is_empty() && world.taken.len() == 1);
@@ -626,6 +631,40 @@ fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on(
     assert!(entry.state.may_be_given_up());
     world.write(name(1), Some(&Entry { state: EntryState::Empty, ..entry }));
     world.run(180.0);
+    assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
+}
+
+#[test]
+fn what_is_said_of_a_journal_that_was_let_go_of_says_nothing_of_the_same_journal_taken_anew() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let before = world.epoch(1);
+    // Its node is back, has something to do again, and dies: the same member adopts the journal a second time.
+    world.restart(1);
+    world.run(1.0);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let (now, epoch) = (world.now, world.epoch(1));
+    assert!(world.adopter(1) == Some(0) && epoch > before);
+    let member = &mut world.nodes[0].member;
+    member.set_aside(name(1), before, true);
+    member.emptied(name(1), before, now);
+    member.rests(name(1), before, now);
+    member.fenced(name(1), before, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1)), world.epoch(1)), (Some(0), true, epoch));
+    // Nor is it heard while the journal is being taken over again.
+    world.beats_others = 1;
+    let now = world.now;
+    world.nodes[0].member.fenced(name(1), epoch, now);
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1))), (Some(0), true));
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(1.0);
     assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
 }
 
@@ -749,7 +788,8 @@ fn journals_that_an_operator_has_to_look_at_leave_room_for_others() {
     world.run(60.0);
     assert_eq!(world.nodes[0].member.adopted(), most);
     let has: Vec<usize> = (1..most + 2).filter(|&number| world.adopter(number) == Some(0)).collect();
-    world.nodes[0].member.set_aside(name(has[0]), true);
+    let epoch = world.epoch(has[0]);
+    world.nodes[0].member.set_aside(name(has[0]), epoch, true);
     world.run(10.0);
     assert_eq!(world.nodes[0].member.adopted(), most + 1);
 }
