@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use lastword::journal::DUPLICATE_WITHIN;
@@ -33,15 +34,27 @@ pub(super) struct Taken {
 
 impl Adopter {
     /// Takes a journal over, and begins its runtime. Blocks while the servers are asked and the journal is read: call it
-    /// on a thread that may, in a tokio runtime.
+    /// on a thread that may, in a tokio runtime. It stops before it fences anybody, and before the runtime begins, when
+    /// the journal is not wanted any more.
     ///
     /// # Errors
     /// What the member is told instead. The log has the error.
-    pub(super) fn take_over(&self, cluster: &Cluster, name: JournalName, node: &str) -> Result<Taken, TakenOver> {
-        let journal = JetStreamJournal::take_over(cluster, name).map_err(|error| not_taken(name, node, &error))?;
+    pub(super) fn take_over(
+        &self,
+        cluster: &Cluster,
+        name: JournalName,
+        node: &str,
+        is_wanted: &Arc<AtomicBool>,
+    ) -> Result<Taken, TakenOver> {
+        let asked = is_wanted.clone();
+        let journal = JetStreamJournal::take_over_if(cluster, name, move || asked.load(Ordering::Relaxed))
+            .map_err(|error| not_taken(name, node, &error))?;
         let (epoch, journal) = (journal.status().epoch, Arc::new(journal));
         // Neither plugins nor quotas change until it is among those that are changed too.
         let _unchanged = self.adopted.hold();
+        if !is_wanted.load(Ordering::Relaxed) {
+            return Err(TakenOver::Beaten);
+        }
         let runtime = self.runtime(journal.clone()).map_err(|error| {
             tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
             TakenOver::Unavailable
@@ -173,7 +186,7 @@ pub(super) fn owes_nothing(journal: &JetStreamJournal) -> bool {
 /// What the member is told of a journal that could not be taken over.
 pub(super) fn not_taken(name: JournalName, node: &str, error: &ClusterError) -> TakenOver {
     match error {
-        ClusterError::TakenByAnother(_) => TakenOver::Beaten,
+        ClusterError::TakenByAnother(_) | ClusterError::NotWanted(_) => TakenOver::Beaten,
         ClusterError::Missing(_) => TakenOver::Gone,
         error => {
             tracing::error!(%node, journal = %name, %error, "a journal cannot be taken over");

@@ -1,6 +1,6 @@
 //! The node, as the daemon holds it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +82,7 @@ impl Node {
             failure: None,
             begun: Some(tell_begun),
             adopter: None,
+            taking: HashMap::new(),
             discarding: HashSet::new(),
         };
         io_runtime.spawn(driver.run());
