@@ -260,6 +260,14 @@ impl Member {
         let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Opening) else { return false };
         let has_begun = self.journals.get(&name).is_some_and(|known| known.entry.epoch > 0);
         match kept.tried(taken, &self.rules, at) {
+            // It waits for this member, whatever others can do about it.
+            Tried::Unavailable if is_own => {}
+            Tried::Unavailable => {
+                kept.turn_to(Stage::LettingGo(EntryState::Leaving), at);
+                if let Some(known) = self.journals.get_mut(&name) {
+                    known.leave_to_others(at + self.rules.slowest);
+                }
+            }
             Tried::Served | Tried::Again => {}
             Tried::Damaged => kept.turn_to(Stage::LettingGo(EntryState::Damaged), at),
             Tried::Gone if has_begun => kept.turn_to(Stage::LettingGo(EntryState::Lost), at),
@@ -281,13 +289,14 @@ impl Member {
     /// `epoch` is the one behind which it was written, here and in [`rests`](Self::rests), [`set_aside`](Self::set_aside) and
     /// [`emptied`](Self::emptied): what is said of a journal that this member has let go of says nothing of the same journal, taken anew.
     pub fn fenced(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        let (is_own, until) = (name == self.own, at + self.rules.again);
         let Some(kept) = self.serving(name, epoch) else { return };
-        if name == self.own {
+        if is_own {
             self.lose(name, None, at);
         } else {
-            kept.stage = Stage::Waiting { until: at + self.rules.again };
+            kept.stage = Stage::Waiting { until };
             kept.is_set_aside = false;
-            self.wake(at + self.rules.again);
+            self.wake(until);
         }
     }
 
@@ -602,7 +611,7 @@ impl Member {
         }
         let Some(known) = self.journals.get(&name) else { return };
         let silence = self.silence_of(name, known, now);
-        let may_take = self.has_room() && known.entry.format <= self.settings.format;
+        let may_take = self.has_room() && known.entry.format <= self.settings.format && !known.is_for_others(now);
         let place = if known.needs_a_look(silence, &self.rules) { self.place_for(name, now) } else { 0 };
         let Some(known) = self.journals.get_mut(&name) else { return };
         let verdict = known.judge(silence, place, may_take, &self.rules, &mut self.random, now);

@@ -61,6 +61,8 @@ struct World {
     beats_others: usize,
     /// No stream can be read.
     is_damaged: bool,
+    /// The node that no stream answers.
+    unable: Option<usize>,
     /// How often a journal was to be taken over.
     tries: usize,
     /// Who took which journal over, and when.
@@ -89,6 +91,7 @@ impl World {
             loses_answers: false,
             beats_others: 0,
             is_damaged: false,
+            unable: None,
             tries: 0,
             taken: Vec::new(),
         };
@@ -184,7 +187,7 @@ impl World {
                 }
                 Action::TakeOver { name, .. } => {
                     let taken = match self.streams.get_mut(&name) {
-                        _ if !answers => TakenOver::Unavailable,
+                        _ if !answers || self.unable == Some(number) => TakenOver::Unavailable,
                         _ if self.is_damaged => TakenOver::Damaged,
                         None => TakenOver::Gone,
                         Some(_) if self.beats_others > 0 => {
@@ -645,7 +648,8 @@ fn what_is_said_of_a_journal_that_was_let_go_of_says_nothing_of_the_same_journal
     world.run(1.0);
     assert_eq!(world.state(1), Some(EntryState::Active));
     world.nodes[1].is_dead = true;
-    world.run(9.0);
+    // Somebody fell silent with it before.
+    world.run(140.0);
     let (now, epoch) = (world.now, world.epoch(1));
     assert!(world.adopter(1) == Some(0) && epoch > before);
     let member = &mut world.nodes[0].member;
@@ -775,6 +779,48 @@ fn a_node_that_dies_now_and_then_is_not_waited_for_longer() {
         world.run(700.0);
         assert_eq!(world.registry[&name(1)].0.deaths, 0);
     }
+}
+
+#[test]
+fn a_member_that_cannot_take_a_journal_over_leaves_it_to_the_others_for_a_while() {
+    let dead = || {
+        let mut world = World::new(3);
+        world.nodes[1].is_dead = true;
+        world
+    };
+    // The same happens each time: whoever is first has no answer of the stream now. Nothing else is wrong with it.
+    let mut before = dead();
+    before.run(9.0);
+    let unable = before.adopter(1).unwrap();
+    let mut world = dead();
+    world.unable = Some(unable);
+    world.run(20.0);
+    let other = 2 - unable;
+    assert_eq!(world.adopter(1), Some(other), "{:?}", world.taken);
+    assert_eq!((world.tries, world.nodes[unable].member.adopted()), (4, 0), "three tries, and the other's");
+    assert_eq!(world.registry[&name(1)].0.deaths, 1, "nobody fell silent but its node");
+}
+
+#[test]
+fn who_is_alone_tries_again_later_and_nobody_lets_go_of_the_own_journal() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.unable = Some(0);
+    world.run(60.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3));
+    world.unable = None;
+    world.run(200.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3), "5 min are not over");
+    world.run(60.0);
+    assert_eq!(world.adopter(1), Some(0));
+    world.tries = 0;
+    world.unable = Some(1);
+    world.restart(1);
+    world.run(60.0);
+    assert!(world.tries > 3 && world.state(1) == Some(EntryState::Active), "{} tries", world.tries);
+    world.unable = None;
+    world.run(64.0);
+    assert_eq!(world.nodes[1].told, [Action::Ready]);
 }
 
 #[test]
