@@ -158,10 +158,6 @@ impl Kept {
         };
         let before = known.map_or(0, |known| known.deaths);
         let deaths = match self.stage {
-            // It goes on where another run fell silent.
-            Stage::Entering if known.is_some_and(|known| known.state == EntryState::Active && known.run != run) => {
-                before.saturating_add(1)
-            }
             // It lets go of what it never had.
             Stage::LettingGo(EntryState::Leaving) if self.epoch == 0 => before,
             Stage::Entering | Stage::Opening | Stage::Waiting { .. } => before,

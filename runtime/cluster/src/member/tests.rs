@@ -770,15 +770,16 @@ fn what_is_deadly_in_a_journal_does_not_go_through_all_nodes() {
 }
 
 #[test]
-fn a_node_that_dies_now_and_then_is_not_waited_for_longer() {
+fn a_node_that_starts_again_and_again_is_not_waited_for_longer() {
     let mut world = World::new(3);
     for _ in 0..4 {
         world.restart(1);
         world.run(5.0);
-        assert_eq!(world.registry[&name(1)].0.deaths, 1);
-        world.run(700.0);
-        assert_eq!(world.registry[&name(1)].0.deaths, 0);
+        assert_eq!((world.state(1), world.registry[&name(1)].0.deaths), (Some(EntryState::Active), 0));
     }
+    world.nodes[1].is_dead = true;
+    world.run(8.2);
+    assert!(world.adopter(1).is_some(), "it is taken over as if it had run for days");
 }
 
 #[test]
