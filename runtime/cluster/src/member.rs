@@ -361,6 +361,8 @@ impl Member {
                 (Stage::Entering, _) if !is_ours => drop(self.kept.remove(&name)),
                 (Stage::Emptied | Stage::Discarding { .. } | Stage::LettingGo(_), _) => {}
                 (_, Behind::Successor) if is_own => drop(self.kept.remove(&name)),
+                // Its stream may be being made just now: what is deleted at once could be there again.
+                (Stage::Opening, Behind::Nothing) if is_own => kept.turn_to(Stage::LettingGo(EntryState::Empty), at),
                 (_, Behind::Nothing) if is_own => kept.turn_to(Stage::Emptied, at),
                 (_, Behind::Values) if is_own => kept.turn_to(Stage::LettingGo(EntryState::Resting), at),
                 _ => kept.turn_to(Stage::LettingGo(EntryState::Leaving), at),

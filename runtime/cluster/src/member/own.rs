@@ -132,7 +132,9 @@ impl Kept {
         match entry.state {
             EntryState::Active => is_own && entry.active_run(name) == Some(run),
             EntryState::Adopted { by } => !is_own && by == run,
-            EntryState::Empty => matches!(self.stage, Stage::Emptied | Stage::Discarding { .. }),
+            EntryState::Empty => {
+                matches!(self.stage, Stage::Emptied | Stage::Discarding { .. } | Stage::LettingGo(EntryState::Empty))
+            }
             state => self.stage == Stage::LettingGo(state),
         }
     }

@@ -825,6 +825,33 @@ fn who_is_alone_tries_again_later_and_nobody_lets_go_of_the_own_journal() {
 }
 
 #[test]
+fn a_start_that_gives_up_while_its_stream_is_being_made_leaves_it_to_be_deleted_later() {
+    let mut world = World::new(2);
+    let (now, run) = (world.now, run_of(7, 1));
+    let mut member = member(7, run, 1, now);
+    member.listed(now);
+    let mut actions = std::iter::from_fn(|| member.next_action());
+    let Some(Action::Update { entry, .. }) = actions.find(|action| matches!(action, Action::Update { .. })) else {
+        panic!("it enters");
+    };
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Begin { name: run }));
+    member.leave(Behind::Nothing, now);
+    let Some(Action::Update { entry, expected, .. }) = member.next_action() else { panic!("it says so") };
+    assert_eq!((entry.state, expected), (EntryState::Empty, world.revision));
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Left), "and deletes nothing");
+    // The stream is there after all.
+    world.streams.insert(run, 1);
+    world.run(59.0);
+    assert!(world.registry.contains_key(&run));
+    world.run(4.0);
+    assert!(!world.registry.contains_key(&run) && !world.streams.contains_key(&run));
+}
+
+#[test]
 fn journals_that_an_operator_has_to_look_at_leave_room_for_others() {
     let most = Rules::default().most_adopted;
     let mut world = World::new(most + 2);
