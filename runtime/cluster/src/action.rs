@@ -100,7 +100,8 @@ pub enum TakenOver {
     },
     /// Another's fence was first. As long as the registry says otherwise, it is tried again.
     Beaten,
-    /// JetStream does not answer. It is tried again.
+    /// JetStream does not answer, or the journal cannot be served here. It is tried again, and after some tries another's journal is left to
+    /// the others.
     Unavailable,
     /// There is no such stream. One such answer may be of a server that has just started, so it is asked again. Then the journal is lost if
     /// the registry has an epoch of it, and else it never began.

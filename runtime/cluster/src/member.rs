@@ -260,6 +260,14 @@ impl Member {
         let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Opening) else { return false };
         let has_begun = self.journals.get(&name).is_some_and(|known| known.entry.epoch > 0);
         match kept.tried(taken, &self.rules, at) {
+            // It waits for this member, whatever others can do about it.
+            Tried::Unavailable if is_own => {}
+            Tried::Unavailable => {
+                kept.turn_to(Stage::LettingGo(EntryState::Leaving), at);
+                if let Some(known) = self.journals.get_mut(&name) {
+                    known.leave_to_others(at + self.rules.slowest);
+                }
+            }
             Tried::Served | Tried::Again => {}
             Tried::Damaged => kept.turn_to(Stage::LettingGo(EntryState::Damaged), at),
             Tried::Gone if has_begun => kept.turn_to(Stage::LettingGo(EntryState::Lost), at),
@@ -277,20 +285,24 @@ impl Member {
 
     /// The stream has refused what was written: another's fence is there. The own journal is over with that. Another's is taken over once
     /// more after a while if the registry still says that it is this member's, because the fence of somebody slow may have come late.
-    pub fn fenced(&mut self, name: JournalName, at: Duration) {
-        let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving) else { return };
-        if name == self.own {
+    ///
+    /// `epoch` is the one behind which it was written, here and in [`rests`](Self::rests), [`set_aside`](Self::set_aside) and
+    /// [`emptied`](Self::emptied): what is said of a journal that this member has let go of says nothing of the same journal, taken anew.
+    pub fn fenced(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        let (is_own, until) = (name == self.own, at + self.rules.again);
+        let Some(kept) = self.serving(name, epoch) else { return };
+        if is_own {
             self.lose(name, None, at);
         } else {
-            kept.stage = Stage::Waiting { until: at + self.rules.again };
+            kept.stage = Stage::Waiting { until };
             kept.is_set_aside = false;
-            self.wake(at + self.rules.again);
+            self.wake(until);
         }
     }
 
     /// Nothing is owed any more in a journal that this member has, but plugins have stored something in it: it waits for its node.
-    pub fn rests(&mut self, name: JournalName, at: Duration) {
-        if let Some(kept) = self.kept.get_mut(&name) {
+    pub fn rests(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.turn_to(Stage::LettingGo(EntryState::Resting), at);
             self.settle(name, at);
         }
@@ -298,18 +310,23 @@ impl Member {
 
     /// In a journal of another that this member serves an operator has to decide before anything is done, or not any more. Such a journal
     /// leaves room for others.
-    pub fn set_aside(&mut self, name: JournalName, is_set_aside: bool) {
-        if let Some(kept) = self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving) {
+    pub fn set_aside(&mut self, name: JournalName, epoch: u64, is_set_aside: bool) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.is_set_aside = is_set_aside;
         }
     }
 
     /// Nothing is owed any more in a journal that this member has, and nothing else is in it.
-    pub fn emptied(&mut self, name: JournalName, at: Duration) {
-        if let Some(kept) = self.kept.get_mut(&name) {
+    pub fn emptied(&mut self, name: JournalName, epoch: u64, at: Duration) {
+        if let Some(kept) = self.serving(name, epoch) {
             kept.turn_to(Stage::Emptied, at);
             self.settle(name, at);
         }
+    }
+
+    /// A journal that this member writes behind that epoch.
+    fn serving(&mut self, name: JournalName, epoch: u64) -> Option<&mut Kept> {
+        self.kept.get_mut(&name).filter(|kept| kept.stage == Stage::Serving && kept.epoch == epoch)
     }
 
     /// The answer to [`Action::Discard`].
@@ -344,6 +361,8 @@ impl Member {
                 (Stage::Entering, _) if !is_ours => drop(self.kept.remove(&name)),
                 (Stage::Emptied | Stage::Discarding { .. } | Stage::LettingGo(_), _) => {}
                 (_, Behind::Successor) if is_own => drop(self.kept.remove(&name)),
+                // Its stream may be being made just now: what is deleted at once could be there again.
+                (Stage::Opening, Behind::Nothing) if is_own => kept.turn_to(Stage::LettingGo(EntryState::Empty), at),
                 (_, Behind::Nothing) if is_own => kept.turn_to(Stage::Emptied, at),
                 (_, Behind::Values) if is_own => kept.turn_to(Stage::LettingGo(EntryState::Resting), at),
                 _ => kept.turn_to(Stage::LettingGo(EntryState::Leaving), at),
@@ -598,7 +617,8 @@ impl Member {
         }
         let Some(known) = self.journals.get(&name) else { return };
         let silence = self.silence_of(name, known, now);
-        let may_take = self.has_room_for(name, now) && known.entry.format <= self.settings.format;
+        let may_take =
+            self.has_room_for(name, now) && known.entry.format <= self.settings.format && !known.is_for_others(now);
         let place = if known.needs_a_look(silence, &self.rules) { self.place_for(name, now) } else { 0 };
         let Some(known) = self.journals.get_mut(&name) else { return };
         let verdict = known.judge(silence, place, may_take, &self.rules, &mut self.random, now);

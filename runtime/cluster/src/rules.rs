@@ -49,6 +49,9 @@ pub struct Rules {
     pub gone_answers: u32,
     /// The longest wait between two tries to take a journal over. Default 5 min; the first is `again`, and each is twice the one before.
     pub slowest: Duration,
+    /// After how many tries without an answer of JetStream a member leaves another's journal to the others, for `slowest`. Default 3: one
+    /// or two may fall into an election of the stream's leader, which goes by for everybody.
+    pub unavailable: u32,
     /// The wait before a journal is taken of which `n` in a row have fallen silent is `2^n` times this, at most `longest_patience`. Default
     /// 1 min: so what is deadly in it does not go through all nodes.
     pub patience: Duration,
@@ -79,6 +82,7 @@ impl Default for Rules {
             gone: Duration::from_secs(10),
             gone_answers: 3,
             slowest: Duration::from_mins(5),
+            unavailable: 3,
             patience: Duration::from_mins(1),
             longest_patience: Duration::from_mins(15),
             settled: Duration::from_mins(10),

@@ -50,6 +50,9 @@ pub enum ClusterError {
     /// Another node has taken the journal over just now.
     #[error("the journal {0} was taken over by another node just now: leave it to that one")]
     TakenByAnother(JournalName),
+    /// Whoever wanted to take the journal over does not want it any more.
+    #[error("the journal {0} is not taken over: meanwhile it is another node's, or this one leaves")]
+    NotWanted(JournalName),
     /// What is in the stream cannot be read.
     #[error("the journal {name} is damaged: {why}; the stream was left as it is")]
     Damaged {

@@ -40,8 +40,13 @@ pub(crate) fn record(by: &str, begins_run: bool) -> FenceRecord {
     }
 }
 
-/// Appends a fence with which a run begins. Gives its sequence, which is the run's epoch.
-pub(crate) async fn append(stream: &JournalStream, record: &FenceRecord) -> Result<u64, ClusterError> {
+/// Appends a fence with which a run begins. Gives its sequence, which is the run's epoch. `is_wanted` is asked right before each try: the
+/// servers may have taken long to answer, and a fence that comes late stops whoever has the journal rightly by then.
+pub(crate) async fn append(
+    stream: &JournalStream,
+    record: &FenceRecord,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<u64, ClusterError> {
     let until = Instant::now() + NO_LEADER_FOR;
     let mut before = sequence_of(stream.last_fence().await?.as_ref());
     loop {
@@ -50,6 +55,9 @@ pub(crate) async fn append(stream: &JournalStream, record: &FenceRecord) -> Resu
             ("Nats-Expected-Stream", stream.subjects().stream.clone()),
             ("Nats-Expected-Last-Subject-Sequence", before.to_string()),
         ];
+        if !is_wanted() {
+            return Err(ClusterError::NotWanted(stream.name()));
+        }
         let heard = stream.publish(stream.subjects().fence.clone(), headers, body.clone(), WAIT).await;
         if let Heard::Acked { sequence } = heard {
             return Ok(sequence);

@@ -37,7 +37,7 @@ impl JetStreamJournal {
     /// # Errors
     /// When the servers cannot be reached, do not prove that they keep what they acknowledge, or refuse the stream.
     pub fn begin(cluster: &Cluster, name: JournalName) -> Result<Self, ClusterError> {
-        open::start(cluster, name, Opening::Begin).map(Self)
+        open::start(cluster, name, Opening::Begin, || true).map(Self)
     }
 
     /// Takes a journal over, whoever has it. It waits for the servers, as [`begin`](Self::begin) does, and reads the journal: about 2 s for
@@ -46,7 +46,21 @@ impl JetStreamJournal {
     /// # Errors
     /// As of `begin`; when there is no such journal, another node was first, or the journal is damaged.
     pub fn take_over(cluster: &Cluster, name: JournalName) -> Result<Self, ClusterError> {
-        open::start(cluster, name, Opening::TakeOver).map(Self)
+        Self::take_over_if(cluster, name, || true)
+    }
+
+    /// Takes a journal over as [`take_over`](Self::take_over) does if it is still wanted when the servers have answered what is asked
+    /// before: `is_wanted` is called on another thread, right before each try to fence whoever has the journal, and must not block.
+    ///
+    /// # Errors
+    /// As of `take_over`; [`NotWanted`](ClusterError::NotWanted) when it is not wanted any more. Nothing was written then, unless an
+    /// earlier try was not answered.
+    pub fn take_over_if(
+        cluster: &Cluster,
+        name: JournalName,
+        is_wanted: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Self, ClusterError> {
+        open::start(cluster, name, Opening::TakeOver, is_wanted).map(Self)
     }
 
     /// A random name for a journal.

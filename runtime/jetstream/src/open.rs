@@ -26,8 +26,13 @@ pub(crate) enum Opening {
     TakeOver,
 }
 
-/// Starts the thread, and waits until it has the journal.
-pub(crate) fn start(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<Arc<Shared>, ClusterError> {
+/// Starts the thread, and waits until it has the journal. `is_wanted` is asked right before anything is written that fences a writer.
+pub(crate) fn start(
+    cluster: &Cluster,
+    name: JournalName,
+    opening: Opening,
+    is_wanted: impl Fn() -> bool + Send + 'static,
+) -> Result<Arc<Shared>, ClusterError> {
     let (answer, opened) = channel();
     let cluster = cluster.clone();
     let run = move || {
@@ -37,7 +42,7 @@ pub(crate) fn start(cluster: &Cluster, name: JournalName, opening: Opening) -> R
             Err(error) => return drop(answer.send(Err(ClusterError::Thread(error)))),
         };
         runtime.block_on(async move {
-            match open(&cluster, name, opening).await {
+            match open(&cluster, name, opening, &is_wanted).await {
                 Ok(writer) => {
                     if answer.send(Ok(writer.shared().clone())).is_ok() {
                         writer.run().await;
@@ -51,7 +56,12 @@ pub(crate) fn start(cluster: &Cluster, name: JournalName, opening: Opening) -> R
     opened.recv().unwrap_or(Err(ClusterError::Defect))
 }
 
-async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<Writer, ClusterError> {
+async fn open(
+    cluster: &Cluster,
+    name: JournalName,
+    opening: Opening,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Writer, ClusterError> {
     let began = Instant::now();
     let settings = cluster.settings();
     let connection = connect(settings, &settings.credentials, cluster.node()).await?;
@@ -73,7 +83,7 @@ async fn open(cluster: &Cluster, name: JournalName, opening: Opening) -> Result<
         }
     };
     let ready = began.elapsed();
-    let sequence = fence::append(&stream, &fence::record(cluster.node(), true)).await?;
+    let sequence = fence::append(&stream, &fence::record(cluster.node(), true), is_wanted).await?;
     let fenced = began.elapsed();
     let Replayed { state, position, tail_bytes, snapshot_bytes, purge_below, stale, unfinished } =
         stream.read(sequence).await?;

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use lastword::journal::DUPLICATE_WITHIN;
@@ -33,15 +34,27 @@ pub(super) struct Taken {
 
 impl Adopter {
     /// Takes a journal over, and begins its runtime. Blocks while the servers are asked and the journal is read: call it
-    /// on a thread that may, in a tokio runtime.
+    /// on a thread that may, in a tokio runtime. It stops before it fences anybody, and before the runtime begins, when
+    /// the journal is not wanted any more.
     ///
     /// # Errors
     /// What the member is told instead. The log has the error.
-    pub(super) fn take_over(&self, cluster: &Cluster, name: JournalName, node: &str) -> Result<Taken, TakenOver> {
-        let journal = JetStreamJournal::take_over(cluster, name).map_err(|error| not_taken(name, node, &error))?;
+    pub(super) fn take_over(
+        &self,
+        cluster: &Cluster,
+        name: JournalName,
+        node: &str,
+        is_wanted: &Arc<AtomicBool>,
+    ) -> Result<Taken, TakenOver> {
+        let asked = is_wanted.clone();
+        let journal = JetStreamJournal::take_over_if(cluster, name, move || asked.load(Ordering::Relaxed))
+            .map_err(|error| not_taken(name, node, &error))?;
         let (epoch, journal) = (journal.status().epoch, Arc::new(journal));
         // Neither plugins nor quotas change until it is among those that are changed too.
         let _unchanged = self.adopted.hold();
+        if !is_wanted.load(Ordering::Relaxed) {
+            return Err(TakenOver::Beaten);
+        }
         let runtime = self.runtime(journal.clone()).map_err(|error| {
             tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
             TakenOver::Unavailable
@@ -96,7 +109,7 @@ impl Adopter {
                 tracing::warn!(journal = %name, "an adopted journal is not this node's any more: {why}");
                 if let Some(runtime) = self.adopted.remove(name, epoch) {
                     let_go(name, &runtime).await;
-                    tell.send(Heard::Fenced(name)).await.ok();
+                    tell.send(Heard::Fenced(name, epoch)).await.ok();
                 }
                 return;
             }
@@ -105,14 +118,14 @@ impl Adopter {
             }
             if is_for_operators(&runtime.stats()) != is_set_aside {
                 is_set_aside = !is_set_aside;
-                tell.send(Heard::SetAside(name, is_set_aside)).await.ok();
+                tell.send(Heard::SetAside(name, epoch, is_set_aside)).await.ok();
             }
             let is_done = is_done(&runtime, &journal).await;
             done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
             if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
                 let Some(runtime) = self.adopted.remove(name, epoch) else { return };
                 runtime.shutdown(DrainReason::Shutdown).await;
-                tell.send(what_is_left(name, &journal)).await.ok();
+                tell.send(what_is_left(name, epoch, &journal)).await.ok();
                 return;
             }
         }
@@ -127,17 +140,17 @@ pub(super) async fn let_go(name: JournalName, runtime: &Runtime) {
 }
 
 /// What is left in an adopted journal whose runtime has ended.
-fn what_is_left(name: JournalName, journal: &JetStreamJournal) -> Heard {
+fn what_is_left(name: JournalName, epoch: u64, journal: &JetStreamJournal) -> Heard {
     if !owes_nothing(journal) {
         // A request came while it ended.
-        return Heard::Fenced(name);
+        return Heard::Fenced(name, epoch);
     }
     if journal.has_values() {
         tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it waits for its node, with what plugins have stored");
-        Heard::Rests(name)
+        Heard::Rests(name, epoch)
     } else {
         tracing::info!(journal = %name, "nothing is left to do in an adopted journal: it is deleted");
-        Heard::Emptied(name)
+        Heard::Emptied(name, epoch)
     }
 }
 
@@ -173,7 +186,7 @@ pub(super) fn owes_nothing(journal: &JetStreamJournal) -> bool {
 /// What the member is told of a journal that could not be taken over.
 pub(super) fn not_taken(name: JournalName, node: &str, error: &ClusterError) -> TakenOver {
     match error {
-        ClusterError::TakenByAnother(_) => TakenOver::Beaten,
+        ClusterError::TakenByAnother(_) | ClusterError::NotWanted(_) => TakenOver::Beaten,
         ClusterError::Missing(_) => TakenOver::Gone,
         error => {
             tracing::error!(%node, journal = %name, %error, "a journal cannot be taken over");

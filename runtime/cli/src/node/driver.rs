@@ -2,8 +2,9 @@
 //!
 //! Whatever waits for a server or for a disk is a task of its own, so that nothing holds up the heartbeats.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lastword_cluster::{Action, Behind, Cas, Entry, EntryState, Member, StreamEnd, TakenOver};
@@ -34,16 +35,18 @@ pub(super) enum Heard {
     Begun(Result<Arc<JetStreamJournal>, ClusterError>),
     /// The own journal, which the node had before it started.
     GoesOn(Result<Arc<JetStreamJournal>, ClusterError>),
-    Taken(JournalName, TakenOver),
+    /// What came of taking over a journal of another, and whether that was still wanted.
+    Taken(JournalName, TakenOver, Arc<AtomicBool>),
     Discarded(JournalName, bool),
-    /// Whether only an operator can do anything in an adopted journal.
-    SetAside(JournalName, bool),
-    /// Nothing is left to do in an adopted journal, but plugins have stored something in it.
-    Rests(JournalName),
+    /// Whether only an operator can do anything in an adopted journal that is written behind this epoch.
+    SetAside(JournalName, u64, bool),
+    /// Nothing is left to do in an adopted journal, but plugins have stored something in it. The epoch behind which it was written, as
+    /// in what follows: meanwhile it may have been adopted anew.
+    Rests(JournalName, u64),
     /// Nothing is left to do in an adopted journal.
-    Emptied(JournalName),
+    Emptied(JournalName, u64),
     /// An adopted journal is another node's, or has to be taken over once more.
-    Fenced(JournalName),
+    Fenced(JournalName, u64),
 }
 
 /// What the program asks for.
@@ -74,6 +77,8 @@ pub(super) struct Driver {
     /// Is told of the own journal.
     pub(super) begun: Option<oneshot::Sender<Result<Arc<JetStreamJournal>, ClusterError>>>,
     pub(super) adopter: Option<Arc<Adopter>>,
+    /// Journals that are being taken over, and whether that is still wanted. Nobody is fenced and nothing is served otherwise.
+    pub(super) taking: HashMap<JournalName, Arc<AtomicBool>>,
     /// Journals that are being deleted: it is asked for again before a slow answer comes.
     pub(super) discarding: HashSet<JournalName>,
 }
@@ -148,8 +153,13 @@ impl Driver {
                 self.member.leave(Behind::Nothing, now);
             }
             Heard::GoesOn(opened) => self.goes_on(opened, now),
-            Heard::Taken(name, taken) => {
-                let is_kept = self.member.taken(name, taken, now);
+            Heard::Taken(name, taken, is_wanted) => {
+                // What became of an earlier try says nothing of the one that is wanted now.
+                let is_wanted = is_wanted.load(Ordering::Relaxed);
+                if is_wanted {
+                    self.taking.remove(&name);
+                }
+                let is_kept = is_wanted && self.member.taken(name, taken, now);
                 match taken {
                     TakenOver::Done { .. } if is_kept => self.view.has_adopted(),
                     // Meanwhile it has become another's, or this node leaves.
@@ -169,14 +179,14 @@ impl Driver {
                 self.member.registry_is_new(now);
             }
             Heard::Listed => self.member.listed(now),
-            Heard::SetAside(name, is_set_aside) => self.member.set_aside(name, is_set_aside),
-            Heard::Rests(name) => self.member.rests(name, now),
+            Heard::SetAside(name, epoch, is_set_aside) => self.member.set_aside(name, epoch, is_set_aside),
+            Heard::Rests(name, epoch) => self.member.rests(name, epoch, now),
             Heard::Discarded(name, is_done) => {
                 self.discarding.remove(&name);
                 self.member.discarded(name, is_done, now);
             }
-            Heard::Emptied(name) => self.member.emptied(name, now),
-            Heard::Fenced(name) => self.member.fenced(name, now),
+            Heard::Emptied(name, epoch) => self.member.emptied(name, epoch, now),
+            Heard::Fenced(name, epoch) => self.member.fenced(name, epoch, now),
         }
     }
 
@@ -187,8 +197,12 @@ impl Driver {
                 self.adopter = Some(adopter);
                 self.member.adopts(now);
             }
-            Order::Leave(behind) => self.member.leave(behind, now),
+            Order::Leave(behind) => {
+                self.wants_nothing_more();
+                self.member.leave(behind, now);
+            }
             Order::GiveUp => {
+                self.wants_nothing_more();
                 // A new journal has nothing, and whatever the node had before is for the others.
                 let is_new = self.member.name() == self.member.run();
                 self.member.leave(if is_new { Behind::Nothing } else { Behind::Owed }, now);
@@ -199,6 +213,10 @@ impl Driver {
     /// The own journal of before was taken over, or could not be.
     fn goes_on(&mut self, opened: Result<Arc<JetStreamJournal>, ClusterError>, now: Duration) {
         let name = self.member.name();
+        if matches!(opened, Err(ClusterError::NotWanted(_))) {
+            return;
+        }
+        self.taking.remove(&name);
         let taken = match &opened {
             Ok(journal) => TakenOver::Done { epoch: journal.status().epoch },
             Err(error) => not_taken(name, self.view.node(), error),
@@ -265,9 +283,10 @@ impl Driver {
                 });
             }
             Action::TakeOver { name, .. } if name == self.member.name() => {
-                let cluster = self.cluster.clone();
+                let (cluster, is_wanted) = (self.cluster.clone(), self.wants(name));
                 tokio::task::spawn_blocking(move || {
-                    let opened = JetStreamJournal::take_over(&cluster, name).map(Arc::new);
+                    let is_wanted = move || is_wanted.load(Ordering::Relaxed);
+                    let opened = JetStreamJournal::take_over_if(&cluster, name, is_wanted).map(Arc::new);
                     tell.blocking_send(Heard::GoesOn(opened)).ok();
                 });
             }
@@ -288,26 +307,49 @@ impl Driver {
         }
     }
 
-    fn take_over(&self, name: JournalName, entry: Entry, tell: mpsc::Sender<Heard>) {
+    /// From now on this journal is wanted, and whatever was begun before to take it over is not.
+    fn wants(&mut self, name: JournalName) -> Arc<AtomicBool> {
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        if let Some(before) = self.taking.insert(name, is_wanted.clone()) {
+            before.store(false, Ordering::Relaxed);
+        }
+        is_wanted
+    }
+
+    /// This node leaves: what is being taken over is for the others.
+    fn wants_nothing_more(&mut self) {
+        for (_, is_wanted) in self.taking.drain() {
+            is_wanted.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn take_over(&mut self, name: JournalName, entry: Entry, tell: mpsc::Sender<Heard>) {
         let (cluster, adopter) = (self.cluster.clone(), self.adopter.clone());
+        let is_wanted = self.wants(name);
         tokio::spawn(async move {
             // A member takes nothing before it serves.
             let Some(adopter) = adopter else { return };
-            let taking = adopter.clone();
-            let taken = tokio::task::spawn_blocking(move || taking.take_over(&cluster, name, &entry.node)).await;
+            let (taking, wanted) = (adopter.clone(), is_wanted.clone());
+            let take_over = move || taking.take_over(&cluster, name, &entry.node, &wanted);
+            let taken = tokio::task::spawn_blocking(take_over).await;
             let (told, taken) = match taken.unwrap_or(Err(TakenOver::Unavailable)) {
                 Ok(taken) => (TakenOver::Done { epoch: taken.epoch }, Some(taken)),
                 Err(told) => (told, None),
             };
-            tell.send(Heard::Taken(name, told)).await.ok();
+            tell.send(Heard::Taken(name, told, is_wanted)).await.ok();
             if let Some(taken) = taken {
                 adopter.look_after(name, taken, tell).await;
             }
         });
     }
 
-    fn drop_journal(&self, name: JournalName, by: Option<JournalName>) {
+    fn drop_journal(&mut self, name: JournalName, by: Option<JournalName>) {
+        if let Some(is_wanted) = self.taking.remove(&name) {
+            is_wanted.store(false, Ordering::Relaxed);
+        }
         if name == self.member.name() {
+            // The run is over with it.
+            self.wants_nothing_more();
             let by = by.map_or_else(|| "nobody any more".to_owned(), |by| format!("the run {by} of a node"));
             self.view.is_over(format!("the registry says that the journal {name} is for {by}"));
         } else if let Some(runtime) = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove_any(name)) {

@@ -1,6 +1,6 @@
 //! The node, as the daemon holds it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +82,7 @@ impl Node {
             failure: None,
             begun: Some(tell_begun),
             adopter: None,
+            taking: HashMap::new(),
             discarding: HashSet::new(),
         };
         io_runtime.spawn(driver.run());
@@ -163,8 +164,7 @@ impl Node {
         self.has_left.store(true, Ordering::Relaxed);
         let left = match behind {
             Behind::Owed => Left::Owed,
-            Behind::NothingOwed if self.journal.has_values() => Left::Values,
-            Behind::NothingOwed => Left::Nothing,
+            Behind::NothingOwed => nothing_owed(&self.journal),
             Behind::Successor => Left::Successor,
         };
         self.orders.send(Order::Leave(left)).ok();
@@ -188,17 +188,25 @@ impl Drop for Node {
         self.io_runtime.spawn(async move {
             // Whoever still has it can add nothing from here on.
             let is_written = journal.release().await.is_ok();
-            let left = match (is_written && owes_nothing(&journal), journal.has_values()) {
-                (false, _) => Left::Owed,
-                (true, true) => Left::Values,
-                (true, false) => Left::Nothing,
-            };
+            let left = if is_written && owes_nothing(&journal) { nothing_owed(&journal) } else { Left::Owed };
             orders.send(Order::Leave(left)).ok();
             view.left().await;
             done.send(()).ok();
         });
         // Not in a task: this may be one of another runtime.
         is_done.recv_timeout(NOT_JOINED_LEAVES).ok();
+    }
+}
+
+/// What is left in a journal in which nothing is owed. An owner may send an end again that was on record a moment ago, so another node
+/// keeps the journal until such an end would be taken for a new one anyway, and deletes it then.
+fn nothing_owed(journal: &JetStreamJournal) -> Left {
+    if journal.has_values() {
+        Left::Values
+    } else if journal.has_recent_ends() {
+        Left::Owed
+    } else {
+        Left::Nothing
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Known {
     /// Since when somebody else has it than before.
     kept_since: Duration,
     doubt: Doubt,
+    /// This member could not take it over, and does not try again before that.
+    for_others_until: Duration,
 }
 
 /// What has been found out since whoever has the journal fell silent.
@@ -46,7 +48,7 @@ pub(super) enum Verdict {
 
 impl Known {
     pub(super) fn new(entry: &Entry, now: Duration) -> Self {
-        Self { entry: entry.clone(), revision: 0, kept_since: now, doubt: Doubt::default() }
+        Self { entry: entry.clone(), revision: 0, kept_since: now, doubt: Doubt::default(), for_others_until: now }
     }
 
     pub(super) fn replace(&mut self, entry: Entry, revision: u64, now: Duration) {
@@ -60,6 +62,14 @@ impl Known {
 
     pub(super) fn kept_since(&self) -> Duration {
         self.kept_since
+    }
+
+    pub(super) fn leave_to_others(&mut self, until: Duration) {
+        self.for_others_until = until;
+    }
+
+    pub(super) fn is_for_others(&self, now: Duration) -> bool {
+        self.for_others_until > now
     }
 
     pub(super) fn is_suspected(&self) -> bool {

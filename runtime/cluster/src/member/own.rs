@@ -19,6 +19,8 @@ pub(super) struct Kept {
     served: Duration,
     /// Tries to take it over that did not succeed.
     tries: u32,
+    /// Those of them in which JetStream did not answer.
+    unanswered: u32,
     /// Since when, and how often, its stream was not there.
     gone: Option<(Duration, u32)>,
     /// Whether an operator has to decide before anything can be done in it.
@@ -50,6 +52,8 @@ pub(super) enum Stage {
 pub(super) enum Tried {
     Served,
     Again,
+    /// It is tried again, and has failed so often that another may be able to who is elsewhere.
+    Unavailable,
     Gone,
     Damaged,
 }
@@ -63,6 +67,7 @@ impl Kept {
             asks_at: now,
             served: now,
             tries: 0,
+            unanswered: 0,
             gone: None,
             is_set_aside: false,
             enters_again: None,
@@ -85,6 +90,7 @@ impl Kept {
         self.epoch = epoch;
         self.served = now;
         self.tries = 0;
+        self.unanswered = 0;
         self.gone = None;
         self.turn_to(Stage::Serving, now);
     }
@@ -109,8 +115,9 @@ impl Kept {
             }
             TakenOver::Beaten | TakenOver::Unavailable => {
                 self.stage = Stage::Waiting { until: now + rules.pause(self.tries) };
-                self.tries += 1;
-                Tried::Again
+                self.tries = self.tries.saturating_add(1);
+                self.unanswered = self.unanswered.saturating_add(u32::from(taken == TakenOver::Unavailable));
+                if self.unanswered >= rules.unavailable { Tried::Unavailable } else { Tried::Again }
             }
         }
     }
@@ -125,7 +132,9 @@ impl Kept {
         match entry.state {
             EntryState::Active => is_own && entry.active_run(name) == Some(run),
             EntryState::Adopted { by } => !is_own && by == run,
-            EntryState::Empty => matches!(self.stage, Stage::Emptied | Stage::Discarding { .. }),
+            EntryState::Empty => {
+                matches!(self.stage, Stage::Emptied | Stage::Discarding { .. } | Stage::LettingGo(EntryState::Empty))
+            }
             state => self.stage == Stage::LettingGo(state),
         }
     }
@@ -151,10 +160,8 @@ impl Kept {
         };
         let before = known.map_or(0, |known| known.deaths);
         let deaths = match self.stage {
-            // It goes on where another run fell silent.
-            Stage::Entering if known.is_some_and(|known| known.state == EntryState::Active && known.run != run) => {
-                before.saturating_add(1)
-            }
+            // It lets go of what it never had.
+            Stage::LettingGo(EntryState::Leaving) if self.epoch == 0 => before,
             Stage::Entering | Stage::Opening | Stage::Waiting { .. } => before,
             Stage::Serving if self.settles_at(rules).is_some_and(|at| at > now) => before,
             Stage::Serving | Stage::Emptied | Stage::Discarding { .. } | Stage::LettingGo(_) => 0,

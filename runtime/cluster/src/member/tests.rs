@@ -79,6 +79,8 @@ struct World {
     beats_others: usize,
     /// No stream can be read.
     is_damaged: bool,
+    /// The node that no stream answers.
+    unable: Option<usize>,
     /// How often a journal was to be taken over.
     tries: usize,
     /// Who took which journal over, and when.
@@ -107,6 +109,7 @@ impl World {
             loses_answers: false,
             beats_others: 0,
             is_damaged: false,
+            unable: None,
             tries: 0,
             taken: Vec::new(),
         };
@@ -138,6 +141,11 @@ impl World {
 
     fn state(&self, number: usize) -> Option<EntryState> {
         self.registry.get(&name(number)).map(|(entry, _)| entry.state)
+    }
+
+    /// The newest epoch that the registry was told of.
+    fn epoch(&self, number: usize) -> u64 {
+        self.registry[&name(number)].0.epoch
     }
 
     /// Who has adopted the journal of that node.
@@ -203,7 +211,7 @@ impl World {
                 }
                 Action::TakeOver { name, .. } => {
                     let taken = match self.streams.get_mut(&name) {
-                        _ if !answers => TakenOver::Unavailable,
+                        _ if !answers || self.unable == Some(number) => TakenOver::Unavailable,
                         _ if self.is_damaged => TakenOver::Damaged,
                         None => TakenOver::Gone,
                         Some(_) if self.beats_others > 0 => {
@@ -437,8 +445,8 @@ fn a_member_has_no_more_journals_than_it_may() {
     world.run(40.0);
     assert_eq!(world.nodes[0].member.adopted(), most);
     let done = (1..).find(|&number| world.adopter(number) == Some(0)).unwrap();
-    let now = world.now;
-    world.nodes[0].member.emptied(name(done), now);
+    let (now, epoch) = (world.now, world.epoch(done));
+    world.nodes[0].member.emptied(name(done), epoch, now);
     world.run(6.0);
     assert_eq!(world.nodes[0].member.adopted(), most, "the next one has its turn");
     assert_eq!(
@@ -496,8 +504,8 @@ fn the_registry_says_who_tries_again_when_a_late_fence_was_first() {
     world.run(12.0);
     assert_eq!(world.taken.len(), 1, "{:?}", world.taken);
     let (journal, by, _) = world.taken[0];
-    let now = world.now;
-    world.nodes[by].member.fenced(journal, now);
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[by].member.fenced(journal, epoch, now);
     world.run(1.1);
     assert_eq!(world.taken.len(), 2, "the one whom the registry names takes it back");
 }
@@ -508,8 +516,8 @@ fn an_own_journal_that_is_fenced_ends_the_run_and_gives_away_what_it_had() {
     world.nodes[0].is_dead = true;
     world.run(9.0);
     let adopter = world.adopter(0).unwrap();
-    let now = world.now;
-    world.nodes[adopter].member.fenced(name(adopter), now);
+    let (now, epoch) = (world.now, world.epoch(adopter));
+    world.nodes[adopter].member.fenced(name(adopter), epoch, now);
     world.run(1.0);
     assert_eq!(world.nodes[adopter].told, [Action::Drop { name: name(adopter), by: None }, Action::Left]);
     assert_ne!(world.adopter(0), Some(adopter));
@@ -664,8 +672,8 @@ fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on(
     world.nodes[1].is_dead = true;
     world.run(9.0);
     let adopter = world.adopter(1).unwrap();
-    let now = world.now;
-    world.nodes[adopter].member.rests(name(1), now);
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[adopter].member.rests(name(1), epoch, now);
     world.run(60.0);
     assert_eq!((world.state(1), world.nodes[adopter].member.adopted()), (Some(EntryState::Resting), 0));
     assert!(world.nodes[adopter].told.is_empty() && world.taken.len() == 1);
@@ -674,6 +682,41 @@ fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on(
     assert!(entry.state.may_be_given_up());
     world.write(name(1), Some(&Entry { state: EntryState::Empty, ..entry }));
     world.run(180.0);
+    assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
+}
+
+#[test]
+fn what_is_said_of_a_journal_that_was_let_go_of_says_nothing_of_the_same_journal_taken_anew() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let before = world.epoch(1);
+    // Its node is back, has something to do again, and dies: the same member adopts the journal a second time.
+    world.restart(1);
+    world.run(1.0);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    world.nodes[1].is_dead = true;
+    // Somebody fell silent with it before.
+    world.run(140.0);
+    let (now, epoch) = (world.now, world.epoch(1));
+    assert!(world.adopter(1) == Some(0) && epoch > before);
+    let member = &mut world.nodes[0].member;
+    member.set_aside(name(1), before, true);
+    member.emptied(name(1), before, now);
+    member.rests(name(1), before, now);
+    member.fenced(name(1), before, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1)), world.epoch(1)), (Some(0), true, epoch));
+    // Nor is it heard while the journal is being taken over again.
+    world.beats_others = 1;
+    let now = world.now;
+    world.nodes[0].member.fenced(name(1), epoch, now);
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1))), (Some(0), true));
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(1.0);
     assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
 }
 
@@ -775,15 +818,85 @@ fn what_is_deadly_in_a_journal_does_not_go_through_all_nodes() {
 }
 
 #[test]
-fn a_node_that_dies_now_and_then_is_not_waited_for_longer() {
+fn a_node_that_starts_again_and_again_is_not_waited_for_longer() {
     let mut world = World::new(3);
     for _ in 0..4 {
         world.restart(1);
         world.run(5.0);
-        assert_eq!(world.registry[&name(1)].0.deaths, 1);
-        world.run(700.0);
-        assert_eq!(world.registry[&name(1)].0.deaths, 0);
+        assert_eq!((world.state(1), world.registry[&name(1)].0.deaths), (Some(EntryState::Active), 0));
     }
+    world.nodes[1].is_dead = true;
+    world.run(8.2);
+    assert!(world.adopter(1).is_some(), "it is taken over as if it had run for days");
+}
+
+#[test]
+fn a_member_that_cannot_take_a_journal_over_leaves_it_to_the_others_for_a_while() {
+    let dead = || {
+        let mut world = World::new(3);
+        world.nodes[1].is_dead = true;
+        world
+    };
+    // The same happens each time: whoever is first has no answer of the stream now. Nothing else is wrong with it.
+    let mut before = dead();
+    before.run(9.0);
+    let unable = before.adopter(1).unwrap();
+    let mut world = dead();
+    world.unable = Some(unable);
+    world.run(20.0);
+    let other = 2 - unable;
+    assert_eq!(world.adopter(1), Some(other), "{:?}", world.taken);
+    assert_eq!((world.tries, world.nodes[unable].member.adopted()), (4, 0), "three tries, and the other's");
+    assert_eq!(world.registry[&name(1)].0.deaths, 1, "nobody fell silent but its node");
+}
+
+#[test]
+fn who_is_alone_tries_again_later_and_nobody_lets_go_of_the_own_journal() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.unable = Some(0);
+    world.run(60.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3));
+    world.unable = None;
+    world.run(200.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3), "5 min are not over");
+    world.run(60.0);
+    assert_eq!(world.adopter(1), Some(0));
+    world.tries = 0;
+    world.unable = Some(1);
+    world.restart(1);
+    world.run(60.0);
+    assert!(world.tries > 3 && world.state(1) == Some(EntryState::Active), "{} tries", world.tries);
+    world.unable = None;
+    world.run(64.0);
+    assert_eq!(world.nodes[1].told, [Action::Ready]);
+}
+
+#[test]
+fn a_start_that_gives_up_while_its_stream_is_being_made_leaves_it_to_be_deleted_later() {
+    let mut world = World::new(2);
+    let (now, run) = (world.now, run_of(7, 1));
+    let mut member = member(7, run, 1, now);
+    member.listed(now);
+    let mut actions = std::iter::from_fn(|| member.next_action());
+    let Some(Action::Update { entry, .. }) = actions.find(|action| matches!(action, Action::Update { .. })) else {
+        panic!("it enters");
+    };
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Begin { name: run }));
+    member.leave(Behind::Nothing, now);
+    let Some(Action::Update { entry, expected, .. }) = member.next_action() else { panic!("it says so") };
+    assert_eq!((entry.state, expected), (EntryState::Empty, world.revision));
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Left), "and deletes nothing");
+    // The stream is there after all.
+    world.streams.insert(run, 1);
+    world.run(59.0);
+    assert!(world.registry.contains_key(&run));
+    world.run(4.0);
+    assert!(!world.registry.contains_key(&run) && !world.streams.contains_key(&run));
 }
 
 #[test]
@@ -797,7 +910,8 @@ fn journals_that_an_operator_has_to_look_at_leave_room_for_others() {
     world.run(60.0);
     assert_eq!(world.nodes[0].member.adopted(), most);
     let has: Vec<usize> = (1..most + 2).filter(|&number| world.adopter(number) == Some(0)).collect();
-    world.nodes[0].member.set_aside(name(has[0]), true);
+    let epoch = world.epoch(has[0]);
+    world.nodes[0].member.set_aside(name(has[0]), epoch, true);
     world.run(10.0);
     assert_eq!(world.nodes[0].member.adopted(), most + 1);
 }

@@ -1,7 +1,8 @@
 //! A journal that is taken over while its writer writes: everything that was on record before is found, and nothing is stored behind the
 //! fence.
 
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use lastword_cluster_tests::{look_for, start_op};
@@ -108,4 +109,23 @@ async fn who_is_taken_over_is_told_by_whom_and_answers_everything_with_that() {
     assert!(first.flush().await.is_err() && first.release().await.is_err());
     second.append(start_op("late")).await.unwrap();
     second.release().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
+async fn a_take_over_that_is_not_wanted_any_more_when_the_fence_is_due_leaves_the_writer_alone() {
+    let servers = three_servers();
+    let first = begun(&node(&servers, "the first"));
+    let asked = Arc::<AtomicUsize>::default();
+    let counts = asked.clone();
+    let is_wanted = move || {
+        counts.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    let refused = JetStreamJournal::take_over_if(&node(&servers, "the second"), first.name(), is_wanted);
+    let Err(ClusterError::NotWanted(journal)) = refused else { panic!("{refused:?}") };
+    assert_eq!((journal, asked.load(Ordering::Relaxed)), (first.name(), 1));
+    first.append(start_op("still-here")).await.unwrap();
+    first.release().await.unwrap();
+    assert_eq!(messages::of(&servers, journal).await.fences(), 1, "its own");
 }
