@@ -116,6 +116,8 @@ pub(crate) struct Opening {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) chain: Chain,
+    /// The fence with which it took the journal.
+    pub(crate) epoch: u64,
     /// The state, where it is the real one.
     pub(crate) full: Option<Box<Full>>,
     /// Records that were in the journal before.
@@ -166,6 +168,7 @@ impl Writer {
     pub(crate) fn new(chain: Chain, full: Option<Box<Full>>, reader: &Reader, turn: u32) -> Self {
         Self {
             chain,
+            epoch: reader.epoch,
             full,
             records_before: reader.records,
             turn,
