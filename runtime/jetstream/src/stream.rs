@@ -260,11 +260,13 @@ impl JournalStream {
         }
     }
 
-    /// Asks the stream's leader for its last sequence.
+    /// Asks the stream's leader for its first sequence and its last one.
     pub(crate) async fn last_sequence(&self, wait: Duration) -> Heard {
         let Ok(info) = timeout(wait, self.stream_info()).await else { return Heard::TimedOut };
         match info {
-            Ok(info) => Heard::Info { last_sequence: info.state.last_sequence },
+            Ok(info) => {
+                Heard::Info { first_sequence: info.state.first_sequence, last_sequence: info.state.last_sequence }
+            }
             Err(ApiFailure::Refused(error)) => refusal(&error),
             Err(ApiFailure::Silent(_) | ApiFailure::Other(_)) => Heard::NoResponders,
         }
