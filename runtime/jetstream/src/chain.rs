@@ -163,7 +163,7 @@ pub enum Action {
         /// How long to wait.
         timeout: Duration,
     },
-    /// Ask for the stream's last sequence (`STREAM.INFO`).
+    /// Ask for the stream's first sequence and its last one (`STREAM.INFO`).
     Info {
         /// How long to wait.
         timeout: Duration,
@@ -200,6 +200,8 @@ pub enum Heard {
     },
     /// The answer to [`Action::Info`].
     Info {
+        /// The sequence of the stream's first message; one more than the last one's if it has none.
+        first_sequence: u64,
         /// The sequence of the stream's last message.
         last_sequence: u64,
     },
@@ -222,9 +224,10 @@ pub enum Effect {
         /// The size of the snapshot's messages.
         bytes: u64,
     },
-    /// The stream has a message that is not ours where ours had to be: somebody has taken the journal over. Nothing will be durable any more.
+    /// The stream has a message that is not ours where ours had to be, or begins behind that place: somebody has taken the journal over.
+    /// Nothing will be durable any more.
     Fenced {
-        /// The sequence of that message.
+        /// The sequence of that message, or of the stream's first one.
         by: u64,
     },
     /// The stream has no room (10077 and the like). The message is sent again and again.
@@ -356,7 +359,9 @@ impl Chain {
             Heard::TooLarge => self.too_large(now, &mut effects),
             Heard::TimedOut => self.unknown(now, now),
             Heard::NoResponders => self.unknown(now, now + self.wait()),
-            Heard::Info { last_sequence } => self.info(last_sequence, now, &mut effects),
+            Heard::Info { first_sequence, last_sequence } => {
+                self.info(first_sequence, last_sequence, now, &mut effects);
+            }
             Heard::NoStream => {
                 let why = format!("the servers say that there is no stream {}", self.subjects.stream);
                 self.suspect(why, now, &mut effects);
@@ -603,7 +608,7 @@ impl Chain {
         is_no_fence && Group::decode(body).is_ok_and(|group| group.epoch < self.position.epoch)
     }
 
-    fn info(&mut self, last_sequence: u64, now: Duration, effects: &mut Vec<Effect>) {
+    fn info(&mut self, first_sequence: u64, last_sequence: u64, now: Duration, effects: &mut Vec<Effect>) {
         let acknowledged = self.position.last_sequence;
         if last_sequence < acknowledged {
             let why = format!(
@@ -611,6 +616,17 @@ impl Chain {
                 self.subjects.stream
             );
             return self.suspect(why, now, effects);
+        }
+        // Our purges end at a fence of ours, and never come to the message in flight. A successor's do, and what is at the expected place
+        // cannot be asked for any more. Whoever purges behind a fence leaves the fence: a stream without any message has no successor.
+        if first_sequence > self.expected() {
+            if last_sequence < first_sequence {
+                let why = format!("the stream {} was purged up to {last_sequence}, its end", self.subjects.stream);
+                return self.suspect(why, now, effects);
+            }
+            self.is_over = true;
+            effects.push(Effect::Fenced { by: first_sequence });
+            return;
         }
         if !self.misses_fence() {
             self.suspicion = None;

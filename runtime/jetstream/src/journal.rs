@@ -78,6 +78,13 @@ impl JetStreamJournal {
         })
     }
 
+    /// Whether it knows of an end that its owner may report again: one of the last [`DUPLICATE_WITHIN`](lastword_journal::DUPLICATE_WITHIN).
+    /// Known before the run begins.
+    #[must_use]
+    pub fn has_recent_ends(&self) -> bool {
+        self.0.read(|state| !state.recovered(Timestamp::now()).ended.is_empty())
+    }
+
     /// Whether plugins have stored anything that is still there.
     #[must_use]
     pub fn has_values(&self) -> bool {

@@ -42,8 +42,10 @@ pub(crate) const NO_LEADER_FOR: Duration = Duration::from_secs(30);
 pub(crate) const NO_LEADER_AGAIN: Duration = Duration::from_millis(250);
 /// So long a reading stream may say nothing. The client makes the consumer anew by itself, which takes some seconds.
 pub(crate) const READ_SILENCE: Duration = Duration::from_secs(20);
-/// How often a stream is read from its beginning, when messages were purged while it was read.
+/// How often a stream is read from its beginning before it is called damaged: messages may be purged while it is read.
 pub(crate) const READ_TRIES: u32 = 3;
+/// The time between two such readings. A copy that lags behind carries the purge out meanwhile.
+pub(crate) const READ_AGAIN: Duration = NO_LEADER_AGAIN.saturating_mul(4);
 
 /// The time for one answer of a server about itself.
 pub(crate) const FACTS_TIMEOUT: Duration = Duration::from_secs(5);

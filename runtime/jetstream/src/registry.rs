@@ -235,7 +235,7 @@ impl Registry {
     /// Asks the leader of a journal's stream where it ends.
     pub async fn stream_end(&self, journal: JournalName) -> StreamEnd {
         match self.stream(journal).last_sequence(ASK_TIMEOUT).await {
-            Heard::Info { last_sequence } => StreamEnd::At(last_sequence),
+            Heard::Info { last_sequence, .. } => StreamEnd::At(last_sequence),
             Heard::NoStream => StreamEnd::Gone,
             _ => StreamEnd::Unanswered,
         }

@@ -225,9 +225,11 @@ impl Shared {
         self.lines.fetch_sub(lines, Ordering::Relaxed);
     }
 
-    /// What was handed over since the last call.
-    pub(crate) fn take_queue(&self) -> Vec<Queued> {
-        std::mem::take(&mut self.inner.lock().queue)
+    /// Whether the writer is to end, and what was handed over since the last call. If it is to end, nothing comes behind that.
+    pub(crate) fn take_queue(&self) -> (Asked, Vec<Queued>) {
+        // In this order: who asks lets nothing more be handed over before.
+        let asked = self.asked();
+        (asked, std::mem::take(&mut self.inner.lock().queue))
     }
 
     /// What was handed over since the last call, and the state with exactly that.
@@ -236,8 +238,11 @@ impl Shared {
         (std::mem::take(&mut inner.queue), inner.state.snapshot())
     }
 
-    /// Asks the writer to end. True for the first who asks.
+    /// Asks the writer to end. Answers once it has, with whether everything is durable.
     pub(crate) fn release(&self, is_drop: bool) -> Pending<()> {
+        // Before the writer is asked: it ends once what was handed over is durable, and must not miss anything. The two locks are taken one
+        // after the other, and never one within the other.
+        self.inner.lock().refuse_from_now_on(JournalError::Closed);
         let mut release = self.release.lock();
         let pending = match &mut *release {
             Release::Over(answer) => Pending::ready(answer.clone()),
@@ -253,7 +258,6 @@ impl Shared {
             }
         };
         drop(release);
-        self.inner.lock().refuse_from_now_on(JournalError::Closed);
         self.wake.notify_one();
         pending
     }
@@ -377,12 +381,64 @@ mod tests {
         shared.begin_run(|_| ()).unwrap();
         assert_eq!(shared.begin_run(|_| ()).unwrap_err().kind(), JournalErrorKind::Other);
         drop(write(&shared, start(None)));
-        assert_eq!((shared.take_queue().len(), shared.asked()), (1, Asked::Nothing));
+        let (asked, queue) = shared.take_queue();
+        assert_eq!((asked, queue.len()), (Asked::Nothing, 1));
         let (first, second) = (shared.release(false), shared.release(true));
         assert_eq!(shared.asked(), Asked::Release);
         assert_eq!(write(&shared, start(None)).await, Err(JournalError::Closed));
         assert!(shared.end(Ended::Released, &Ok(())).is_empty());
         assert_eq!((first.await, second.await, shared.release(false).await), (Ok(()), Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_release_refuses_writes_before_it_asks_the_writer() {
+        let shared = running();
+        let asking = shared.release.lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(shared.release(false)));
+            // It waits for the lock with which it asks, and nothing is taken any more meanwhile.
+            let until = Instant::now() + Duration::from_secs(60);
+            while shared.takes().is_ok() && Instant::now() < until {
+                std::thread::yield_now();
+            }
+            let (taken, is_asked) = (shared.takes(), matches!(*asking, Release::UnderWay { .. }));
+            drop(asking);
+            assert_eq!((taken, is_asked), (Err(JournalError::Closed), false));
+        });
+        assert_eq!(shared.asked(), Asked::Release);
+    }
+
+    #[test]
+    fn a_writer_that_is_to_end_has_all_that_was_handed_over() {
+        for _ in 0..200 {
+            let shared = running();
+            let written = std::thread::scope(|scope| {
+                let writes = scope.spawn(|| {
+                    let mut written = 0;
+                    while shared.takes().is_ok() {
+                        let mut inner = shared.inner.lock();
+                        if inner.takes().is_ok() {
+                            inner.queue.push(Queued::flush(Pending::later().0));
+                            written += 1;
+                        }
+                    }
+                    written
+                });
+                let takes = scope.spawn(|| {
+                    let mut taken = 0;
+                    loop {
+                        let (asked, queue) = shared.take_queue();
+                        taken += queue.len();
+                        if asked == Asked::Release {
+                            return taken;
+                        }
+                    }
+                });
+                drop(shared.release(false));
+                (writes.join().unwrap(), takes.join().unwrap())
+            });
+            assert_eq!(written.0, written.1);
+        }
     }
 
     #[test]
@@ -409,7 +465,7 @@ mod tests {
         let shared = running();
         shared.set_waiting_since(Some(Duration::ZERO));
         assert_eq!(shared.flush().await.unwrap_err().kind(), JournalErrorKind::Other);
-        assert!(shared.take_queue().is_empty());
+        assert!(shared.take_queue().1.is_empty());
     }
 
     #[test]
@@ -435,7 +491,7 @@ mod tests {
     async fn what_changes_nothing_is_not_recorded_and_waits_for_what_is_before_it() {
         let shared = running();
         let (first, again) = (write(&shared, start(Some("o"))), write(&shared, start(Some("o"))));
-        let queue = shared.take_queue();
+        let (_, queue) = shared.take_queue();
         assert_eq!(queue.iter().map(|queued| queued.record.is_some()).collect::<Vec<_>>(), [true, false]);
         queue.into_iter().for_each(|queued| drop(queued.waiting.durable()));
         assert!(matches!(first.await, Ok(Appended::Session { sequence: 1, .. })));

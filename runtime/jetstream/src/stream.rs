@@ -24,8 +24,8 @@ use crate::chain::Heard;
 use crate::connect::pause;
 use crate::error::ClusterError;
 use crate::limits::{
-    DUPLICATE_WINDOW, MAX_MESSAGE_BYTES, NO_LEADER_AGAIN, NO_LEADER_FOR, READ_SILENCE, READ_TRIES, REPLICAS,
-    REQUEST_TIMEOUT,
+    DUPLICATE_WINDOW, MAX_MESSAGE_BYTES, NO_LEADER_AGAIN, NO_LEADER_FOR, READ_AGAIN, READ_SILENCE, READ_TRIES,
+    REPLICAS, REQUEST_TIMEOUT,
 };
 use crate::proof::{ProofError, Proven};
 use crate::record::FORMAT;
@@ -47,7 +47,6 @@ pub(crate) struct JournalStream {
 /// What is known of the stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) first_sequence: u64,
     pub(crate) bytes: u64,
     pub(crate) max_bytes: u64,
     pub(crate) replicas: Vec<Replica>,
@@ -261,11 +260,13 @@ impl JournalStream {
         }
     }
 
-    /// Asks the stream's leader for its last sequence.
+    /// Asks the stream's leader for its first sequence and its last one.
     pub(crate) async fn last_sequence(&self, wait: Duration) -> Heard {
         let Ok(info) = timeout(wait, self.stream_info()).await else { return Heard::TimedOut };
         match info {
-            Ok(info) => Heard::Info { last_sequence: info.state.last_sequence },
+            Ok(info) => {
+                Heard::Info { first_sequence: info.state.first_sequence, last_sequence: info.state.last_sequence }
+            }
             Err(ApiFailure::Refused(error)) => refusal(&error),
             Err(ApiFailure::Silent(_) | ApiFailure::Other(_)) => Heard::NoResponders,
         }
@@ -290,24 +291,11 @@ impl JournalStream {
         .map_err(|failure| failure.into_error(what))
     }
 
-    /// Reads all up to the fence with this sequence. Its writer may purge meanwhile what a snapshot has, and then it is read again.
+    /// Reads all up to the fence with this sequence. The writer before us may have purged what a snapshot has, and the copy that is read
+    /// may do that while it is read, so it is read again before it is called damaged.
     pub(crate) async fn read(&self, fence: u64) -> Result<Replayed, ClusterError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let first = self.open(&None).await?.first_sequence;
-            let why = match self.read_once(fence).await? {
-                Ok(replayed) => return Ok(replayed),
-                Err(why) => why,
-            };
-            if tries == READ_TRIES || self.open(&None).await?.first_sequence == first {
-                return Err(ClusterError::Damaged { name: self.name, why });
-            }
-            tracing::info!(
-                stream = self.subjects.stream,
-                "messages were purged while they were read: they are read again"
-            );
-        }
+        let replayed = read_again(READ_AGAIN, async || self.read_once(fence).await).await?;
+        replayed.map_err(|why| ClusterError::Damaged { name: self.name, why })
     }
 
     /// The inner error says why the messages are no journal.
@@ -383,6 +371,25 @@ pub(crate) async fn while_no_leader<T, F: Future<Output = Result<T, ApiFailure>>
         match request().await {
             Err(ApiFailure::Silent(_)) if Instant::now() < until => pause(NO_LEADER_AGAIN).await,
             answer => return answer,
+        }
+    }
+}
+
+/// Reads up to [`READ_TRIES`] times, until what was read is a journal. Nothing but another reading tells a purge from damage: the copy that
+/// is read may carry the purge out later than the leader, whose first sequence is the new one from the beginning then.
+async fn read_again<T>(
+    again: Duration,
+    mut read: impl AsyncFnMut() -> Result<Result<T, String>, ClusterError>,
+) -> Result<Result<T, String>, ClusterError> {
+    let mut tries = 1;
+    loop {
+        match read().await? {
+            Err(why) if tries < READ_TRIES => {
+                tracing::info!(why, "the journal's stream cannot be read, perhaps for a purge: it is read again");
+                tries += 1;
+                pause(again).await;
+            }
+            read => return Ok(read),
         }
     }
 }
@@ -464,7 +471,6 @@ fn facts(info: &Info) -> Facts {
         current: peer.current && !peer.offline,
     });
     Facts {
-        first_sequence: info.state.first_sequence,
         bytes: info.state.bytes,
         max_bytes: u64::try_from(info.config.max_bytes).unwrap_or(u64::MAX),
         replicas: leads.into_iter().chain(followers).collect(),
@@ -506,6 +512,25 @@ mod tests {
         assert!(
             wrong(|one| drop(one.metadata.insert(FORMAT_KEY.to_owned(), "2".to_owned()))).contains("newer program")
         );
+    }
+
+    /// Reads of which only this one gives a journal. Gives what came of them, and their number.
+    async fn reads(good: u32) -> (Result<u32, String>, u32) {
+        let mut tries = 0;
+        let read = read_again(Duration::ZERO, async || {
+            tries += 1;
+            Ok(if tries == good { Ok(tries) } else { Err(format!("try {tries}")) })
+        });
+        let read = read.await.unwrap();
+        (read, tries)
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_purged_while_it_is_read_is_read_again_and_is_damaged_only_after_some_tries() {
+        for good in 1..=READ_TRIES {
+            assert_eq!(reads(good).await, (Ok(good), good));
+        }
+        assert_eq!(reads(READ_TRIES + 1).await, (Err(format!("try {READ_TRIES}")), READ_TRIES));
     }
 
     #[test]

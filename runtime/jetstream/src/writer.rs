@@ -135,13 +135,13 @@ impl Writer {
         let (mut look, mut prove) = (every(LOOK_AT_STREAM), every(PROVE_AGAIN));
         let mut in_flight: Option<InFlight> = None;
         loop {
-            self.take();
+            let asked = self.take();
             self.snapshot_if_due();
             if in_flight.is_none() {
                 in_flight = self.next();
             }
             self.report();
-            if let Some(written) = self.is_over() {
+            if let Some(written) = self.is_over(asked) {
                 return (Ended::Released, written);
             }
             let wake_at = self.wake_at();
@@ -165,13 +165,14 @@ impl Writer {
         }
     }
 
-    /// Takes what was handed over into the chain.
-    fn take(&mut self) {
-        let queue = self.shared.take_queue();
+    /// Takes what was handed over into the chain. Gives whether the writer was asked to end before that.
+    fn take(&mut self) -> Asked {
+        let (asked, queue) = self.shared.take_queue();
         self.enqueue(queue);
         self.chain.hurry(self.shared.drains.load(Ordering::Relaxed));
         self.answer();
         self.settle();
+        asked
     }
 
     fn enqueue(&mut self, queue: Vec<Queued>) {
@@ -420,9 +421,9 @@ impl Writer {
         }
     }
 
-    /// Whether the journal is released, and whether everything is durable then.
-    fn is_over(&mut self) -> Option<Result<(), JournalError>> {
-        let asked = self.shared.asked();
+    /// Whether the journal is released, and whether everything is durable then. `asked` is from before the queue was taken: whoever asks
+    /// later may have handed something over since.
+    fn is_over(&mut self, asked: Asked) -> Option<Result<(), JournalError>> {
         if asked == Asked::Nothing {
             return None;
         }

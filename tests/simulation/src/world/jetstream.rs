@@ -98,8 +98,8 @@ impl World {
                 self.reply(reply, Duration::ZERO);
             }
             Asks::Info => {
-                let last_sequence = self.streams[stream].last();
-                reply.answer = Answer::Heard(Heard::Info { last_sequence });
+                let (first_sequence, last_sequence) = (self.streams[stream].first(), self.streams[stream].last());
+                reply.answer = Answer::Heard(Heard::Info { first_sequence, last_sequence });
                 self.reply(reply, Duration::ZERO);
             }
             Asks::LastFence => {

@@ -300,7 +300,7 @@ impl World {
         }
         let name = self.journals[journal].name;
         match (answer, asked.asks) {
-            (Answer::Heard(Heard::Info { last_sequence }), _) => {
+            (Answer::Heard(Heard::Info { last_sequence, .. }), _) => {
                 self.tell(run, |member, at| member.stream(&name, StreamEnd::At(last_sequence), at));
             }
             (Answer::Heard(Heard::NoStream), _) => {
@@ -406,7 +406,7 @@ impl World {
                 self.opened(run, journal, TakenOver::Gone);
             }
             // Only of the mutation: where the stream ends is taken for the fence.
-            Answer::Heard(Heard::Info { last_sequence }) => self.fenced(run, journal, *last_sequence),
+            Answer::Heard(Heard::Info { last_sequence, .. }) => self.fenced(run, journal, *last_sequence),
             _ => {
                 let at = self.now + FENCE_AGAIN;
                 self.queue.add(at, Event::OpenAgain(run, journal));
