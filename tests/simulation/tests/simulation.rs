@@ -97,7 +97,8 @@ fn found(settings: Settings, mutation: Mutation) -> String {
     let sound = run(&settings, |_| ());
     assert!(sound.is_good(), "without the mutation:\n{sound}");
     let report = run(&Settings { mutation: Some(mutation), ..settings }, |_| ());
-    report.broken.unwrap_or_else(|| panic!("{mutation:?} is not found:\n{report}")).what
+    let Some(broken) = &report.broken else { panic!("{mutation:?} is not found:\n{report}") };
+    broken.what.clone()
 }
 
 #[test]
