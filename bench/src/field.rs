@@ -21,15 +21,16 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, ensure};
-use lastword::events::Timestamp;
+use lastword::events::{DrainReason, Timestamp};
 use serde::Serialize;
 
 use crate::bare::Bare;
 use crate::end;
 use crate::journal::{self, in_memory, on_disk};
+use crate::recovery;
 use crate::rounds::{per_item, say};
-use crate::targets::Targets;
-use crate::waiting::{Server, allow_files};
+use crate::targets::{Figure, Targets, ensure_met};
+use crate::waiting::{self, Server};
 
 use contest::{Comparison, Contestant, Side, in_turns};
 use curves::Curve;
@@ -69,6 +70,12 @@ const DISK_OF_MEMORY: f64 = 1.0 / 0.65;
 /// Against OpenClaw's drain: a twentieth where the handler does nothing, and no more where it waits.
 const OF_OPENCLAW: f64 = 0.05;
 const OF_OPENCLAW_WAITING: f64 = 1.0;
+/// A call of one of many tenants, against one of a single tenant.
+const OF_ONE_TENANT: f64 = 1.5;
+/// A start that finds what a dead run left, against reading it.
+const OF_A_READ: f64 = 8.0;
+/// Each takes a journal of a million sessions.
+const RECOVERIES: usize = 3;
 
 /// Everything that was found.
 #[derive(Serialize)]
@@ -79,6 +86,8 @@ pub(crate) struct Results {
     /// Every side of one end, in µs each.
     one_end: Vec<Side>,
     comparisons: Vec<Comparison>,
+    /// What has nothing beside it but its target.
+    figures: Vec<Figure>,
     curves: Vec<Curve>,
     left_out: Vec<LeftOut>,
 }
@@ -95,7 +104,8 @@ struct LeftOut {
 /// # Errors
 /// When a target is missed, or something fails that must not.
 pub(crate) fn measure(update: bool) -> anyhow::Result<()> {
-    allow_files()?;
+    // First: what others have freed would be used again, and not be seen.
+    let waiting = waiting::figures()?;
     let ours = Ours::new()?;
     let _context = ours.enter();
     let mut results = Results {
@@ -104,12 +114,15 @@ pub(crate) fn measure(update: bool) -> anyhow::Result<()> {
         machine: machine(),
         one_end: Vec::new(),
         comparisons: Vec::new(),
+        figures: waiting.into_figures(),
         curves: Vec::new(),
         left_out: Vec::new(),
     };
     one_end(&ours, &mut results)?;
     journals(&ours, &mut results)?;
     drains(&ours, &mut results)?;
+    many_tenants(&ours, &mut results)?;
+    starts(&ours, &mut results)?;
     results.curves = curves::measure(&ours)?;
     tell(&results, update)
 }
@@ -214,6 +227,45 @@ fn drains(ours: &Ours, results: &mut Results) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Many tenants, each with one session that twenty plugins are told of; beside one tenant that has all of them.
+fn many_tenants(ours: &Ours, results: &mut Results) -> anyhow::Result<()> {
+    const TENANTS: u32 = 10_000;
+    const PLUGINS: usize = 20;
+    let drained = |tenants| ours.drain(&Load { tenants, plugins: PLUGINS, ..Load::of(TENANTS) });
+    say(format!("a delivery in a drain of {TENANTS} sessions to {PLUGINS} plugins, µs each:"));
+    let contestants = vec![
+        Contestant::new(format!("{TENANTS} tenants"), || drained(TENANTS)),
+        Contestant::new("one tenant", || drained(1)),
+    ];
+    if let [many, one] = in_turns(contestants, ROUNDS)?.as_slice() {
+        let what = format!("a delivery, {PLUGINS} plugins");
+        results.comparisons.push(Comparison::new(&what, "µs", many.clone(), one.clone(), Some(OF_ONE_TENANT)));
+    }
+    Ok(())
+}
+
+/// A start that finds what a dead run left, beside SQLite that only reads it.
+fn starts(ours: &Ours, results: &mut Results) -> anyhow::Result<()> {
+    say(format!("a start that finds {} active sessions of a dead run, ms:", recovery::SESSIONS));
+    let (mut ready, mut bare) = (Vec::new(), Vec::new());
+    // Each start ends what it finds, so each has a journal of its own.
+    for _ in 0..RECOVERIES {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("journal.db");
+        ours.block_on(recovery::note_all(&path, recovery::SESSIONS))?;
+        let (sides, runtime) = recovery::start(&path, ours.sandbox(), ours.plugin())?;
+        ready.push(sides.ready);
+        bare.push(sides.bare);
+        ours.block_on(runtime.shutdown(DrainReason::Shutdown));
+    }
+    let (ready, bare) = (Side::new("until it is ready", ready), Side::new("SQLite reads them", bare));
+    for side in [&ready, &bare] {
+        say(side.line());
+    }
+    results.comparisons.push(Comparison::new("a start", "ms", ready, bare, Some(OF_A_READ)));
+    Ok(())
+}
+
 impl Results {
     fn leave_out(&mut self, what: &'static str, why: &anyhow::Error) {
         say(format!("left out: {what}: {why:#}"));
@@ -251,7 +303,7 @@ fn tell(results: &Results, update: bool) -> anyhow::Result<()> {
         page::update(&root(), results, &picture)?;
         say("README.md has them");
     }
-    targets.finish()
+    ensure_met(&results.figures).and(targets.finish())
 }
 
 fn root() -> PathBuf {

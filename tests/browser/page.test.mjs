@@ -164,7 +164,12 @@ test("what is wrong is seen first: the plugin that hangs, and the owner that die
   const findings = page.locator("#wrong");
   await findings.getByText(/hangs, its last \d+ calls were cut at their deadline/).waitFor();
   await findings.getByText(/died .*its lease lapsed/).waitFor();
-  assert.match(await findings.getByRole("heading").innerText(), /things are wrong/);
+  assert.match(await findings.getByRole("heading").innerText(), /things are wrong; 1 to know/);
+  assert.match(await page.title(), /^memory: hangs, /, "the tab says it as well");
+  const first = await findings.locator("li").first().innerText();
+  assert.match(first, /memory: hangs[^]*What to do: [^]*limits\.deadline[^]*lastword reload/);
+  await findings.locator("li").first().getByRole("link", { name: "Show the deliveries" }).click();
+  await page.locator("#owed").getByText(/cut after 100 ms, waiting for/).first().waitFor();
   const top = await findings.boundingBox();
   assert.ok(top.y < 200, `it is at the top: ${top.y}`);
   assert.ok(await page.locator("#sessions").getByText('<script>alert("acme")</script>\\u{202e}').isVisible());
@@ -244,6 +249,30 @@ test("what was given up is redelivered with the keyboard", async () => {
   await context.close();
 });
 
+test("what was given up is dropped with the keyboard, behind a question that stays open", async () => {
+  const { context, page, complaints } = await open();
+  await logIn(page, operator);
+  await page.locator("#live.is-live").waitFor();
+  const question = page.locator("#owed details").filter({ hasText: /Drop \S+\/webhook…/ }).first();
+  const same = page.locator(`#owed details[data-of="${await question.getAttribute("data-of")}"]`);
+  const button = same.getByRole("button", { name: /^Yes, drop it: \S+\/webhook$/ });
+  assert.equal(await button.isVisible(), false);
+  await same.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  await button.waitFor();
+  // What happens meanwhile is put in place, and the question stays open.
+  await page.evaluate(() => document.activeElement.blur());
+  await start("came-behind-a-question");
+  await end("came-behind-a-question");
+  await page.locator("#owed").getByText("came-behind-a-question").first().waitFor();
+  await button.focus();
+  await page.keyboard.press("Enter");
+  await page.getByText(/1 delivery was dropped/).waitFor();
+  assert.equal(await same.count(), 0);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test("the first key leads past the head of the page", async () => {
   const { context, page } = await open();
   await logIn(page, operator);
@@ -268,13 +297,15 @@ test("who may only read has no button, and a tenant sees its own", async () => {
   const { context, page, complaints } = await open();
   await logIn(page, reader);
   assert.equal(await page.getByRole("button", { name: /Redeliver/ }).count(), 0);
+  assert.equal(await page.locator("details").count(), 0);
   const text = await page.locator("body").innerText();
   assert.ok(text.includes("tenant acme") && text.includes("webhook") && !text.includes("other-tenants"), text);
   const refused = await page.evaluate(async () => {
-    const form = new URLSearchParams({ form: document.querySelector("[name=form]").value, plugin: "webhook" });
-    return (await fetch("/redeliver", { method: "POST", body: form })).status;
+    const fields = { form: document.querySelector("[name=form]").value, plugin: "webhook", state: "dead" };
+    const send = async (path) => (await fetch(path, { method: "POST", body: new URLSearchParams(fields) })).status;
+    return [await send("/redeliver"), await send("/drop")];
   });
-  assert.equal(refused, 403);
+  assert.deepEqual(refused, [403, 403]);
   // The browser tells of what was refused.
   assert.ok(complaints.every((said) => said.includes("403")), `${complaints}`);
   await context.close();
@@ -286,6 +317,10 @@ test("without a script everything is there", async () => {
   for (const id of ["wrong", "owed", "plugins", "drains", "owners", "sessions"]) {
     assert.ok(await page.locator(`#${id}`).isVisible(), id);
   }
+  const question = page.locator("#owed details").filter({ hasText: /Drop \S+\/webhook…/ }).first();
+  await question.locator("summary").click();
+  await question.getByRole("button", { name: /^Yes, drop it/ }).click();
+  await page.getByText(/1 delivery was dropped/).waitFor();
   await page.getByRole("button", { name: /^Redeliver all of webhook$/ }).click();
   await page.getByText(/owed again|Nothing was redelivered/).waitFor();
   await context.close();
@@ -302,6 +337,9 @@ test("it is seen and heard in the dark, in the light and on a phone", async () =
     const { context, page } = await open(options);
     await logIn(page, operator);
     await looked(page, name);
+    await page.locator("#owed td.action summary").first().click();
+    await page.locator("#owed td.action").getByRole("button", { name: /^Yes, drop it/ }).first().waitFor();
+    await looked(page, `${name}-question`);
     await context.close();
   }
   const { context, page } = await open({ viewport: PHONE });

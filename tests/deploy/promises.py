@@ -29,6 +29,7 @@ class Files:
     def __init__(self, root):
         deploy = root / "docs" / "deploy"
         self.whole, self.image = instructions((deploy / "Containerfile").read_text())
+        self.cluster = deploy / "cluster"
         self.configuration = (deploy / "lastword.toml").read_text()
         self.compose = yaml.safe_load((deploy / "compose.yaml").read_text())
         self.manifests = {
@@ -117,9 +118,37 @@ def kubernetes(files):
     yield "its probes ask what they are for", asked == {kind: [*probe, what] for kind, what in expected.items()}
 
 
+def cluster(files):
+    folder, compose = files.cluster, yaml.safe_load((files.cluster / "compose.yaml").read_text())
+    manifests = list(yaml.safe_load_all((folder / "kubernetes.yaml").read_text()))
+    found = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
+    for name, file in (("nats", "nats.conf"), ("lastword-node", "lastword.toml")):
+        yield f"{file} is the same in both", found["ConfigMap", name]["data"][file] == (folder / file).read_text()
+    settings = tomllib.loads((folder / "lastword.toml").read_text())
+    named = settings["journal"]["jetstream"]
+    services = [f"nats-{n}" for n in range(3)]
+    yield "each server is named", named["servers"] == [f"nats://{name}.nats:4222" for name in services]
+    yield "each server is asked whether it syncs", named["monitoring"] == [f"http://{name}.nats:8222" for name in services]
+    yield "each server syncs", "sync_interval: always" in (folder / "nats.conf").read_text()
+    yield "there are three servers", found["StatefulSet", "nats"]["spec"]["replicas"] == 3 and set(services) <= set(compose["services"])
+    pod = found["StatefulSet", "lastword-node"]["spec"]["template"]["spec"]
+    leaves = seconds(settings["drain"]["budget"]) + OVERRUN
+    yield "a node's pod has the time that its end takes", pod["terminationGracePeriodSeconds"] > leaves
+    nodes = [service for name, service in compose["services"].items() if name.startswith("node-")]
+    yield "a node's container has it too", all(seconds(node["stop_grace_period"]) > leaves for node in nodes)
+    written = set(files.written()) - {str(files.journal.parent)} | {"/var/lib/lastword"}
+    (daemon,) = pod["containers"]
+    yield "whatever a node writes to is mounted", written <= {mount["mountPath"] for mount in daemon["volumeMounts"]}
+    user, group = map(int, files.said("USER")[-1].split(":"))
+    security = pod["securityContext"]
+    yield "a node is of the image's user", (security["runAsUser"], security["runAsGroup"]) == (user, group)
+    for name in ("nats", "lastword-node"):
+        yield f"one pod of {name} is taken away at a time", found["PodDisruptionBudget", name]["spec"]["maxUnavailable"] == 1
+
+
 def main():
     files = Files(pathlib.Path(sys.argv[1]))
-    checks = {"Containerfile": image, "compose.yaml": compose, "kubernetes.yaml": kubernetes}
+    checks = {"Containerfile": image, "compose.yaml": compose, "kubernetes.yaml": kubernetes, "cluster": cluster}
     held, broken = 0, []
     for name, check in checks.items():
         for promise, holds in check(files):

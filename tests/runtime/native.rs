@@ -1,5 +1,6 @@
 //! Plugins that are functions, as an embedder's tests have them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -37,6 +38,26 @@ async fn a_native_plugin_is_called_as_a_component_is() {
     runtime.start_session(StartRequest::new(Session::new("acme", "b"))).await.unwrap();
     let report = runtime.drain(DrainReason::Shutdown).await;
     assert_eq!((report.delivered, report.owed()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_runtime_beside_another_has_a_part_of_the_slots_and_the_same_plugins() {
+    let one = native("one", |_| Outcome::Delivered);
+    let first = Runtime::builder().plugin(one, Tenants::Only(vec!["acme".into()])).build().unwrap();
+    let part = Runtime::builder().slots(NonZeroU32::new(2).unwrap());
+    let second = first.installed().into_iter().fold(part, |builder, (plugin, tenants)| builder.plugin(plugin, tenants));
+    let second = second.build().unwrap();
+    assert_eq!(second.stats().slots, 2);
+    assert!(first.stats().slots > 2, "{:?}", first.stats());
+    for (tenant, owed) in [("acme", 1), ("beta", 0)] {
+        let end = EndRequest::new(Session::new(tenant, "a"), EndReason::Reset);
+        assert_eq!(second.end_session(end).await.unwrap().deliveries.len(), owed, "{tenant}");
+    }
+    second.settled().await;
+    assert_eq!((second.undelivered_ends(), first.undelivered_ends()), (0, 0));
+    // Never more than the sandbox has.
+    let all = Runtime::builder().slots(NonZeroU32::MAX).build().unwrap();
+    assert_eq!(all.stats().slots, first.stats().slots);
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{DeliveryId, EndReason, FailureCause, Hook, Identity, Outcome, PluginName, Session};
+use lastword::events::{
+    CompactionPhase, DeliveryId, EndReason, FailureCause, Hook, Identity, Outcome, PluginName, Session,
+};
 use lastword::testing::ManualClock;
 use lastword::{
-    CallStart, Commit, EndRequest, Observer, OutcomeRecord, Refusal, Settlement, SqliteJournal, StartRequest,
-    TenantQuota,
+    CallStart, Commit, EndRequest, Observer, OutcomeRecord, Refusal, Registration, Settlement, SqliteJournal,
+    StartRequest, TenantQuota,
 };
 use lastword_harness::{Harness, spans_of_printed};
 use lastword_journal::testing::FaultyJournal;
@@ -50,6 +52,12 @@ impl Log {
 }
 
 impl Observer for Log {
+    fn registered(&self, registration: &Registration<'_>) {
+        let Registration { key, session, event, plugins, received_at, submitted_at, .. } = *registration;
+        assert!(received_at <= submitted_at && event.hook() == key.hook());
+        self.add(format!("registered {key} of {} for {}", session.identity.id, plugins.len()));
+    }
+
     fn call(&self, call: &CallStart<'_>) -> Span {
         assert_eq!((call.event.hook(), call.session.generation), (call.id.event.hook(), 1));
         self.add(format!("call {} of {}", call.attempt, call.id.plugin));
@@ -100,11 +108,43 @@ async fn a_call_comes_first_and_its_record_after_its_outcome() {
     }
     harness.runtime.settled().await;
     let told = log.told();
-    let first: Vec<_> = told.iter().take(3).map(|line| line.split(':').next().unwrap()).collect();
-    assert_eq!(first, ["call 1 of flaky", "outcome 1 of flaky", "recorded flaky"]);
-    assert_eq!(told[2], "recorded flaky: owed after 1");
-    assert_eq!(told[6..], ["call 3 of flaky", "outcome 3 of flaky: delivered", "recorded flaky: delivered"]);
+    let first: Vec<_> = told.iter().take(4).map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(first, ["registered session-end of s for 1", "call 1 of flaky", "outcome 1 of flaky", "recorded flaky"]);
+    assert_eq!(told[3], "recorded flaky: owed after 1");
+    assert_eq!(told[7..], ["call 3 of flaky", "outcome 3 of flaky: delivered", "recorded flaky: delivered"]);
     assert_eq!(harness.outcomes().len(), 3, "the other observer is told as well");
+}
+
+#[tokio::test]
+async fn every_kind_of_request_is_told_once_it_is_on_record_and_before_its_calls() {
+    let log = Log::default();
+    let harness = Harness::builder().plugin("good", "good").observer(log.clone()).build();
+    harness.end("unknown", EndReason::Reset).await.unwrap();
+    harness.start("s").await.unwrap();
+    harness.compaction("s", CompactionPhase::Before).await.unwrap();
+    harness.compaction("c", CompactionPhase::After).await.unwrap();
+    let (end, start) =
+        (EndRequest::new(harness.session("s"), EndReason::Reset), StartRequest::new(harness.session("t")));
+    harness.runtime.replace_session(end, start).await.unwrap();
+    // An update is no event, and what the drain ends nobody has requested.
+    harness.start("t").await.unwrap();
+    harness.end("c", EndReason::Reset).await.unwrap();
+    harness.drain().await;
+    let told = log.told();
+    let registered: Vec<_> =
+        told.iter().filter_map(|line| line.strip_prefix("registered ")?.split(" for").next()).collect();
+    let expected = [
+        "session-end of unknown",
+        "session-start of s",
+        "session-compaction.1-before of s",
+        "session-compaction.1-after of c",
+        "session-end of s",
+        "session-start of t",
+        "session-end of c",
+    ];
+    assert_eq!(registered, expected);
+    let first_call = told.iter().position(|line| line.starts_with("call")).unwrap();
+    assert!(told[..first_call].contains(&"registered session-end of unknown for 1".to_owned()), "{told:?}");
 }
 
 #[tokio::test]
@@ -193,7 +233,7 @@ async fn refusals_are_told_with_their_code() {
     // Told whether or not anybody waits for the answer.
     harness.runtime.drain(lastword::events::DrainReason::Shutdown).await;
     drop(harness.runtime.start_session(StartRequest::new(harness.session("d"))));
-    let told = log.told();
+    let told: Vec<_> = log.told().into_iter().filter(|line| line.starts_with("refused")).collect();
     assert_eq!(told[0], "refused session-start of b: quota");
     assert!(told[1].starts_with("refused session-start of c: "), "{told:?}");
     assert!(told[2].starts_with("refused session-end of a: "), "{told:?}");
@@ -236,6 +276,9 @@ async fn the_journal_on_disk_tells_of_its_commits() {
 async fn an_observer_that_panics_takes_nobody_along() {
     struct Panics;
     impl Observer for Panics {
+        fn registered(&self, _: &Registration<'_>) {
+            panic!("as asked")
+        }
         fn call(&self, _: &CallStart<'_>) -> Span {
             panic!("as asked")
         }
@@ -272,7 +315,7 @@ async fn an_observer_that_panics_takes_nobody_along() {
     let report = harness.drain().await;
     assert_eq!(report.delivered, 10);
     let told = log.told();
-    for of in ["call", "outcome", "recorded", "commit", "breaker", "refused"] {
+    for of in ["registered", "call", "outcome", "recorded", "commit", "breaker", "refused"] {
         assert!(told.iter().any(|line| line.starts_with(of)), "the one behind it is told of {of}: {told:?}");
     }
     assert!(!harness.runtime.has_failed());
@@ -284,7 +327,11 @@ fn examples_can_be_changed_for_an_observers_own_tests() {
     let mut record = OutcomeRecord::example();
     (record.outcome, record.dead) = (&dead, true);
     let log = Log::default();
+    log.registered(&Registration::example());
     log.call(&CallStart::example());
     log.outcome(&record);
-    assert_eq!(log.told(), ["call 1 of memory", "outcome 1 of memory: failed(fatal)"]);
+    assert_eq!(
+        log.told(),
+        ["registered session-end of s1 for 1", "call 1 of memory", "outcome 1 of memory: failed(fatal)"]
+    );
 }

@@ -9,8 +9,8 @@ use lastword::events::{
     PluginKey, PluginName, Session,
 };
 use lastword::{
-    BuildError, DeliveryFilter, DeliveryState, EndRequest, InstallError, Leave, Observer, PageRequest, Plugin, Refusal,
-    Runtime, StartRequest, Stats, TenantQuota, Tenants,
+    BuildError, DeliveryFilter, DeliveryState, EndRequest, InstallError, Leave, Observer, OutcomeRecord, PageRequest,
+    Plugin, Refusal, Runtime, StartRequest, Stats, TenantQuota, Tenants,
 };
 use lastword_harness::{Harness, HarnessBuilder, NEVER, Store};
 use lastword_journal::testing::FaultyJournal;
@@ -287,10 +287,22 @@ async fn replaced_under_load_nothing_is_lost_no_attempt_is_counted_and_the_order
     }
 }
 
+/// The sessions of the outcomes, each with the version that was called, as the runtime numbers them.
+#[derive(Clone, Default)]
+struct CalledVersions(Arc<Mutex<Vec<(String, u32)>>>);
+
+impl Observer for CalledVersions {
+    fn outcome(&self, record: &OutcomeRecord<'_>) {
+        self.0.lock().push((record.session.identity.id.to_string(), record.version));
+    }
+}
+
 #[tokio::test]
 async fn a_call_under_way_ends_on_the_old_version_and_the_next_begins_on_the_new_one() {
-    let (calls, gate) = (Calls::default(), Gate::default());
-    let harness = harness().loaded(waits("memory", 1, &calls, &gate)).build();
+    let (calls, gate, called) = (Calls::default(), Gate::default(), CalledVersions::default());
+    let harness = harness().loaded(waits("memory", 1, &calls, &gate)).observer(called.clone()).build();
+    let installed = || harness.runtime.stats().plugins[0].version;
+    let old = installed();
     harness.end("old", EndReason::Reset).await.unwrap();
     calls.until(1).await;
     harness.runtime.replace(takes_ends("memory", 2, &calls)).unwrap();
@@ -300,6 +312,9 @@ async fn a_call_under_way_ends_on_the_old_version_and_the_next_begins_on_the_new
     gate.open();
     harness.first_outcome(|o| o.session == "old").await.unwrap();
     assert_eq!(calls.ends(), [("old".to_owned(), 1), ("new".to_owned(), 2)]);
+    harness.runtime.settled().await;
+    assert!(old < installed());
+    assert_eq!(*called.0.lock(), [("new".to_owned(), installed()), ("old".to_owned(), old)]);
     let unknown = harness.runtime.replace(takes("other", 1, &calls)).unwrap_err();
     assert_eq!(unknown, InstallError::NotInstalled(key("other")));
 }

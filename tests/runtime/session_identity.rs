@@ -121,6 +121,34 @@ async fn an_end_is_the_same_told_again_with_a_restart_between() {
     }
 }
 
+/// So a program with several runtimes can tell which of them has it.
+#[tokio::test]
+async fn whether_an_end_was_told_before_can_be_asked_and_changes_nothing() {
+    for disk in Disk::of_each_kind() {
+        let harness = disk.harness("t").await;
+        let plain = EndRequest::new(harness.session("s"), EndReason::Idle);
+        let named = plain.clone().with_op_id("once");
+        for end in [&plain, &named] {
+            assert!(!harness.runtime.knows_end(end).await);
+        }
+        harness.start("s").await.unwrap();
+        assert!(!harness.runtime.knows_end(&plain).await, "it is active");
+        harness.runtime.end_session(named.clone()).await.unwrap();
+        harness.runtime.settled().await;
+        drop(harness);
+        let harness = disk.harness("t").await;
+        assert!(harness.runtime.knows_end(&plain).await && harness.runtime.knows_end(&named).await);
+        assert!(!harness.runtime.knows_end(&plain.clone().with_op_id("twice")).await, "it is another request");
+        assert!(!harness.runtime.knows_end(&EndRequest::new(harness.session("other"), EndReason::Idle)).await);
+        assert!(!harness.runtime.knows_end(&EndRequest::new(Session::new("t", ""), EndReason::Idle)).await);
+        harness.runtime.seen(&Identity::new("t", "s"));
+        assert!(!harness.runtime.knows_end(&plain).await, "it lives: the next end is a new one");
+        assert!(harness.runtime.knows_end(&named).await);
+        harness.runtime.settled().await;
+        assert_eq!(ends(&harness), []);
+    }
+}
+
 #[tokio::test]
 async fn an_end_with_another_name_or_of_a_session_that_began_later_is_a_new_one() {
     let harness = Harness::with(&["prints"]);

@@ -410,6 +410,11 @@ async fn a_worker_that_does_not_leave_is_told_of_and_keeps_nothing_from_the_next
         let clock = ManualClock::new();
         let first = Harness::builder().loaded(plugin).workers(2).journal(kept.open()).clock(clock.clone()).build();
         let tenant = first.tenant.clone();
+        #[cfg(target_os = "linux")]
+        let workers = || threads().iter().filter(|name| name.ends_with("-0") || name.ends_with("-1")).count();
+        // A thread has its name only when it first runs.
+        #[cfg(target_os = "linux")]
+        until("both workers have begun", || workers() == 2).await;
         first.end("s", EndReason::Reset).await.unwrap();
         until("the call", || first.runtime.stats().plugins[0].running == 1).await;
         let shutdown = tokio::spawn(first.runtime.shutdown(DrainReason::Shutdown));
@@ -417,10 +422,7 @@ async fn a_worker_that_does_not_leave_is_told_of_and_keeps_nothing_from_the_next
         assert_eq!(first.drain().await.deferred, 1, "the drain is over, and a worker has one end still");
         // The other has all the time that it takes.
         #[cfg(target_os = "linux")]
-        until("it leaves", || {
-            threads().iter().filter(|name| name.ends_with("-0") || name.ends_with("-1")).count() == 1
-        })
-        .await;
+        until("it leaves", || workers() == 1).await;
         // Far less than what the journal has.
         for _ in 0..6 {
             for _ in 0..100 {

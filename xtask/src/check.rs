@@ -17,7 +17,7 @@ struct Step {
 }
 
 /// Cheap ones first; the tests last, so that their summary is the last thing before ours.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", run: format },
     Step { name: "links", run: links },
     Step { name: "dependencies", run: dependencies },
@@ -27,6 +27,7 @@ const STEPS: [Step; 10] = [
     Step { name: "features", run: features::check },
     Step { name: "demo", run: demo::run },
     Step { name: "real agents", run: agents },
+    Step { name: "three servers", run: cluster },
     Step { name: "tests", run: tests },
 ];
 
@@ -135,6 +136,15 @@ fn docs() -> anyhow::Result<()> {
 /// Three of them, in a few ways: all of them take a quarter of an hour.
 fn agents() -> anyhow::Result<()> {
     test::run(&test::Args::few_owners())
+}
+
+/// Each test's servers have an address of loopback of their own, which only Linux gives.
+fn cluster() -> anyhow::Result<()> {
+    if cfg!(target_os = "linux") {
+        return test::run(&test::Args::cluster());
+    }
+    say("left out: the tests with three NATS servers need Linux");
+    Ok(())
 }
 
 /// By the very code that the README's command runs.

@@ -25,6 +25,8 @@ const PROFILE: &str = "dist";
 /// The package of the program, and the program.
 const PACKAGE: &str = "lastword-cli";
 const PROGRAM: &str = "lastword";
+/// What the program of an archive has besides: traces, because whoever installs an archive cannot compile them in.
+const FEATURES: &str = "lastword-cli/otlp";
 /// What the archive has besides the program and the licences: where it is in the repository, and its name in the archive.
 const FILES: [(&str, &str); 4] = [
     ("LICENSE", "LICENSE"),
@@ -50,7 +52,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let host = host()?;
     let target = args.target.clone().unwrap_or_else(|| host.clone());
     let time = commit_time()?;
-    let tree = compiled_in::read(&repository::root(), PACKAGE, &target)?;
+    let tree = compiled_in::read(&repository::root(), PACKAGE, FEATURES, &target)?;
     let licences = licences::gather(&tree.others)?;
     if !licences.without_text.is_empty() {
         let names = licences.without_text.join(", ");
@@ -108,7 +110,18 @@ fn program_name(target: &str) -> String {
 fn build(target: &str) -> anyhow::Result<PathBuf> {
     say(format_args!("building the program for {target}: it takes some minutes, also where all else is built"));
     let mut build = process::cargo(&repository::root());
-    build.args(["build", "--locked", "--profile", PROFILE, "--package", PACKAGE, "--bin", PROGRAM]);
+    build.args([
+        "build",
+        "--locked",
+        "--profile",
+        PROFILE,
+        "--package",
+        PACKAGE,
+        "--bin",
+        PROGRAM,
+        "--features",
+        FEATURES,
+    ]);
     // Always said: so build scripts are compiled without our flags, and the program is in the same place on every machine.
     build.args(["--target", target]);
     build.env("CARGO_ENCODED_RUSTFLAGS", rustflags()?);
@@ -240,11 +253,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_compiled_into_the_program_has_a_licence_text_or_is_named_with_its_licence() {
-        let tree = compiled_in::read(&repository::root(), PACKAGE, &host().unwrap()).unwrap();
+        let tree = compiled_in::read(&repository::root(), PACKAGE, FEATURES, &host().unwrap()).unwrap();
         let licences = licences::gather(&tree.others).unwrap();
         let has = |name: &str| tree.others.iter().any(|package| package.name == name);
         assert!(
-            has("wasmtime") && has("libsqlite3-sys") && has("serde"),
+            has("wasmtime") && has("libsqlite3-sys") && has("serde") && has("opentelemetry-otlp"),
             "what is surely compiled in is not in the tree"
         );
         assert!(!has("cc") && !has("serde_derive"), "what only builds is not compiled in");

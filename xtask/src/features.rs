@@ -1,4 +1,5 @@
-//! The libraries without some of their features: they compile, and what a feature is for is not in the tree without it.
+//! The libraries without some of their features, and the program without its own: they compile, and what a feature is for is not in the
+//! tree without it.
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,8 @@ const ABSENT: [(&str, &[&str]); 3] = [
     ("sqlite,compile,serde", &["hyper", "rustls", "tokio-rustls", "wasmtime-wasi-http"]),
     ("sqlite,http,serde", &["cranelift-codegen", "wasmtime-cranelift", "wasmtime-internal-cranelift", "rayon"]),
 ];
+/// The program, its feature for traces, and what is not in its tree without that.
+const PROGRAM: (&str, &str, [&str; 3]) = ("lastword-cli", "otlp", ["opentelemetry", "opentelemetry-otlp", "prost"]);
 /// Crates that are in the tree with all features: else the names above say nothing.
 const PRESENT: [&str; 5] = ["hyper", "rustls", "cranelift-codegen", "rayon", "libsqlite3-sys"];
 
@@ -31,12 +34,19 @@ pub(crate) fn check() -> anyhow::Result<()> {
         say(format_args!("lastword with {}", shown(features)));
         process::run(lastword("check", features).arg("--lib"))?;
     }
+    let (program, feature, _) = PROGRAM;
+    say(format_args!("{program} without {feature}"));
+    process::run(&mut package(program, "check", ""))?;
     beside::test()
 }
 
 fn lastword(verb: &str, features: &str) -> std::process::Command {
+    package("lastword", verb, features)
+}
+
+fn package(name: &str, verb: &str, features: &str) -> std::process::Command {
     let mut cargo = process::cargo(&repository::root());
-    cargo.args([verb, "--locked", "--package", "lastword", "--no-default-features", "--features", features]);
+    cargo.args([verb, "--locked", "--package", name, "--no-default-features", "--features", features]);
     cargo
 }
 
@@ -63,21 +73,27 @@ fn weak_forwarding(manifest: &str) -> Vec<&str> {
 }
 
 fn check_trees() -> anyhow::Result<()> {
-    let all = tree("sqlite,http,compile,serde")?;
+    let all = tree("lastword", "sqlite,http,compile,serde")?;
     for name in PRESENT {
         ensure!(all.iter().any(|found| found == name), "{name} is not in the tree: it has another name now");
     }
     for (features, absent) in ABSENT {
-        let tree = tree(features)?;
+        let tree = tree("lastword", features)?;
         let found: Vec<&str> = absent.iter().copied().filter(|name| tree.iter().any(|found| found == name)).collect();
         ensure!(found.is_empty(), "lastword with {} has {} in its tree", shown(features), found.join(", "));
+    }
+    let (program, feature, absent) = PROGRAM;
+    let (with, without) = (tree(program, feature)?, tree(program, "")?);
+    for name in absent {
+        ensure!(with.iter().any(|found| found == name), "{name} is not in the tree: it has another name now");
+        ensure!(!without.iter().any(|found| found == name), "{program} without {feature} has {name} in its tree");
     }
     Ok(())
 }
 
-/// The names of what a program with these features is made of.
-fn tree(features: &str) -> anyhow::Result<Vec<String>> {
-    let mut cargo = lastword("tree", features);
+/// The names of what this package with these features is made of.
+fn tree(name: &str, features: &str) -> anyhow::Result<Vec<String>> {
+    let mut cargo = package(name, "tree", features);
     let output = cargo.args(["--edges", "normal", "--prefix", "none", "--format", "{p}"]).output();
     let output = output.context("cannot run cargo tree")?;
     ensure!(output.status.success(), "cargo tree failed:\n{}", String::from_utf8_lossy(&output.stderr));

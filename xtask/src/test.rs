@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the tests, on a machine that has what the demo needs; `--all` adds those that need more, `--owners` runs
-//! those with real agents, and `--browser` that of the daemon's page.
+//! those with real agents, `--browser` that of the daemon's page, and `--cluster` those with three NATS servers.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use crate::tools::{NEXTEST, WASMTIME};
 use crate::{ci, guests, process, repository};
 
 mod browser;
+mod cluster;
 mod needs;
 mod npm;
 mod owners;
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Only the daemon's page, in a real browser
     #[arg(long, conflicts_with_all = ["all", "owners"])]
     browser: bool,
+    /// Only the journal on JetStream, with three NATS servers that are killed, stopped and configured wrongly
+    #[arg(long, conflicts_with_all = ["all", "owners", "browser"])]
+    cluster: bool,
     /// Handed to `cargo nextest run`: names of tests, `-E 'package(lastword)'`, … With any, only these tests run
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     nextest: Vec<String>,
@@ -38,12 +42,17 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn everything() -> Self {
-        Self { all: true, owners: None, few: false, update: false, browser: false, nextest: Vec::new() }
+        Self { all: true, owners: None, few: false, update: false, browser: false, cluster: false, nextest: Vec::new() }
     }
 
     /// A few trials with real agents.
     pub(crate) fn few_owners() -> Self {
         Self { all: false, owners: Some(Vec::new()), few: true, ..Self::everything() }
+    }
+
+    /// Those with three NATS servers.
+    pub(crate) fn cluster() -> Self {
+        Self { all: false, cluster: true, ..Self::everything() }
     }
 
     /// Whether only certain tests are asked for.
@@ -73,6 +82,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.browser {
         ensure!(!args.is_selection(), "--browser takes nothing for the test runner");
         return browser::run();
+    }
+    if args.cluster {
+        return cluster::run(&args.nextest);
     }
     // What somebody asked for by its name is not left out.
     let lacking = if args.is_selection() { Vec::new() } else { needs::lacking() };

@@ -30,6 +30,12 @@ impl Side {
         Self { name: name.to_owned(), median: median(rounds.clone()), rounds }
     }
 
+    /// Its median and its spread, for people.
+    pub(super) fn line(&self) -> String {
+        let (least, most) = self.spread();
+        format!("  {:<34} {:>10.2}   {least:.2} to {most:.2}", self.name, self.median)
+    }
+
     /// The least and the most.
     fn spread(&self) -> (f64, f64) {
         let least = self.rounds.iter().copied().fold(f64::INFINITY, f64::min);
@@ -51,8 +57,7 @@ pub(super) fn in_turns(mut contestants: Vec<Contestant<'_>>, rounds: usize) -> a
     let sides: Vec<Side> =
         contestants.into_iter().zip(took).map(|(contestant, took)| Side::new(&contestant.name, took)).collect();
     for side in &sides {
-        let (least, most) = side.spread();
-        say(format!("  {:<34} {:>10.2}   {least:.2} to {most:.2}", side.name, side.median));
+        say(side.line());
     }
     Ok(sides)
 }

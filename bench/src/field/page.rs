@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use super::Results;
 use super::picture::time;
+use crate::targets::Figure;
 
 const BEGIN: &str = "<!-- field: `just bench field --update` writes what is between these lines -->\n";
 const END: &str = "<!-- field end -->\n";
@@ -53,6 +54,10 @@ fn section(results: &Results) -> String {
         )
         .ok();
     }
+    for Figure { what, measured, target, is_met } in &results.figures {
+        let verdict = if *is_met { "" } else { "**missed**" };
+        writeln!(text, "| {what} | {measured} | – | – | {target} | {verdict} |").ok();
+    }
     let missing: Vec<_> = left_out.iter().map(|missing| missing.what).collect();
     let missing = if missing.is_empty() { String::new() } else { format!(" Not measured: {}.", missing.join(", ")) };
     writeln!(text, "\nMedians of one run of version {version}, in turns, on {machine}.{missing}").ok();
@@ -82,6 +87,7 @@ mod tests {
         let text = section(&super::super::picture::tests::results());
         assert!(text.contains("| a drain: ours / theirs | 43.0 ms | 1.03 s | 0.04 | ≤ 0.05 |  |"), "{text}");
         assert!(text.contains("| 2.00 | ≤ 1.00 | **missed** |") && text.contains("| 1.00 | – |  |"), "{text}");
+        assert!(text.contains("| delivered | 9999 | – | – | 10000 | **missed** |"), "{text}");
         assert!(text.contains("Not measured: Extism."), "{text}");
     }
 }

@@ -139,6 +139,7 @@ pub(super) mod tests {
 
     use super::super::contest::Side;
     use super::*;
+    use crate::targets::Figure;
 
     /// Results that look like real ones.
     pub(in super::super) fn results() -> Results {
@@ -156,6 +157,12 @@ pub(super) mod tests {
                 drain(2_000.0, 1_000.0, Some(1.0)),
                 drain(1.0, 1.0, None),
             ],
+            figures: vec![Figure {
+                what: "delivered".to_owned(),
+                measured: "9999".to_owned(),
+                target: "10000".to_owned(),
+                is_met: false,
+            }],
             curves: vec![Curve { by: "sessions", lines: super::super::curves::tests::lines() }],
             left_out: vec![super::super::LeftOut { what: "Extism", why: "no registry".to_owned() }],
         }

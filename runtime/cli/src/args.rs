@@ -16,8 +16,8 @@ use crate::exit::Exit;
 use lastword_config::units;
 
 pub(crate) use daemon::{
-    ConfigCheckArgs, ConfigVerb, OperatorArgs, Probe, ReloadArgs, SPAWNED, ServeArgs, SocketArgs, StatusArgs,
-    TokenArgs, TokenRole,
+    ConfigCheckArgs, ConfigVerb, NodesArgs, OperatorArgs, Probe, ReloadArgs, SPAWNED, ServeArgs, SocketArgs,
+    StatusArgs, TokenArgs, TokenRole,
 };
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
 pub(crate) use install::{DoctorArgs, InstallArgs, TargetArgs, UninstallArgs};
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Say what is active, what is owed and what is wrong
     #[command(after_help = Exit::help())]
     Status(StatusArgs),
+    /// List the nodes of a daemon's cluster, and who looks after which journal
+    #[command(after_help = Exit::help())]
+    Nodes(NodesArgs),
     /// Have an agent's hooks tell the daemon of its sessions
     #[command(after_help = Exit::help())]
     Install(InstallArgs),

@@ -26,7 +26,7 @@ use lastword_config::units::show_duration;
 use lastword_events::text::printable_path;
 
 use exchange::{Answer, Problem};
-pub(crate) use reload::{configured_socket, nobody, reload};
+pub(crate) use reload::{configured_socket, nobody, reload, required};
 
 /// A daemon that answers on its socket.
 pub(crate) struct Daemon {

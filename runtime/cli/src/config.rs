@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lastword::TenantQuota;
-use lastword_config::{Calls, Daemon, Drain, Mistakes, Owner, Source, TokenSettings};
+use lastword_config::{Calls, Daemon, Drain, Journal, Mistakes, Owner, Source, TokenSettings};
 use thiserror::Error;
 
 pub(crate) use component::read_component;
@@ -28,8 +28,8 @@ use settings::quota;
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     pub(crate) drain: Drain,
-    /// The journal's location, if the file names one: a path, or the word `memory`.
-    pub(crate) journal: Option<PathBuf>,
+    /// The journal's location, if the file names one.
+    pub(crate) journal: Option<Journal>,
     /// The limits of all running calls together.
     pub(crate) calls: Calls,
     pub(crate) daemon: Daemon,
@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     /// Mistakes in those settings, or a file that cannot be read.
-    pub(crate) fn load_journal(path: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    pub(crate) fn load_journal(path: &Path) -> Result<Option<Journal>, ConfigError> {
         Ok(lastword_config::Config::parse_journal(&source(path, &read_text(path)?))?)
     }
 

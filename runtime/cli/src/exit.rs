@@ -15,11 +15,20 @@ pub(crate) enum Exit {
     Lost = 4,
     Journal = 5,
     No = 6,
+    TakenOver = 7,
 }
 
 impl Exit {
-    const ALL: [Self; 7] =
-        [Self::Delivered, Self::Internal, Self::Usage, Self::Owed, Self::Lost, Self::Journal, Self::No];
+    const ALL: [Self; 8] = [
+        Self::Delivered,
+        Self::Internal,
+        Self::Usage,
+        Self::Owed,
+        Self::Lost,
+        Self::Journal,
+        Self::No,
+        Self::TakenOver,
+    ];
 
     pub(crate) fn code(self) -> u8 {
         self as u8
@@ -34,7 +43,12 @@ impl Exit {
             }
             Self::Owed => "session-ends are owed, safe in the journal, and go out after the next start",
             Self::Lost => "session-ends are lost (the journal was in memory); stderr says how many",
-            Self::Journal => "the journal cannot be used: in use, missing, damaged, of a newer version, …",
+            Self::Journal => {
+                "the journal cannot be used: in use, missing, damaged, of a newer version, lost by its servers, …"
+            }
+            Self::TakenOver => {
+                "`serve`: another node has taken this one's journal over, ends its sessions and delivers what is owed; or another run of it has it; start it again"
+            }
             Self::No => {
                 "`run`: not delivered; `check`: the plugin does not fit; `test`: it failed; `redeliver`, `drop`, `forget`: unknown id; `doctor`, `status --probe`: something is wrong; `install`: the owner does not trust the hooks yet"
             }
@@ -92,7 +106,7 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_design() {
         let expected = [(Exit::Delivered, 0), (Exit::Internal, 1), (Exit::Usage, 2), (Exit::Owed, 3), (Exit::Lost, 4)];
-        for (exit, code) in expected.into_iter().chain([(Exit::Journal, 5), (Exit::No, 6)]) {
+        for (exit, code) in expected.into_iter().chain([(Exit::Journal, 5), (Exit::No, 6), (Exit::TakenOver, 7)]) {
             assert_eq!(exit.code(), code);
             assert!(Exit::help().contains(&format!("\n  {code}  ")), "{code} is documented");
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use lastword::{Journal, MemoryJournal};
-use lastword_config::MEMORY;
+use lastword_config::{JetStream, Journal as Configured, MEMORY};
 use lastword_sqlite::{OpenError, SqliteJournal, Unfinished, unfinished_beside};
 use sha2::{Digest, Sha256};
 
@@ -30,6 +30,8 @@ pub(crate) enum JournalLocation {
     /// In memory: lost with the process.
     Memory,
     File(PathBuf),
+    /// A stream on a cluster of NATS servers, which a node of a cluster begins.
+    JetStream(Box<JetStream>),
 }
 
 /// An open journal.
@@ -47,13 +49,16 @@ impl JournalLocation {
     /// When the user's state directory is unknown.
     pub(crate) fn choose(
         journal: Option<&Path>,
-        configured: Option<&Path>,
+        configured: Option<&Configured>,
         config: Option<&Path>,
     ) -> Result<Self, Failure> {
-        match journal.or(configured) {
-            Some(path) if path == MEMORY => Ok(Self::Memory),
-            Some(path) => Ok(Self::File(path.to_owned())),
-            None => Ok(Self::File(default(&directory()?, config))),
+        match (journal, configured) {
+            (Some(path), _) if path == MEMORY => Ok(Self::Memory),
+            (Some(path), _) => Ok(Self::File(path.to_owned())),
+            (None, Some(Configured::Memory)) => Ok(Self::Memory),
+            (None, Some(Configured::File(path))) => Ok(Self::File(path.clone())),
+            (None, Some(Configured::JetStream(cluster))) => Ok(Self::JetStream(cluster.clone())),
+            (None, None) => Ok(Self::File(default(&directory()?, config))),
         }
     }
 
@@ -66,14 +71,21 @@ impl JournalLocation {
         }
     }
 
-    /// Opens the journal. Makes the default's directory. The directory of a named journal must exist, because a typing
+    /// Opens the journal, unless it is on a cluster. Makes the default's directory. The directory of a named journal must exist, because a typing
     /// error would otherwise begin a new journal somewhere.
     ///
     /// # Errors
-    /// See [`OpenError`](lastword_sqlite::OpenError).
+    /// See [`OpenError`](lastword_sqlite::OpenError). For a journal on a cluster.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
-        let Self::File(path) = self else {
-            return Ok(Opened { journal: Arc::new(MemoryJournal::new()), owes: false });
+        let path = match self {
+            Self::File(path) => path,
+            Self::Memory => return Ok(Opened { journal: Arc::new(MemoryJournal::new()), owes: false }),
+            Self::JetStream(_) => {
+                return Err(Failure::usage(anyhow!(
+                    "a journal on jetstream is for `lastword serve`, which is a node of a cluster for as long as it runs: name a file \
+                     with --journal, or serve this owner with the daemon"
+                )));
+            }
         };
         if directory().is_ok_and(|directory| path.parent() == Some(&directory)) {
             let made = path.parent().map_or(Ok(()), make_private);
@@ -266,15 +278,12 @@ mod tests {
 
     #[test]
     fn the_command_line_comes_first_and_the_word_memory_is_no_path() {
-        let choose = |text: &str, configured: Option<&str>| {
-            JournalLocation::choose(Some(Path::new(text)), configured.map(Path::new), None).unwrap()
+        let choose = |text: Option<&str>, configured: Option<Configured>| {
+            JournalLocation::choose(text.map(Path::new), configured.as_ref(), None).unwrap()
         };
-        assert_eq!(choose("memory", None), JournalLocation::Memory);
-        assert_eq!(choose("./memory", Some("memory")), JournalLocation::File("./memory".into()));
-        assert_eq!(
-            JournalLocation::choose(None, Some(Path::new("/j.db")), None).unwrap(),
-            JournalLocation::File("/j.db".into())
-        );
-        assert_eq!(JournalLocation::choose(None, Some(Path::new("memory")), None).unwrap(), JournalLocation::Memory);
+        assert_eq!(choose(Some("memory"), None), JournalLocation::Memory);
+        assert_eq!(choose(Some("./memory"), Some(Configured::Memory)), JournalLocation::File("./memory".into()));
+        assert_eq!(choose(None, Some(Configured::File("/j.db".into()))), JournalLocation::File("/j.db".into()));
+        assert_eq!(choose(None, Some(Configured::Memory)), JournalLocation::Memory);
     }
 }

@@ -6,10 +6,6 @@ use std::time::Duration;
 /// [`MAX_LINE_BYTES`](lastword_protocol::limits::MAX_LINE_BYTES).
 pub(crate) const MAX_READ_AHEAD_LINES: usize = 64;
 
-/// Events handed to the runtime whose answer is awaited. One commit of a journal on disk takes about 250 µs. No owner
-/// sends this many events in the time of a commit, and the bound limits their memory.
-pub(crate) const MAX_PENDING_ANSWERS: usize = 1024;
-
 /// Outcome lines that wait for their reader: about 50 000. Lines that do not fit are dropped and counted.
 pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -17,6 +13,9 @@ pub(crate) const MAX_QUEUED_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 /// and counted in that line. Half of a pipe's capacity: on a busy machine the reader runs a few times in the last
 /// milliseconds, and takes a pipe's content each time.
 pub(crate) const MAX_BYTES_BEFORE_DRAIN_LINE: usize = 32 * 1024;
+
+/// Ranges of answers that may precede the drain's line, some 200 bytes each: as many bytes as above, and a half more.
+pub(crate) const MAX_RANGES_BEFORE_DRAIN_LINE: usize = 256;
 
 /// Answers that wait for their reader, a line each. Plain ones beyond that are written as ranges. As many as one commit
 /// can answer, so that one commit alone makes no range for a reader that keeps up.
@@ -60,7 +59,7 @@ pub(crate) const SECOND_INTERRUPT: Duration = Duration::from_secs(2);
 pub(crate) const INTERRUPT_LEADS_TO_END: Duration = Duration::from_secs(5);
 
 /// Threads of `lastword stdio` besides those of its runtimes: `stdin`, `stdout`, `stderr`, `signals`, `watchdog`, the
-/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one.
+/// journal's two, the one that interrupts guests and the timer thread. `--report` adds one, and so do traces.
 pub(crate) const STDIO_THREADS: usize = 9;
 
 /// Threads that run timers and the tasks that wait for the journal and the network.
@@ -240,6 +239,11 @@ pub(crate) const MAX_SHOWN_KEYS: usize = 50;
 /// milliseconds on a healthy disk.
 pub(crate) const PICTURE_WAIT: Duration = Duration::from_secs(1);
 
+/// The time for the spans that no collector has yet, if the budget leaves so much. A collector on the same machine takes a batch in
+/// milliseconds.
+#[cfg(feature = "otlp")]
+pub(crate) const TRACES_WAIT: Duration = Duration::from_millis(100);
+
 /// The time before the end of the budget from which no more lines are taken, or a quarter of a short budget: events
 /// that are accepted by then have time to be written and answered. A line that is not taken was never accepted. As long
 /// as a drain reserves for its last commit.
@@ -254,17 +258,18 @@ pub(crate) const DRAIN_LINE_BEFORE_END: Duration = Duration::from_millis(20);
 pub(crate) const COUNTING_WAIT: Duration = Duration::from_millis(10);
 
 /// After this the program stops waiting for a drain that has not returned.
-pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(20);
+pub(crate) const DRAIN_OVERRUN: Duration = Duration::from_millis(10);
 
 /// The time for freeing a million undelivered deliveries and closing the journal. If the budget leaves less, the system
 /// does it.
 pub(crate) const FREEING: Duration = Duration::from_millis(200);
 
 /// After this, output that its reader has not taken is lost.
-pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(40);
+pub(crate) const OUTPUT_OVERRUN: Duration = Duration::from_millis(25);
 
-/// After this the watchdog ends the process.
-pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(60);
+/// After this the watchdog ends the process. The rest of the 100 ms that an exit may be late is for the system: it ends each
+/// thread and frees what is resident, which takes twice as long where others use the processors as well.
+pub(crate) const WATCHDOG_OVERRUN: Duration = Duration::from_millis(40);
 
 /// At the end, the program stops waiting for a reader that has taken nothing for this long: a live one reads 64 KiB in
 /// far less. The rest of the budget is a bound as well.
@@ -275,3 +280,50 @@ pub(crate) const MAX_NAMED_EVENTS: usize = 64;
 
 /// The time for the log's last lines after a signal before `ready`: exiting at once comes first.
 pub(crate) const LAST_LINES_WAIT: Duration = Duration::from_millis(40);
+
+/// The part of the slots that is for adopted journals: a quarter. A drain of the own sessions has the rest.
+pub(crate) const ADOPTED_SLOTS_DIVISOR: u32 = 4;
+
+/// Journals of others that a node has at once, and as many again in which only an operator can do anything. The state of each is in memory.
+pub(crate) const MAX_ADOPTED_JOURNALS: u32 = 16;
+
+/// Threads that run guests for an adopted journal. The own sessions come first.
+#[cfg(feature = "jetstream")]
+pub(crate) const ADOPTED_WORKERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+
+/// The interval of looking whether anything is left to do in an adopted journal. No event tells.
+#[cfg(feature = "jetstream")]
+pub(crate) const ADOPTED_LOOK: Duration = Duration::from_secs(1);
+
+/// The time for a node to be in the registry with a journal that has begun. JetStream's elections take 4 to 9 s, and two may
+/// follow each other.
+#[cfg(feature = "jetstream")]
+pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// The time for a node that cannot begin to take its entry out of the registry. Otherwise others do that.
+#[cfg(feature = "jetstream")]
+pub(crate) const NOT_JOINED_LEAVES: Duration = Duration::from_secs(3);
+
+/// The time before the registry and the heartbeats are listened to again.
+#[cfg(feature = "jetstream")]
+pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// The interval of letting the registry forget which journals were deleted more than a day ago.
+#[cfg(feature = "jetstream")]
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// What a node's driver may have to hear at once: a heartbeat of each of a thousand nodes.
+#[cfg(feature = "jetstream")]
+pub(crate) const MAX_HEARD: usize = 1_024;
+
+/// The time for owners of a node whose journal was taken over to read their answers. They are refused meanwhile.
+pub(crate) const TAKEN_OVER_LEAVES: Duration = Duration::from_millis(500);
+
+/// What is left of a drain's budget when a node lets go of its adopted journals at the latest. What their calls have done is recorded
+/// then, which takes a round trip to the servers: 1 ms on an idle machine, tens of ms on a busy one. Ends of their sessions are taken
+/// until then.
+pub(crate) const DETACHING_ADOPTED: Duration = Duration::from_millis(200);
+
+/// The least time for the registry to learn that this node leaves, also behind a drain that took its whole budget. An update of the
+/// registry takes 1 to 3 ms. Behind it the log's last lines have the time until [`OUTPUT_OVERRUN`].
+pub(crate) const LEAVING: Duration = Duration::from_millis(10);

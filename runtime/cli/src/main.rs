@@ -25,6 +25,7 @@ mod journal;
 mod limits;
 mod logging;
 mod new;
+mod node;
 mod operate;
 mod output;
 mod pause;
@@ -44,6 +45,7 @@ mod style;
 mod threads;
 mod tls;
 mod tokens;
+mod traces;
 mod watchdog;
 
 use std::io::Write;
@@ -90,6 +92,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stdio(args) => stdio::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Status(args) => status::status(args),
+        Command::Nodes(args) => operate::nodes(args),
         Command::Install(args) => install::install(args),
         Command::Uninstall(args) => install::uninstall(args),
         Command::Doctor(args) => doctor::doctor(args),

@@ -3,6 +3,7 @@
 
 mod active;
 mod forget;
+mod nodes;
 mod table;
 mod target;
 mod through_daemon;
@@ -30,6 +31,7 @@ use through_daemon::change_through;
 use unmade::UnmadeDelivery;
 
 pub(crate) use forget::forget;
+pub(crate) use nodes::nodes;
 pub(crate) use table::Table;
 
 /// The paths of the daemon's lists.
@@ -49,8 +51,12 @@ impl JournalArgs {
             }
             _ => None,
         };
-        match JournalLocation::choose(self.journal.as_deref(), configured.as_deref(), config.map(PathBuf::as_path))? {
+        match JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))? {
             JournalLocation::File(path) => Ok(path),
+            JournalLocation::JetStream(_) => Err(Failure::usage(anyhow!(
+                "the journal is on a cluster of NATS servers and has no file: ask the daemon that writes it, with --socket if the \
+                 configuration does not name its socket"
+            ))),
             JournalLocation::Memory => {
                 Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))
             }
@@ -98,13 +104,18 @@ pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
 /// `lastword deliveries`.
 pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
-    let list = match args.state {
-        Some(state) => format!("{DELIVERIES}?state={}", state.of_journal().as_str()),
-        None => DELIVERIES.to_owned(),
-    };
+    let state = args.state.map(|state| format!("state={}", state.of_journal().as_str()));
+    let journal = args.of.map(|journal| format!("journal={journal}"));
+    let query: Vec<String> = state.into_iter().chain(journal).collect();
+    let list = if query.is_empty() { DELIVERIES.to_owned() } else { format!("{DELIVERIES}?{}", query.join("&")) };
     let deliveries: Vec<UnmadeDelivery> = match args.operator.daemon()? {
         Some(daemon) if args.json => return print_rows(&mut out, &daemon, &list),
         Some(daemon) => daemon.rows(&list)?,
+        None if args.of.is_some() => {
+            return Err(Failure::usage(anyhow!(
+                "no daemon answers that could have taken a journal over: see `lastword nodes`"
+            )));
+        }
         None => {
             let mut rows = args.operator.journal.look()?.deliveries().map_err(unusable)?;
             if let Some(state) = args.state {

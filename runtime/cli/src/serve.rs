@@ -1,7 +1,7 @@
 //! `lastword serve`: a daemon for any number of owners, which outlives them.
 //!
-//! The main thread waits for the end, and takes the last steps. The command has four other kinds of threads: `stderr`,
-//! `signals` and `watchdog`, as in `stdio`, and tokio's, which serve connections. No client, plugin or disk can block
+//! The main thread waits for the end, and takes the last steps. The command has five other kinds of threads: `stderr`,
+//! `signals`, `watchdog` and `traces`, as in `stdio`, and tokio's, which serve connections. No client, plugin or disk can block
 //! the main thread.
 
 mod applied;
@@ -22,7 +22,7 @@ mod systemd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lastword::Runtime;
+use lastword::{Builder, Runtime};
 use lastword_protocol::output::Output;
 use lastword_server::{Resumed, Server, ServerBuilder, ServerLimits, ServerObserver, TokenStore};
 use tokio::runtime::Handle;
@@ -37,15 +37,18 @@ use crate::emit;
 use crate::exit::{Exit, Failure};
 use crate::fd;
 use crate::huge_pages;
+use crate::journal::JournalLocation;
 use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER};
 use crate::logging::{self, Format};
+use crate::node::{Adopted, Beside, Node, Parts};
 use crate::output::line_queue::LineWriter;
 use crate::plugins;
 use crate::report::Reports;
 use crate::signals::Hangup;
-use crate::start::{self, Slots, Started, observed, start};
+use crate::start::{self, Slots, Started, observed, start, start_on};
 use crate::threads;
 use crate::tokens;
+use crate::traces::{Traces, traced};
 use crate::watchdog::Watchdog;
 
 use applied::Applied;
@@ -67,7 +70,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     fd::check_for_serving()?;
     threads::check_for_serving(args.runtime.report.is_some())?;
     let logs = logging::to_queue(Format::of_stderr()).map_err(Failure::internal)?;
-    let result = serve(&with_users_own(args), &logs);
+    let mut io_runtime = None;
+    let result = serve(&with_users_own(args), &logs, &mut io_runtime);
+    if let Some(io_runtime) = io_runtime {
+        // Threads that are stuck in a guest's host call, or wait for a server or a disk, are left behind.
+        io_runtime.shutdown_background();
+    }
     if result.is_err() {
         logs.flush(Instant::now() + STALLED_READER, STALLED_READER);
     }
@@ -89,7 +97,12 @@ fn with_users_own(args: &ServeArgs) -> ServeArgs {
     args
 }
 
-fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
+/// Serves on a tokio runtime that it leaves to the caller, also when it cannot begin.
+fn serve(
+    args: &ServeArgs,
+    logs: &LineWriter,
+    io_runtime: &mut Option<tokio::runtime::Runtime>,
+) -> Result<Exit, Failure> {
     fd::tell_limit();
     let watchdog = Watchdog::spawn().map_err(Failure::internal)?;
     let early = EarlyExit::default();
@@ -103,12 +116,13 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let listeners = Listeners::open(&settings)?;
     let found = spool::find(args.spool.as_deref())?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
+    let traces = Traces::begin().map(Arc::new);
 
-    let io_runtime = threads::io_runtime()?;
+    let io_runtime = io_runtime.insert(threads::io_runtime()?);
     let giving_back = io_runtime.spawn(arenas::keep_giving_back()).abort_handle();
-    let Built { runtime, server, reloader, asked, slots } = {
+    let Built { runtime, server, reloader, asked, slots, node } = {
         let _context = io_runtime.enter();
-        build(args, config, &settings, &early, reports.as_ref())?
+        build(args, config, &settings, &early, (reports.as_ref(), traces.as_ref()), io_runtime.handle())?
     };
     // Steps that can fail come before `ready`. This thread has a runtime of its own, so that it receives signals
     // whatever blocks the other runtime.
@@ -132,6 +146,10 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let serving = listeners.serve(io_runtime.handle(), &server, &settings).map_err(Failure::internal)?;
     io_runtime.spawn(systemd::keep_alive(runtime.clone()));
     reload_on_hangup(io_runtime.handle(), hangup, reloader);
+    let node = node.map(|(node, beside)| {
+        node.serve(beside);
+        node
+    });
     ready::print(Output::Ready(start::ready(&runtime, &runtime.plugins(), slots)), &sockets, &addresses);
     systemd::ready();
     tracing::info!(?sockets, ?addresses, "ready");
@@ -146,9 +164,11 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
         giving_back,
         drain,
         reports,
+        traces,
         on_stop: settings.on_stop,
         intake,
         exit_when_idle: args.exit_when_idle,
+        node,
     };
     let Left { exit, needs_successor } = control.block_on(service.run());
     drop(serving);
@@ -162,8 +182,6 @@ fn serve(args: &ServeArgs, logs: &LineWriter) -> Result<Exit, Failure> {
             tracing::error!("no other daemon could be started: {:#}", failure.error);
         }
     }
-    // Threads that are stuck in a guest's host call are left behind.
-    io_runtime.shutdown_background();
     Ok(exit)
 }
 
@@ -175,30 +193,50 @@ struct Built {
     /// Receives an operator's request for the end.
     asked: watch::Receiver<Asked>,
     slots: Slots,
+    /// The node of a cluster, and what it needs to take journals over.
+    node: Option<(Node, Beside)>,
 }
 
-/// Starts the runtime, and builds the server on it. Call it in a tokio runtime.
+/// Starts the runtime, and builds the server on it. Call it in the context of `io_runtime`, and outside of its tasks.
 fn build(
     args: &ServeArgs,
     config: Config,
     settings: &Settings,
     early: &EarlyExit,
-    reports: Option<&Reports>,
+    (reports, traces): (Option<&Reports>, Option<&Arc<Traces>>),
+    io_runtime: &Handle,
 ) -> Result<Built, Failure> {
     let inputs = config.owner.formats().map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
     let tokens = settings.tokens.as_deref().map(tokens::read).transpose()?.unwrap_or_default();
     let store = Arc::new(TokenStore::new(tokens::valid(&tokens)?));
     let applied = Applied::of(&config, tokens);
     let observer = if settings.metrics_tenants { ServerObserver::with_tenants() } else { ServerObserver::new() };
-    let Started { runtime, sandbox } = start(&args.runtime, config, early, |builder| {
-        observed(builder.attach_grace(settings.owners.grace).observer(observer.clone()), reports)
-    })?;
+    let observe = {
+        let (observer, reports, traces) = (observer.clone(), reports.cloned(), traces.cloned());
+        move |builder: Builder| {
+            traced(observed(builder.observer(observer.clone()), reports.as_ref()), traces.as_deref())
+        }
+    };
+    let own = |builder: Builder| observe(builder.attach_grace(settings.owners.grace));
+    let (quota, budget) = (config.quota, config.drain.budget);
+    let adopted = Arc::new(Adopted::new(config.tenant_quotas.iter().cloned()));
+    let (Started { runtime, sandbox }, node) = match start::locate(&args.runtime, &config)? {
+        JournalLocation::JetStream(cluster) => {
+            let sandbox = start::sandbox(&args.runtime, &config)?;
+            let parts = Parts::of(sandbox.max_concurrent_calls())?;
+            let node = Node::join(&cluster, parts, adopted.clone(), io_runtime)?;
+            early.opened(node.journal());
+            let started = start_on(config, sandbox, node.journal(), |builder| own(builder).slots(parts.own))?;
+            (started, Some(node))
+        }
+        JournalLocation::Memory | JournalLocation::File(_) => (start(&args.runtime, config, early, own)?, None),
+    };
     let slots = Slots::of(&sandbox);
     let reloader = Arc::new(Reloader::new(
         args.runtime.clone(),
         runtime.clone(),
         sandbox.clone(),
-        observer.clone(),
+        adopted,
         (settings.tokens.clone(), Arc::clone(&store)),
         applied,
     ));
@@ -210,13 +248,21 @@ fn build(
         .hosts(settings.hosts.clone())
         .controls(Arc::new(controls))
         .leaves_when_idle(args.spawned)
-        .sandbox(sandbox);
+        .sandbox(sandbox.clone());
+    let server = match &node {
+        Some(node) => server.cluster(node.cluster()),
+        None => server,
+    };
     let server = match reports {
         Some(reports) => server.owner_drains(Arc::new(reports.clone())),
         None => server,
     };
     let server = inputs.into_iter().fold(server, ServerBuilder::input).build();
-    Ok(Built { runtime, server, reloader, asked, slots })
+    let node = node.map(|node| {
+        let (own, observed, grace) = (runtime.clone(), Box::new(observe), settings.owners.grace);
+        (node, Beside { own, sandbox, observed, quota, grace, budget })
+    });
+    Ok(Built { runtime, server, reloader, asked, slots, node })
 }
 
 /// Continues the sessions of owners that outlived the last run. The promises to them are on record then.

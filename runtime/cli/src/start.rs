@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastword::{BuildError, Builder, Plugin, Runtime, Sandbox, SlotsBound, Tenants};
+use lastword::{BuildError, Builder, Journal, Plugin, Runtime, Sandbox, SlotsBound, Tenants};
 use lastword_events::Hook;
 use lastword_protocol::output::{Ready, ReadyPlugin, Recovered};
 
@@ -37,7 +37,8 @@ impl Slots {
     }
 }
 
-/// Opens the journal, loads the plugins and starts the runtime. `more` adds the command's own settings to the builder.
+/// Opens the journal, unless it is on a cluster, loads the plugins and starts the runtime. `more` adds the command's own
+/// settings to the builder.
 /// Call it in a tokio runtime.
 ///
 /// # Errors
@@ -48,13 +49,8 @@ pub(crate) fn start(
     early: &EarlyExit,
     more: impl FnOnce(Builder) -> Builder,
 ) -> Result<Started, Failure> {
-    if config.plugins.is_empty() {
-        tracing::warn!(
-            "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
-        );
-    }
     // Comes first, so that a program that finds the journal in use does not compile plugins before.
-    let location = JournalLocation::choose(args.journal.as_deref(), config.journal.as_deref(), args.config.as_deref())?;
+    let location = locate(args, &config)?;
     location.keep_for(args.config.as_deref().filter(|_| args.journal.is_none() && config.journal.is_none()));
     if location.may_owe() {
         // A large journal takes seconds to read.
@@ -63,11 +59,46 @@ pub(crate) fn start(
     let journal = location.open_within(args.journal_patience)?;
     early.expect(journal.owes);
     early.opened(journal.journal.clone());
+    let sandbox = sandbox(args, &config)?;
+    start_on(config, sandbox, journal.journal, more)
+}
+
+/// Chooses the journal.
+///
+/// # Errors
+/// When the user's state directory is unknown.
+pub(crate) fn locate(args: &RuntimeArgs, config: &Config) -> Result<JournalLocation, Failure> {
+    JournalLocation::choose(args.journal.as_deref(), config.journal.as_ref(), args.config.as_deref())
+}
+
+/// Makes the sandbox of the plugins.
+///
+/// # Errors
+/// When this machine cannot make one.
+pub(crate) fn sandbox(args: &RuntimeArgs, config: &Config) -> Result<Sandbox, Failure> {
     let sandbox = plugins::sandbox_for_serving(&args.cache, &config.plugins, config.calls)?;
     if let Err(error) = sandbox.remove_leftovers() {
         tracing::warn!(%error, "cannot look for transcripts that a killed process left in the temporary directory");
     }
-    let builder = Runtime::builder().drain_budget(config.drain.budget).quota(config.quota).journal(journal.journal);
+    Ok(sandbox)
+}
+
+/// Loads the plugins, and starts the runtime on an open journal. Call it in a tokio runtime.
+///
+/// # Errors
+/// When the journal cannot be read, a plugin does not fit, or the machine lacks a resource.
+pub(crate) fn start_on(
+    config: Config,
+    sandbox: Sandbox,
+    journal: Arc<dyn Journal>,
+    more: impl FnOnce(Builder) -> Builder,
+) -> Result<Started, Failure> {
+    if config.plugins.is_empty() {
+        tracing::warn!(
+            "there is no plugin: sessions are tracked, and their ends are delivered to nobody; see --plugin and [[plugin]]"
+        );
+    }
+    let builder = Runtime::builder().drain_budget(config.drain.budget).quota(config.quota).journal(journal);
     let mut builder = more(builder);
     for (tenant, quota) in config.tenant_quotas {
         builder = builder.tenant_quota(&tenant, quota);

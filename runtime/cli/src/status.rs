@@ -1,10 +1,11 @@
-//! `lastword status`: one screen with the active sessions, the owed deliveries and the problems.
+//! `lastword status`: one screen with the problems, the active sessions and the owed deliveries.
 
 mod from_file;
 mod probe;
+mod screen;
 mod show;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use lastword_server::Status;
 use tokio::runtime::Builder;
@@ -14,6 +15,7 @@ use crate::args::StatusArgs;
 use crate::exit::{Exit, Failure, printed};
 use crate::limits::STATUS_EVERY;
 use crate::plain_json::plain_json;
+use screen::Window;
 
 /// Clears the screen, and moves the cursor to its top.
 const CLEAR: &str = "\x1b[2J\x1b[H";
@@ -33,10 +35,13 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
         if args.json {
             let line = serde_json::to_string(&status).map_err(Failure::internal)?;
             printed(writeln!(out, "{}", plain_json(&line)))?;
+        } else if args.watch
+            && let Some(window) = Window::of_stdout()
+        {
+            let mut text = Vec::new();
+            printed(show::show(&mut text, &status))?;
+            printed(write!(out, "{CLEAR}{}", window.fit(&String::from_utf8_lossy(&text))))?;
         } else {
-            if args.watch && std::io::stdout().is_terminal() {
-                printed(write!(out, "{CLEAR}"))?;
-            }
             printed(show::show(&mut out, &status))?;
         }
         if !args.watch {

@@ -4,7 +4,7 @@
 //! not block anything else: `stdin` on a silent owner, `stdout` and `stderr` on a reader that does not read, `signals`
 //! on the next signal, `watchdog` on the deadline. The runtime has its workers and a timer thread. The journal has one
 //! thread that writes and one that watches its file, the sandbox one that interrupts guests, and tokio those of
-//! [`threads`]. Look-ups of names have their own.
+//! [`threads`]. Look-ups of names have their own, and so have traces.
 
 mod answers;
 mod cause;
@@ -37,6 +37,7 @@ use crate::report::Reports;
 use crate::signals::Hangup;
 use crate::start::{self, Slots, Started, observed, start};
 use crate::threads;
+use crate::traces::{Traces, traced};
 use crate::watchdog::Watchdog;
 use lastword_protocol::output::Output;
 
@@ -69,6 +70,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     let drain = (config.drain.enabled, config.drain.budget);
     let format = config.owner.format(args.from).map_err(|mistakes| Failure::usage(ConfigError::from(mistakes)))?;
     let reports = args.runtime.report.as_deref().map(Reports::begin).transpose()?.flatten();
+    let traces = Traces::begin();
     let output = stdout().map_err(Failure::internal)?;
 
     // The workers are plain threads. This runtime runs timers and the tasks that wait for the journal.
@@ -81,7 +83,7 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
             let builder = builder
                 .attach_grace(args.attach_grace.unwrap_or_default())
                 .on_outcome(move |record| outcomes.outcome(&outcome_line(record)));
-            observed(builder, reports.as_ref())
+            traced(observed(builder, reports.as_ref()), traces.as_ref())
         })?;
         (runtime, Slots::of(&sandbox))
     };
@@ -109,8 +111,9 @@ fn serve(args: &StdioArgs, logs: &LineWriter) -> Result<Exit, Failure> {
     };
     at_signal.arm(&signals, inputs::is_held_by_another(&io::stdin()), "shutting down");
     output.first(ready(&runtime, slots));
-    let service =
-        Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back).with_reports(reports);
+    let service = Service::new(runtime, output, logs.clone(), lines, signals, watchdog, giving_back)
+        .with_reports(reports)
+        .with_traces(traces);
     let exit = control.block_on(service.run(drain.0, drain.1));
     // Threads that are stuck in a guest's host call are left behind.
     io_runtime.shutdown_background();

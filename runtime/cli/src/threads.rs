@@ -15,18 +15,20 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::{Exit, Failure};
 use crate::limits::{BLOCKING_THREADS, BLOCKING_THREADS_STAY, IO_THREADS, STDIO_THREADS, THREAD_START};
+use crate::traces;
 
 /// The shell's name of the limit.
 const LIMIT: &str = "`ulimit -u`";
 
 /// Checks that all threads of `lastword stdio` and `lastword serve` can be started, including the drawing one of
-/// `--report`.
+/// `--report` and the one of traces.
 ///
 /// # Errors
 /// When they cannot. The message names the limits and the number.
 pub(crate) fn check_for_serving(draws: bool) -> Result<(), Failure> {
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    check(STDIO_THREADS + usize::from(draws) + IO_THREADS + BLOCKING_THREADS + workers)
+    let asked_for = usize::from(draws) + traces::threads();
+    check(STDIO_THREADS + asked_for + IO_THREADS + BLOCKING_THREADS + workers)
 }
 
 /// Starts so many threads at once, and waits until they have ended.

@@ -7,11 +7,16 @@ use crate::Entry;
 /// What a member asks to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Publish a heartbeat under the member's own name, on core NATS: no JetStream, so that an election there silences nobody.
+    /// Publish a heartbeat under the name of the member's run, on core NATS: no JetStream, so that an election there silences nobody.
     Beat,
-    /// The own entry is in the registry: make the journal and fence it. [`Member::begun`](crate::Member::begun) is the answer. Nothing may be
-    /// accepted before.
-    Begin,
+    /// The entry of a new journal is in the registry, and the journal is this member's own: make it and fence it.
+    /// [`Member::begun`](crate::Member::begun) is the answer.
+    Begin {
+        /// The journal.
+        name: JournalName,
+    },
+    /// The registry has the epoch of the own journal: from now on anything may be accepted, and nothing before.
+    Ready,
     /// Ask the leader of that journal's stream where the stream ends. [`Member::stream`](crate::Member::stream) is the answer.
     Look {
         /// The journal.
@@ -28,7 +33,8 @@ pub enum Action {
         expected: u64,
     },
     /// The registry says that the journal is this member's: append a fence, read it, end what was active there and make what is owed.
-    /// [`Member::taken`](crate::Member::taken) is the answer.
+    /// [`Member::taken`](crate::Member::taken) is the answer. For the [own journal](crate::Member::name) it is how a node goes on with
+    /// what it had before it started.
     TakeOver {
         /// The journal.
         name: JournalName,
@@ -39,7 +45,7 @@ pub enum Action {
     Drop {
         /// The journal.
         name: JournalName,
-        /// Who has it; `None` when it is not in the registry any more.
+        /// The run that has it; `None` when it is not in the registry any more.
         by: Option<JournalName>,
     },
     /// Delete the journal's stream, and then its entry if it has that revision. [`Member::discarded`](crate::Member::discarded) is the
@@ -94,8 +100,25 @@ pub enum TakenOver {
     },
     /// Another's fence was first. As long as the registry says otherwise, it is tried again.
     Beaten,
-    /// JetStream does not answer. It is tried again.
+    /// JetStream does not answer, or the journal cannot be served here. It is tried again, and after some tries another's journal is left to
+    /// the others.
     Unavailable,
-    /// There is no such stream, so there is nothing to do. Whether something was lost with it, the caller knows: an entry with an epoch had one.
+    /// There is no such stream. One such answer may be of a server that has just started, so it is asked again. Then the journal is lost if
+    /// the registry has an epoch of it, and else it never began.
     Gone,
+    /// The stream is there, and cannot be read. It is left as it is.
+    Damaged,
+}
+
+/// What a node that leaves has left in its own journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Something is owed, or sessions are active: others take it over at once.
+    Owed,
+    /// Nothing is owed, but plugins have stored something: it waits for this node.
+    Values,
+    /// Nothing at all: it is deleted.
+    Nothing,
+    /// Whatever it is, it is for the next run of this node. The others are told nothing; they take it over when that run does not come.
+    Successor,
 }

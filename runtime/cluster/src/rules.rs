@@ -37,6 +37,28 @@ pub struct Rules {
     /// How many journals of others a member has at once; what is beyond that waits for another member, or until one is done. Default 16: the
     /// state of each is in memory.
     pub most_adopted: usize,
+    /// How many journals of others beyond `most_adopted` a member has in which an operator has to decide first. Default 16.
+    pub most_set_aside: usize,
+    /// How long a node that starts again listens for the run that has its journal, before it goes on with it. Default 3 s: two heartbeats
+    /// may be lost.
+    pub rejoin: Duration,
+    /// For how long, and how often, a stream must not be there before it is believed. Default 10 s and 3: a server that has just started
+    /// may not know of it yet.
+    pub gone: Duration,
+    /// See `gone`.
+    pub gone_answers: u32,
+    /// The longest wait between two tries to take a journal over. Default 5 min; the first is `again`, and each is twice the one before.
+    pub slowest: Duration,
+    /// After how many tries without an answer of JetStream a member leaves another's journal to the others, for `slowest`. Default 3: one
+    /// or two may fall into an election of the stream's leader, which goes by for everybody.
+    pub unavailable: u32,
+    /// The wait before a journal is taken of which `n` in a row have fallen silent is `2^n` times this, at most `longest_patience`. Default
+    /// 1 min: so what is deadly in it does not go through all nodes.
+    pub patience: Duration,
+    /// See `patience`. Default 15 min.
+    pub longest_patience: Duration,
+    /// How long somebody has a journal before nothing in it is taken for deadly any more. Default 10 min.
+    pub settled: Duration,
 }
 
 impl Default for Rules {
@@ -55,6 +77,15 @@ impl Default for Rules {
             answer: Duration::from_secs(2),
             cleaning: Duration::from_mins(1),
             most_adopted: 16,
+            most_set_aside: 16,
+            rejoin: Duration::from_secs(3),
+            gone: Duration::from_secs(10),
+            gone_answers: 3,
+            slowest: Duration::from_mins(5),
+            unavailable: 3,
+            patience: Duration::from_mins(1),
+            longest_patience: Duration::from_mins(15),
+            settled: Duration::from_mins(10),
         }
     }
 }
@@ -63,6 +94,19 @@ impl Rules {
     /// How long a silent node is only listened for. From then on its stream is looked at.
     pub(crate) fn listening(&self) -> Duration {
         self.silence.saturating_sub(self.still + self.beat / 2)
+    }
+
+    /// How much longer a silent keeper is waited for, if so many in a row fell silent before it.
+    pub(crate) fn patience(&self, deaths: u32) -> Duration {
+        if deaths == 0 {
+            return Duration::ZERO;
+        }
+        self.patience.saturating_mul(2_u32.saturating_pow(deaths)).min(self.longest_patience)
+    }
+
+    /// The wait after so many tries that did not succeed.
+    pub(crate) fn pause(&self, tries: u32) -> Duration {
+        self.again.saturating_mul(2_u32.saturating_pow(tries)).min(self.slowest)
     }
 
     /// Two answers that are further apart are not about one period.

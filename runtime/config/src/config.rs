@@ -1,6 +1,5 @@
 //! A whole configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -8,7 +7,7 @@ use toml::de::DeTable;
 use super::calls::{self, Calls};
 use super::daemon::{self, Daemon};
 use super::drain::{self, Drain};
-use super::journal;
+use super::journal::{self, Journal};
 use super::owner::{self, Owner};
 use super::plugin::{self, PluginSettings};
 use super::quota::{self, QuotaSettings};
@@ -20,8 +19,8 @@ use super::source::{Mistakes, Source};
 pub struct Config {
     /// `[drain]`.
     pub drain: Drain,
-    /// The journal's location, if the file names one: a path, or the word [`MEMORY`](crate::MEMORY).
-    pub journal: Option<PathBuf>,
+    /// `[journal]`, if the file has it.
+    pub journal: Option<Journal>,
     /// `[calls]`.
     pub calls: Calls,
     /// `[daemon]`.
@@ -59,7 +58,7 @@ impl Config {
     ///
     /// # Errors
     /// Lists every mistake in these settings.
-    pub fn parse_journal(source: &Source<'_>) -> Result<Option<PathBuf>, Mistakes> {
+    pub fn parse_journal(source: &Source<'_>) -> Result<Option<Journal>, Mistakes> {
         Self::parse_one(source, "journal", journal::read)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::{Reader, Table, Value};
@@ -72,7 +72,7 @@ const KEYS: [&str; 9] =
 
 pub(super) fn read(reader: &Reader<'_>, value: &Value<'_>) -> Option<Daemon> {
     let table = Table::new(reader, "[daemon]", reader.table("daemon", value)?, &KEYS);
-    let file = |key, example| table.get(key).and_then(|value| path(reader, key, example, value));
+    let file = |key, example| table.get(key).and_then(|value| reader.path(key, example, value));
     let default = Daemon::default();
     let grace = |value| reader.parsed("owner-grace", "a string such as \"2s\"", value, units::duration);
     let metrics_tenants = table.get("metrics-tenants").and_then(|value| reader.boolean("metrics-tenants", value));
@@ -110,17 +110,6 @@ fn check(reader: &Reader<'_>, table: &Table<'_, '_>, daemon: &Daemon) {
                 address.port()
             ),
         );
-    }
-}
-
-fn path(reader: &Reader<'_>, key: &str, example: &str, value: &Value<'_>) -> Option<PathBuf> {
-    let wanted = format!("a path such as {example:?}");
-    match reader.string(key, &wanted, value)? {
-        "" => {
-            reader.mistake(value.span(), format!("{key}: it is empty: write {wanted}, or leave it out"));
-            None
-        }
-        text => Some(reader.directory().join(Path::new(text))),
     }
 }
 
@@ -164,7 +153,7 @@ fn tls(reader: &Reader<'_>, value: &Value<'_>) -> Option<TlsFiles> {
             reader
                 .mistake(value.span(), format!("tls: it has no {key}: add {key} = {example:?}, relative to this file"));
         }
-        path(reader, key, example, found?)
+        reader.path(key, example, found?)
     };
     let (certificate, key) = (file("certificate", "cert.pem"), file("key", "key.pem"));
     Some(TlsFiles { certificate: certificate?, key: key? })
@@ -193,6 +182,8 @@ fn on_stop(reader: &Reader<'_>, value: &Value<'_>) -> Option<OnStop> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::{Config, Mistakes, Source};
 

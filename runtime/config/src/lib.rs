@@ -7,7 +7,7 @@
 //! budget = "2s"
 //!
 //! [journal]
-//! path = "/var/lib/lastword/journal.db"    # optional, relative to this file
+//! path = "/var/lib/lastword/journal.db"    # optional, relative to this file; or jetstream = { … }
 //!
 //! [calls]
 //! memory = "4GiB"                          # of all calls under way together; half of the machine's when left out
@@ -52,6 +52,7 @@ mod config;
 mod daemon;
 mod drain;
 mod grants;
+mod jetstream;
 mod journal;
 pub mod limits;
 mod owner;
@@ -68,7 +69,8 @@ pub use config::Config;
 pub use daemon::{Daemon, OnStop, TlsFiles, address};
 pub use drain::Drain;
 pub use grants::{GrantSettings, TranscriptSettings, check_config, check_destinations, destination};
-pub use journal::MEMORY;
+pub use jetstream::{JetStream, NatsLogin, NatsTls, SyncProof};
+pub use journal::{Journal, MEMORY};
 pub use owner::Owner;
 pub use plugin::{PluginSettings, name_of};
 pub use quota::QuotaSettings;

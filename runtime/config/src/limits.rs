@@ -138,3 +138,29 @@ pub const MAX_CONCURRENT_CALLS: u64 = 1_000_000;
 
 /// The default of `limits.memory`, which is the sandbox's. Used only to check settings that must not be smaller.
 pub const DEFAULT_MEMORY: u64 = 64 * MIB;
+
+/// `jetstream.max-bytes`, of one journal's stream. The state that it stands for is in the node's memory.
+pub const JETSTREAM_BYTES: Sizes = Sizes {
+    least: 64 * MIB,
+    least_is: "what is written before the first snapshot",
+    most: 256 * GIB,
+    most_is: "because what it stands for is in the node's memory",
+};
+
+/// The default of `jetstream.max-bytes`. JetStream reserves it on each server.
+pub const DEFAULT_JETSTREAM_BYTES: u64 = GIB;
+
+/// The default of `jetstream.prefix`.
+pub const DEFAULT_JETSTREAM_PREFIX: &str = "LW";
+
+/// Characters of `jetstream.prefix`: NATS recommends at most 32 for the name of a stream.
+pub const MAX_JETSTREAM_PREFIX_CHARS: usize = 16;
+
+/// The default of `jetstream.cluster-size`, and the least: a stream has three replicas.
+pub const DEFAULT_NATS_SERVERS: usize = 3;
+
+/// Servers of one cluster that can be named. Each is asked at every start.
+pub const MAX_NATS_SERVERS: usize = 64;
+
+/// Bytes of a node's name and of its address: the longest name of a host has 253.
+pub const MAX_NODE_TEXT_BYTES: usize = 256;

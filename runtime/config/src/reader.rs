@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lastword_events::printable;
 use lastword_protocol::suggest;
@@ -120,6 +120,18 @@ impl<'t> Reader<'t> {
     ) -> Option<T> {
         let text = self.string(key, wanted, value)?;
         parse(text).map_err(|error| self.mistake(value.span(), format!("{key}: {error}"))).ok()
+    }
+
+    /// Reads a path, relative to the file. `example` is one for messages.
+    pub(super) fn path(&self, key: &str, example: &str, value: &Value<'_>) -> Option<PathBuf> {
+        let wanted = format!("a path such as {example:?}");
+        match self.string(key, &wanted, value)? {
+            "" => {
+                self.mistake(value.span(), format!("{key}: it is empty: write {wanted}, or leave it out"));
+                None
+            }
+            text => Some(self.directory().join(text)),
+        }
     }
 
     /// Reads a size such as "64MiB", in bytes.

@@ -5,7 +5,7 @@ use std::{fs::File, io};
 
 use rustix::io::Errno;
 
-/// Whether the error is a lack of a resource.
+/// Whether the error is a lack of a resource. The sandbox, which can do without this crate, has the same three in its `lack.rs`.
 pub(crate) fn is_lack(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw_os_error);
     number.is_some_and(|number| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&number))

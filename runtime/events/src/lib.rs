@@ -39,6 +39,7 @@ mod session;
 mod session_owner;
 pub mod text;
 mod timestamp;
+mod trace_context;
 
 pub use attributes::Attributes;
 pub use compaction::CompactionPhase;
@@ -60,3 +61,4 @@ pub use session::{Identity, Session, Transcript};
 pub use session_owner::{OwnerProcess, SessionOwner};
 pub use text::{is_plain, printable};
 pub use timestamp::Timestamp;
+pub use trace_context::{ParseTraceParentError, TRACEPARENT, TRACESTATE, TraceParent, is_tracestate};

@@ -24,5 +24,7 @@ pub const MAX_ATTRIBUTES: usize = 64;
 pub const MAX_ATTRIBUTES_BYTES: usize = 32 * 1024;
 /// A plugin's name. It is part of every delivery id.
 pub const MAX_PLUGIN_NAME_BYTES: usize = 64;
+/// A `tracestate`: all that W3C Trace Context asks programs to pass on.
+pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// An `op_id`: owners use UUIDs or counters.
 pub const MAX_OP_ID_BYTES: usize = 256;

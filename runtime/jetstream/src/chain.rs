@@ -107,6 +107,8 @@ struct InFlight {
     /// Whether the servers have called it too large.
     too_large: bool,
     full_told: bool,
+    /// The sequence that the stream named when it last refused the message: its last one, or that of its last fence.
+    refused_with: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -133,7 +135,7 @@ enum What {
     Info,
 }
 
-/// The stream is gone, or ends too early. It may be a server that is not up to date yet.
+/// The stream is gone, ends too early, or has no fence. It may be a server that is not up to date yet.
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
     since: Duration,
@@ -161,7 +163,7 @@ pub enum Action {
         /// How long to wait.
         timeout: Duration,
     },
-    /// Ask for the stream's last sequence (`STREAM.INFO`).
+    /// Ask for the stream's first sequence and its last one (`STREAM.INFO`).
     Info {
         /// How long to wait.
         timeout: Duration,
@@ -198,6 +200,8 @@ pub enum Heard {
     },
     /// The answer to [`Action::Info`].
     Info {
+        /// The sequence of the stream's first message; one more than the last one's if it has none.
+        first_sequence: u64,
         /// The sequence of the stream's last message.
         last_sequence: u64,
     },
@@ -220,9 +224,10 @@ pub enum Effect {
         /// The size of the snapshot's messages.
         bytes: u64,
     },
-    /// The stream has a message that is not ours where ours had to be: somebody has taken the journal over. Nothing will be durable any more.
+    /// The stream has a message that is not ours where ours had to be, or begins behind that place: somebody has taken the journal over.
+    /// Nothing will be durable any more.
     Fenced {
-        /// The sequence of that message.
+        /// The sequence of that message, or of the stream's first one.
         by: u64,
     },
     /// The stream has no room (10077 and the like). The message is sent again and again.
@@ -354,7 +359,9 @@ impl Chain {
             Heard::TooLarge => self.too_large(now, &mut effects),
             Heard::TimedOut => self.unknown(now, now),
             Heard::NoResponders => self.unknown(now, now + self.wait()),
-            Heard::Info { last_sequence } => self.info(last_sequence, now, &mut effects),
+            Heard::Info { first_sequence, last_sequence } => {
+                self.info(first_sequence, last_sequence, now, &mut effects);
+            }
             Heard::NoStream => {
                 let why = format!("the servers say that there is no stream {}", self.subjects.stream);
                 self.suspect(why, now, &mut effects);
@@ -500,6 +507,9 @@ impl Chain {
             // Whose message it is that is in the way, only the message itself can tell.
             WRONG_LAST_SEQUENCE | EXPECTATION_UNDER_WAY => {
                 self.may_be_stored();
+                if let Some(in_flight) = &mut self.in_flight {
+                    in_flight.refused_with = last_number(&description);
+                }
                 self.ask(What::Look, now);
             }
             MESSAGE_TOO_LARGE => self.too_large(now, effects),
@@ -571,6 +581,11 @@ impl Chain {
             if in_flight.too_large {
                 return self.too_large(now, effects);
             }
+            if self.misses_fence() {
+                let (stream, epoch) = (&self.subjects.stream, self.position.epoch);
+                let why = format!("the stream {stream} has no fence {epoch} any more: was it purged?");
+                return self.suspect(why, now, effects);
+            }
             let at = now + self.wait();
             return self.unknown(now, at);
         };
@@ -593,7 +608,7 @@ impl Chain {
         is_no_fence && Group::decode(body).is_ok_and(|group| group.epoch < self.position.epoch)
     }
 
-    fn info(&mut self, last_sequence: u64, now: Duration, effects: &mut Vec<Effect>) {
+    fn info(&mut self, first_sequence: u64, last_sequence: u64, now: Duration, effects: &mut Vec<Effect>) {
         let acknowledged = self.position.last_sequence;
         if last_sequence < acknowledged {
             let why = format!(
@@ -602,12 +617,31 @@ impl Chain {
             );
             return self.suspect(why, now, effects);
         }
-        self.suspicion = None;
+        // Our purges end at a fence of ours, and never come to the message in flight. A successor's do, and what is at the expected place
+        // cannot be asked for any more. Whoever purges behind a fence leaves the fence: a stream without any message has no successor.
+        if first_sequence > self.expected() {
+            if last_sequence < first_sequence {
+                let why = format!("the stream {} was purged up to {last_sequence}, its end", self.subjects.stream);
+                return self.suspect(why, now, effects);
+            }
+            self.is_over = true;
+            effects.push(Effect::Fenced { by: first_sequence });
+            return;
+        }
+        if !self.misses_fence() {
+            self.suspicion = None;
+        }
         if last_sequence == acknowledged {
             self.again(now + self.wait());
         } else {
             self.ask(What::Look, now);
         }
+    }
+
+    /// Whether the stream refuses the message because it does not have our fence. Nothing that it acknowledges has such a number.
+    fn misses_fence(&self) -> bool {
+        let refused_with = self.in_flight.as_ref().and_then(|in_flight| in_flight.refused_with);
+        refused_with.is_some_and(|sequence| sequence < self.position.epoch)
     }
 
     fn suspect(&mut self, why: String, now: Duration, effects: &mut Vec<Effect>) {
@@ -655,8 +689,22 @@ impl Chain {
 impl InFlight {
     fn new(group: &Group, content: Content) -> Self {
         let (kind, body) = (group.kind, group.encode());
-        Self { kind, body, content, tries: 0, may_be_stored: false, too_large: false, full_told: false }
+        Self {
+            kind,
+            body,
+            content,
+            tries: 0,
+            may_be_stored: false,
+            too_large: false,
+            full_told: false,
+            refused_with: None,
+        }
     }
+}
+
+/// The number at the end of "wrong last sequence: 1303".
+fn last_number(description: &str) -> Option<u64> {
+    description.rsplit_once(": ")?.1.trim().parse().ok()
 }
 
 /// The most bytes that a record, or a part of one, can have in a message of so many bytes.

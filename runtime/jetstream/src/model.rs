@@ -106,7 +106,7 @@ impl Stream {
         match action {
             Action::Publish { subject, headers, body, .. } => self.publish(&Published { subject, headers, body }),
             Action::Look { sequence, .. } => Heard::Found { sequence, message: self.get(sequence).cloned() },
-            Action::Info { .. } => Heard::Info { last_sequence: self.last() },
+            Action::Info { .. } => Heard::Info { first_sequence: self.first, last_sequence: self.last() },
         }
     }
 

@@ -56,6 +56,12 @@ impl Values {
         self.0.read().iter().map(|(space, keys)| (space.clone(), size(keys))).collect()
     }
 
+    /// Whether nothing is stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+
     /// Stores the values of one call.
     pub(crate) fn store(&self, StoredValues { space, writes }: &StoredValues) {
         let mut spaces = self.0.write();
@@ -129,6 +135,7 @@ mod tests {
         let bytes = 3 * (key_value_bytes("k1", b"1"));
         assert_eq!(same.sizes(), [(space("a"), bytes)]);
         assert_eq!(same.keys(&space("b"), None, 9).unwrap(), Vec::<String>::new());
+        assert!(!same.is_empty() && Values::default().is_empty());
     }
 
     proptest! {

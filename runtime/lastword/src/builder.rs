@@ -1,7 +1,7 @@
 //! Builds a runtime.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub struct Builder {
     installed: Vec<(Plugin, Tenants)>,
     budget: Duration,
     workers: Option<NonZeroUsize>,
+    slots: Option<NonZeroU32>,
     breaker_threshold: u32,
     retry: RetryPolicy,
     default_quota: TenantQuota,
@@ -51,6 +52,7 @@ impl Default for Builder {
             installed: Vec::new(),
             budget: DEFAULT_DRAIN_BUDGET,
             workers: None,
+            slots: None,
             breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
             retry: RetryPolicy::default(),
             default_quota: TenantQuota::default(),
@@ -128,6 +130,14 @@ impl Builder {
         self
     }
 
+    /// The most calls of this runtime that can be under way at once. Default: as many as the sandbox has room for
+    /// (`Sandbox::max_concurrent_calls`), and never more. Runtimes that share a sandbox must not have more together than it has: give each
+    /// its part.
+    pub fn slots(mut self, slots: NonZeroU32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
     /// Deadlines and traps in a row after which a drain calls a plugin no more for a tenant. Default:
     /// [`DEFAULT_BREAKER_THRESHOLD`].
     pub fn breaker_threshold(mut self, threshold: u32) -> Self {
@@ -191,7 +201,8 @@ impl Builder {
         };
         let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
         let recovered = journal.recover()?;
-        let slots = sandbox.max_concurrent_calls();
+        let room = sandbox.max_concurrent_calls();
+        let slots = self.slots.map_or(room, |slots| slots.get().min(room));
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let quotas = Arc::new(Quotas::new(self.default_quota, self.tenant_quotas));
         let time = match self.clock {

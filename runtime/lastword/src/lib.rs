@@ -153,7 +153,7 @@ pub use duplicate_end_counts::DuplicateEnds;
 pub use install_error::InstallError;
 pub use installed::Leave;
 pub use key_values::JournalKeyValues;
-pub use observer::{CallStart, Observer, OutcomeRecord};
+pub use observer::{CallStart, Observer, OutcomeRecord, Registration};
 pub use operators::{PluginStats, Stats};
 pub use plugin_changes::{Paused, Uninstalled};
 pub use quota::{QuotaKind, TenantQuota};

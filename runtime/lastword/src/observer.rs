@@ -1,8 +1,10 @@
 //! Who is told how things go: the trait that an embedder implements.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lastword_events::{DeliveryId, EndReason, Event, Hook, Identity, Outcome, PluginName, Session, Timestamp};
+use lastword_events::{
+    DeliveryId, EndReason, Event, EventKey, Hook, Identity, JournalName, Outcome, PluginName, Session, Timestamp,
+};
 use lastword_journal::{Commit, Settlement};
 use tracing::Span;
 
@@ -16,9 +18,17 @@ use crate::sandbox::CallReport;
 /// The functions are called on threads that have other work, and must return at once. To do more, send what you need to a bounded channel,
 /// and do not wait when the channel is full. A function that panics is logged, and the panic has no other effect.
 ///
+/// Of an event that was requested, [`registered`](Self::registered) comes before all of these.
+///
 /// For one delivery, [`call`](Self::call) comes first, then [`outcome`](Self::outcome), then [`recorded`](Self::recorded). An outcome may
 /// come before the [`Accepted`](crate::Accepted) of its request.
 pub trait Observer: Send + Sync + 'static {
+    /// A request's event is on record, and its deliveries are enqueued next. Ends that a drain or a start makes itself are not told of,
+    /// because nobody has requested them. If a drain had the end already when the request was answered, its calls may have begun before.
+    ///
+    /// On a task of the tokio runtime, or on the thread that made the request.
+    fn registered(&self, _registration: &Registration<'_>) {}
+
     /// A call of a plugin begins. The returned span is entered at each poll of the call, and when the call is dropped: so it contains what
     /// the guest prints (target `lastword::guest`). With several observers the span of each is inside the span of the one before. Logs of a
     /// guest's HTTP requests are not in the span, because these requests are tasks of their own.
@@ -66,6 +76,48 @@ pub trait Observer: Send + Sync + 'static {
     fn refused(&self, _session: &Identity, _hook: Hook, _refusal: &Refusal) {}
 }
 
+/// A request's event that is on record, see [`Observer::registered`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Registration<'a> {
+    /// The journal that has the event.
+    pub journal: JournalName,
+    /// The session's number in that journal. With the journal, the key and a plugin it is the id of a delivery.
+    pub sequence: u64,
+    /// Identifies the event of the session.
+    pub key: EventKey,
+    /// The session of the event.
+    pub session: &'a Session,
+    /// The event.
+    pub event: &'a Event,
+    /// The plugins that are owed the event.
+    pub plugins: &'a [PluginName],
+    /// When the request was made, by the machine's clock. A request may wait for its turn in the order of its session.
+    pub received_at: Instant,
+    /// When the journal was handed the event, by the machine's clock.
+    pub submitted_at: Instant,
+}
+
+#[cfg(all(feature = "test-util", not(shuttle)))]
+impl Registration<'static> {
+    /// An end for tests of observers, which was requested now and is owed to one plugin. Change its fields as you need.
+    #[must_use]
+    pub fn example() -> Self {
+        let (id, session) = crate::testing::example_delivery();
+        let (received_at, submitted_at) = (Instant::now(), Instant::now());
+        Self {
+            journal: id.journal,
+            sequence: id.sequence,
+            key: id.event,
+            session,
+            event: crate::testing::example_end(),
+            plugins: std::slice::from_ref(&id.plugin),
+            received_at,
+            submitted_at,
+        }
+    }
+}
+
 /// A call that begins, see [`Observer::call`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -107,8 +159,13 @@ pub struct OutcomeRecord<'a> {
     /// Whether the plugin is scoped: then only the session's tenant has it, and a plugin of the same name of another tenant is another
     /// plugin.
     pub scoped: bool,
+    /// The version of the plugin that was called, as in [`PluginStats::version`](crate::PluginStats::version): another one may be
+    /// installed by now. 0 if no call has ended.
+    pub version: u32,
     /// The session of the event.
     pub session: &'a Session,
+    /// The event.
+    pub event: &'a Event,
     /// Why the session ended, if the event is an end.
     pub reason: Option<&'a EndReason>,
     /// The attempt's number. For a deferral without an attempt, the number of the last attempt.
@@ -138,7 +195,9 @@ impl OutcomeRecord<'static> {
         Self {
             id,
             scoped: false,
+            version: 1,
             session,
+            event: crate::testing::example_end(),
             reason: Some(&EndReason::Reset),
             attempt: 1,
             late: false,

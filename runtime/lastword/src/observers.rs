@@ -7,7 +7,7 @@ use lastword_events::{DeliveryId, Hook, Identity, PluginName};
 use lastword_journal::{Commit, Settlement};
 
 use crate::call_spans::CallSpans;
-use crate::observer::{CallStart, Observer, OutcomeRecord};
+use crate::observer::{CallStart, Observer, OutcomeRecord, Registration};
 use crate::request::Refusal;
 
 /// The observers, in the order in which they were set. Cheap to clone.
@@ -22,6 +22,10 @@ impl Observers {
     /// Whether there is no observer.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn registered(&self, registration: &Registration<'_>) {
+        self.tell("registered", |observer| observer.registered(registration));
     }
 
     /// Tells of a call. Gives the spans in which the call is to be polled.

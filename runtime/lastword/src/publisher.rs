@@ -74,7 +74,9 @@ impl Publisher {
         self.observers.outcome(&OutcomeRecord {
             id: &id,
             scoped,
+            version: call.map_or(0, |call| call.version.since),
             session: &delivery.session,
+            event: &delivery.event,
             reason,
             attempt: delivery.attempt,
             late: delivery.late,

@@ -119,6 +119,11 @@ impl RecentEnds {
         Some(DuplicateEnd { identity, generation: first.generation, more })
     }
 
+    /// Whether this end would be a duplicate of an earlier one.
+    pub(crate) fn has_duplicate(&self, end: &ReceivedEnd) -> bool {
+        self.last_of(&SessionQuery::of_end(end)).is_some_and(|first| first.may_have_duplicate(end))
+    }
+
     /// The last end of the session that is meant. Without a scope the newest end is meant, and ends that were told without a scope come
     /// first. With a scope, the end of a session without one may be meant.
     fn last_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
@@ -212,6 +217,8 @@ mod tests {
     fn an_end_is_repeated_within_ten_seconds_of_the_first() {
         let first = Instant::now();
         let mut ends = ended("", first);
+        assert!(ends.has_duplicate(&end("", first + DUPLICATE_WITHIN)));
+        assert!(!ends.has_duplicate(&end("", first + DUPLICATE_WITHIN + MS)));
         assert_eq!(generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN / 2))), Some(4));
         assert_eq!(
             generation(ends.duplicate(&end("", first + DUPLICATE_WITHIN))),

@@ -142,6 +142,23 @@ impl Runtime {
         RequestFuture::begin(self.core(), turn, ticket, work)
     }
 
+    /// Whether this end was told before and is on record: its `op_id` is known for the session, or it would be a duplicate of an end of the
+    /// last 10 s, as [`end_session`](Self::end_session) has it. Nothing is changed.
+    ///
+    /// This is for a program with several runtimes beside each other, each with a journal of its own: an end that is sent again has to go
+    /// to the one that has it, so that it gets no second delivery id. An end that is under way is not on record yet: hand those that
+    /// follow it to the same runtime.
+    pub fn knows_end(&self, request: &EndRequest) -> impl Future<Output = bool> + Send + 'static + use<> {
+        let (core, mut request) = (self.core().clone(), request.clone());
+        async move {
+            if request.fit().is_err() {
+                return false;
+            }
+            let end = ReceivedEnd::new(request, core.time());
+            intake::knows_end(&core, &end).await
+        }
+    }
+
     /// Reports any other event of a session. A session that has just ended counts as alive again: its next end is not a duplicate. For
     /// other sessions the call does nothing.
     ///
@@ -661,6 +678,14 @@ impl Runtime {
     #[must_use]
     pub fn plugins(&self) -> Vec<Plugin> {
         self.core().dispatcher().installed().iter().map(|installed| installed.plugin.clone()).collect()
+    }
+
+    /// The installed plugins with the tenants that they serve, in the order of installation. A second runtime beside this one, with another
+    /// journal and the same sandbox, can be built with them.
+    #[must_use]
+    pub fn installed(&self) -> Vec<(Plugin, Tenants)> {
+        let installed = self.core().dispatcher().installed();
+        installed.iter().map(|one| (one.plugin.clone(), one.tenants.clone())).collect()
     }
 
     /// What this start found in the journal.

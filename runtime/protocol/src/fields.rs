@@ -2,7 +2,7 @@
 
 use lastword_events::limits::MAX_QUOTED_CHARS;
 use lastword_events::text::{clip_chars, quoted};
-use lastword_events::{Attributes, Timestamp};
+use lastword_events::{Attributes, TRACEPARENT, TRACESTATE, Timestamp, TraceParent, is_tracestate};
 use serde_json::{Map, Value};
 
 use crate::bad_line::BadLine;
@@ -185,6 +185,16 @@ impl Fields {
         self.optional(name, wanted, |value| time::of(&value).ok_or(value))
     }
 
+    /// Takes the trace that the line is part of, as the attributes of an event. Without a valid `traceparent` there is none.
+    pub(crate) fn trace_if(&mut self) -> Attributes {
+        let wanted = "a W3C trace context such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let parent = self.optional(TRACEPARENT, wanted, text_if(|text| text.parse::<TraceParent>().is_ok()));
+        let state = self.optional(TRACESTATE, "a W3C trace state such as vendor=value", text_if(is_tracestate));
+        let Some(parent) = parent else { return Attributes::new() };
+        let state = state.map(|state| (TRACESTATE.to_owned(), state));
+        [(TRACEPARENT.to_owned(), parent)].into_iter().chain(state).collect()
+    }
+
     /// Takes an optional object. Returns an empty one in its place.
     pub fn object_or_empty(&mut self, name: &str) -> Self {
         self.object_if(name).unwrap_or_else(|| self.inner(name, Map::new()))
@@ -248,6 +258,14 @@ impl Fields {
 fn text(value: Value) -> Result<String, Value> {
     match value {
         Value::String(text) => Ok(text),
+        other => Err(other),
+    }
+}
+
+/// Converts a text for which `is_it` holds.
+fn text_if(is_it: impl Fn(&str) -> bool) -> impl FnOnce(Value) -> Result<String, Value> {
+    move |value| match value {
+        Value::String(text) if is_it(&text) => Ok(text),
         other => Err(other),
     }
 }

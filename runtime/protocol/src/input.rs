@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use lastword_events::limits::MAX_OP_ID_BYTES;
 use lastword_events::{
-    CompactionPhase, DrainReason, EndReason, Event, Identity, Owner, Session, SessionCompaction, SessionEnd,
-    SessionStart, Timestamp, Transcript,
+    Attributes, CompactionPhase, DrainReason, EndReason, Event, Identity, Owner, Session, SessionCompaction,
+    SessionEnd, SessionStart, TRACEPARENT, TRACESTATE, Timestamp, TraceParent, Transcript, is_tracestate,
 };
 
 use crate::bad_line::BadLine;
@@ -67,6 +67,32 @@ impl OwnerEvent {
         Input::Event(Box::new(Self { op_id, may_be_duplicate: false, session, event, dropped: Vec::new() }))
     }
 
+    /// Makes the event part of a trace. Its attributes come first: if there are too many, others are dropped.
+    pub(crate) fn part_of(&mut self, trace: Attributes) {
+        let attributes = match &mut self.event {
+            Event::Start(start) => &mut start.attributes,
+            Event::Compaction(compaction) => &mut compaction.attributes,
+            Event::End(end) => &mut end.attributes,
+        };
+        attributes.splice(0..0, trace);
+    }
+
+    /// Makes the event part of the trace of the request that has brought it, unless the event names a trace itself. A trace that is
+    /// invalid is left out and named.
+    pub fn brought_by(&mut self, traceparent: &str, tracestate: Option<&str>) {
+        if self.event.trace().is_some() {
+            return;
+        }
+        if traceparent.parse::<TraceParent>().is_err() {
+            self.dropped.push(format!("{TRACEPARENT}: {} is no W3C trace context", quoted(traceparent)));
+            return;
+        }
+        let state = tracestate.filter(|state| is_tracestate(state));
+        let state = state.map(|state| (TRACESTATE.to_owned(), state.to_owned()));
+        self.part_of([(TRACEPARENT.to_owned(), traceparent.to_owned())].into_iter().chain(state).collect());
+        self.fit_event();
+    }
+
     /// Drops the fields that do not fit, and adds their names to those that were `dropped` before. A field that is not
     /// required does not refuse an event.
     pub(crate) fn fit(&mut self, dropped: &DroppedFields) {
@@ -76,6 +102,10 @@ impl OwnerEvent {
             self.dropped.push("op_id".to_owned());
         }
         self.dropped.append(&mut self.session.fit());
+        self.fit_event();
+    }
+
+    fn fit_event(&mut self) {
         self.dropped.append(&mut match &mut self.event {
             Event::Start(start) => start.fit(),
             Event::Compaction(compaction) => compaction.fit(),
@@ -288,6 +318,52 @@ mod tests {
             let bad = read(line.as_bytes()).unwrap_err();
             assert_eq!((bad.code, bad.field.as_deref()), ("missing_field", Some(field)));
         }
+    }
+
+    #[test]
+    fn a_trace_is_on_record_with_its_event_and_an_invalid_one_is_named() {
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (op, more) in [("start", ""), ("end", ""), ("compaction", r#","phase":"after""#)] {
+            let line = |trace: &str| event(&format!(r#"{{"op":"{op}","session":{{"id":"s"}},"a":"b"{more},{trace}}}"#));
+            let traced = line(&format!(r#""traceparent":"{PARENT}","tracestate":"v=1""#));
+            assert_eq!(traced.event.trace(), Some((PARENT.parse().unwrap(), Some("v=1"))));
+            let names: Vec<&str> = traced.event.attributes().iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!((names, traced.dropped.len()), (vec!["traceparent", "tracestate", "a"], 0));
+
+            let invalid = line(r#""traceparent":"00-0af7","tracestate":"v=1""#);
+            assert_eq!(invalid.event.attributes(), &[("a".to_owned(), "b".to_owned())]);
+            assert!(
+                invalid.dropped[0].starts_with("traceparent must be a W3C trace context such as"),
+                "{:?}",
+                invalid.dropped
+            );
+            assert!(invalid.dropped[0].ends_with(r#"not the string "00-0af7""#), "{:?}", invalid.dropped);
+            assert_eq!(line(r#""traceparent":7"#).dropped.len(), 1);
+            let stateless = line(&format!(r#""traceparent":"{PARENT}","tracestate":"\u0007""#));
+            assert_eq!(stateless.event.trace(), Some((PARENT.parse().unwrap(), None)));
+            assert!(stateless.dropped[0].starts_with("tracestate must be"), "{:?}", stateless.dropped);
+        }
+    }
+
+    #[test]
+    fn the_trace_of_a_request_is_its_events_unless_the_event_names_one() {
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        const OTHER: &str = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut plain = event(r#"{"op":"end","session":{"id":"s"}}"#);
+        plain.brought_by("nonsense", Some("v=1"));
+        assert_eq!(
+            (plain.event.trace(), plain.dropped.as_slice()),
+            (None, &[r#"traceparent: "nonsense" is no W3C trace context"#.to_owned()][..])
+        );
+        plain.brought_by(PARENT, Some("v=1"));
+        assert_eq!(plain.event.trace(), Some((PARENT.parse().unwrap(), Some("v=1"))));
+        plain.brought_by(OTHER, None);
+        assert_eq!(plain.event.trace(), Some((PARENT.parse().unwrap(), Some("v=1"))), "the event's own counts");
+        let many: String = (0..64).map(|i| format!("\"a{i}\":\"v\",")).collect();
+        let mut full = event(&format!(r#"{{"op":"end",{many}"session":{{"id":"s"}}}}"#));
+        full.brought_by(PARENT, None);
+        assert!(full.event.trace().is_some());
+        assert_eq!(full.dropped.len(), 1, "one that is the last has gone: {:?}", full.dropped);
     }
 
     #[test]

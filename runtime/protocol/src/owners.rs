@@ -90,8 +90,9 @@ impl InputSettings {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Input::Blank);
         }
-        let fields = Fields::of_line(line)?;
+        let mut fields = Fields::of_line(line)?;
         let dropped = fields.dropped();
+        let trace = fields.trace_if();
         let mut input = match format_of(self.input_format) {
             Some(format) => self.read_owners(format, Payload::of(fields)),
             None => input::read(fields).or_else(|bad| {
@@ -105,6 +106,7 @@ impl InputSettings {
             }),
         }?;
         if let Input::Event(event) = &mut input {
+            event.part_of(trace);
             event.fit(&dropped);
         }
         Ok(input)

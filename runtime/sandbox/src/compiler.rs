@@ -24,6 +24,7 @@ use crate::code_size::CodeSize;
 use crate::error::LoadError;
 use crate::fingerprint::fingerprint;
 use crate::foreign::engine_error;
+use crate::lack::is_lack;
 #[cfg(feature = "compile")]
 use crate::limits::{IN_PROCESS_FUNCTION_PART, MAX_CODE_BYTES};
 use crate::memory_layout::MemoryLayout;
@@ -132,7 +133,7 @@ fn unloadable(error: &wasmtime::Error) -> LoadError {
     let detail = engine_error(error);
     match error.downcast_ref::<Errno>() {
         Some(&(Errno::ACCESS | Errno::PERM)) => LoadError::NotExecutable { detail },
-        Some(&(Errno::NOMEM | Errno::MFILE | Errno::NFILE)) => LoadError::NoRoomForCode { detail },
+        Some(&errno) if is_lack(errno) => LoadError::NoRoomForCode { detail },
         _ => LoadError::DoesNotFitPool { detail },
     }
 }

@@ -33,7 +33,9 @@ pub(crate) fn lack_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     }))
 }
 
-fn is_lack(errno: Errno) -> bool {
+/// Whether this error of the system is a lack. `runtime/egress/src/lack.rs` has the same three for errors of look-ups: without the feature
+/// `http` that crate is not in the tree, and mappings and files can be missing all the same.
+pub(crate) fn is_lack(errno: Errno) -> bool {
     [Errno::NOMEM, Errno::MFILE, Errno::NFILE].contains(&errno)
 }
 

@@ -14,7 +14,7 @@ pub struct Limits {
     /// Units of fuel. One is about one WebAssembly instruction, so the same plugin and the same input use the same fuel. The default, 100
     /// 000 000 000, is more than any guest uses within the default deadline, because the deadline should cut a guest that spins. Dense
     /// arithmetic takes 7 units a nanosecond. An interpreter that fills and copies memory takes 24, since each byte of that counts. Raise
-    /// the fuel together with the deadline: [`default_fuel`].
+    /// the fuel together with the deadline: [`default_fuel`](crate::default_fuel).
     pub fuel: u64,
     /// How long the guest may run or wait for the host, instantiation included. In JSON `deadline_ms`. Default: 500 ms.
     #[cfg_attr(feature = "serde", serde(rename = "deadline_ms", with = "lastword_events::millis"))]
@@ -71,13 +71,6 @@ impl Default for Limits {
 pub const DEFAULT_FUEL: u64 = 100_000_000_000;
 /// [`Limits::deadline`]: four calls fit a drain's 2 s one after the other.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(500);
-
-/// The fuel of a plugin for which only a deadline was chosen: so much that the deadline cuts it, however long the deadline is.
-#[must_use]
-pub fn default_fuel(deadline: Duration) -> u64 {
-    let times = deadline.as_millis().div_ceil(DEFAULT_DEADLINE.as_millis());
-    DEFAULT_FUEL.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX).max(1))
-}
 
 /// The most memory of a call that counts neither in [`Limits::total_memory`] nor in the memory of all calls, so that thousands of small
 /// guests share no counter. All calls at once may have an eighth of the machine's memory in this way ([`FREE_MEMORY_PART`]), so each has
@@ -311,16 +304,3 @@ pub const MAX_TURN_WAIT: Duration = Duration::from_secs(30);
 /// Slots that one system call cleans. More save some time (16 instead of 1 made a drain 8 % faster on two cores), and keep the memory of
 /// as many slots until the batch is full, which [`MAX_UNCLEANED_BYTES`] bounds.
 pub const DECOMMIT_BATCH: usize = 8;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fuel_grows_with_the_deadline_and_is_never_less_than_the_default() {
-        let fuel = |ms| default_fuel(Duration::from_millis(ms));
-        assert_eq!((fuel(1), fuel(500), fuel(501)), (DEFAULT_FUEL, DEFAULT_FUEL, 2 * DEFAULT_FUEL));
-        assert_eq!(fuel(3_600_000), 7200 * DEFAULT_FUEL);
-        assert_eq!(default_fuel(Duration::MAX), u64::MAX);
-    }
-}

@@ -36,13 +36,24 @@
       request.send();
     });
 
+  // A question that is open stays open, about the same delivery, in what is put in its place.
+  const keepOpen = (section, next) => {
+    const open = new Set([...section.querySelectorAll("details[open]")].map((details) => details.dataset.of));
+    for (const details of next.querySelectorAll("details")) {
+      details.open = open.has(details.dataset.of);
+    }
+  };
+
   // Whoever is about to press a button presses that button: a part in which one has the focus waits until it has it no more. A table that
   // has the focus, as a click into it gives it, waits for nothing, and its next one has it and is as far along.
   const put = (fresh) => {
     for (const section of document.querySelectorAll("main > section")) {
       const next = fresh.getElementById(section.id);
       const active = section.contains(document.activeElement) ? document.activeElement : null;
-      if (next && !section.isEqualNode(next) && !active?.matches("button, a, input")) {
+      if (next) {
+        keepOpen(section, next);
+      }
+      if (next && !section.isEqualNode(next) && !active?.matches("button, a, input, summary")) {
         const along = section.querySelector(".scroll")?.scrollLeft ?? 0;
         section.replaceWith(document.adoptNode(next));
         const table = next.querySelector(".scroll");

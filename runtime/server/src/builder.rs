@@ -7,6 +7,7 @@ use lastword_protocol::owners::InputSettings;
 
 use crate::access::TokenStore;
 use crate::clock::MachineClock;
+use crate::cluster::Cluster;
 use crate::controls::Controls;
 use crate::observer::ServerObserver;
 use crate::owner_drains::OwnerDrains;
@@ -24,6 +25,7 @@ pub struct ServerBuilder {
     pub(crate) hosts: Vec<String>,
     pub(crate) limits: ServerLimits,
     pub(crate) controls: Option<Arc<dyn Controls>>,
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
     pub(crate) owner_drains: Option<Arc<dyn OwnerDrains>>,
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -41,6 +43,7 @@ impl ServerBuilder {
             hosts: Vec::new(),
             limits: ServerLimits::default(),
             controls: None,
+            cluster: None,
             owner_drains: None,
             sandbox: None,
             clock: Arc::new(MachineClock),
@@ -85,6 +88,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn controls(self, controls: Arc<dyn Controls>) -> Self {
         Self { controls: Some(controls), ..self }
+    }
+
+    /// Sets the cluster that the program is a node of. Without this `/v1/nodes` answers `404`, and every request goes to
+    /// the one runtime.
+    #[must_use]
+    pub fn cluster(self, cluster: Arc<dyn Cluster>) -> Self {
+        Self { cluster: Some(cluster), ..self }
     }
 
     /// Sets the observer of the drains of single owners. Default: none.

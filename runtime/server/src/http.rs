@@ -18,9 +18,11 @@ mod page;
 mod places;
 mod problem;
 mod readiness;
+mod request_trace;
 mod router;
 mod routes;
 mod tenant_places;
+mod tenant_turns;
 mod waits;
 
 use std::io;
@@ -38,6 +40,7 @@ pub(crate) use self::dashboard::Unmade;
 pub(crate) use self::hosts::Hosts;
 pub(crate) use self::one_at_a_time::OneAtATime;
 pub(crate) use self::readiness::Readiness;
+pub(crate) use self::tenant_turns::TenantTurns;
 
 // Hooks from a spool take the same path as hooks over HTTP.
 pub(crate) use self::accept::{note, put_on_record};

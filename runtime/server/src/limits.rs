@@ -94,7 +94,9 @@ pub const MAX_TENANT_WAITS: usize = 256;
 /// it the caller is told to narrow the list.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Events of one body whose answer is awaited at once, as on stdio.
+/// Events of one owner's stdio, raw connection or body that were handed to the runtime and whose answer is awaited. One
+/// commit of a journal on disk takes about 250 µs. No owner sends this many events in the time of a commit, and the
+/// bound limits their memory.
 pub const MAX_PENDING_ANSWERS: usize = 1024;
 
 /// Bytes of a request's head: four times what browsers send.
@@ -234,3 +236,11 @@ pub const DEATH_IS_NEWS: Duration = Duration::from_secs(60 * 60);
 
 /// The time that a listener waits after an error such as too many open files, before it takes the next connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Milliseconds without an acknowledgement of the NATS servers, although something waits, that are wrong. An election takes 4 to 9 s, and
+/// from 10 s on the journal refuses starts.
+pub const STREAM_SILENT: u64 = 10_000;
+
+/// The part of its stream in percent from which a journal is nearly full. From 60 on it writes snapshots to make room, and at 90 it
+/// refuses starts: 80 says that snapshots are not enough.
+pub const STREAM_NEARLY_FULL_PERCENT: u64 = 80;

@@ -9,7 +9,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome, PluginKey};
+use lastword::events::{DeliveryId, DrainReport, EndReason, Hook, Identity, Outcome};
 use lastword::journal::Settlement;
 use lastword::{Acceptance, Accepted, Commit, Observer, OutcomeRecord, Refusal};
 use lastword_protocol::output::{self, Cost, Drain, Output};
@@ -74,13 +74,6 @@ impl ServerObserver {
         Self { told: Arc::new(told) }
     }
 
-    /// Forgets the last calls of this plugin, because they say nothing of the version that replaces it. Call it after
-    /// [`Runtime::replace`](lastword::Runtime::replace), and after installing a plugin under the name of one that was
-    /// uninstalled. Metrics continue.
-    pub fn forget_plugin(&self, plugin: &PluginKey) {
-        self.told.calls.forget(plugin);
-    }
-
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.told.metrics
     }
@@ -100,7 +93,7 @@ impl ServerObserver {
         self.told.recent.get_behind_record(delivery).await
     }
 
-    /// Returns each plugin's health in its calls for this tenant. `None`: in all calls.
+    /// Returns the health of each version of each plugin in its calls for this tenant. `None`: in all calls.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         match tenant {
             Some(tenant) => self.told.calls.of_tenant(tenant),
@@ -134,13 +127,23 @@ impl ServerObserver {
         self.told.metrics.owner_lost(lost.how);
         if lost.sessions > 0 {
             // An owner without sessions exited in order.
-            self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), PastDeath::of(lost));
+            self.remember_death(lost, PastDeath::of(lost));
         }
         let Some(OwnerName { tenant, name }) = &lost.name else { return };
         self.told.stream.tell(tenant, "owner", || {
             let (how, sessions) = (lost.how.as_str(), lost.sessions);
             json!({"tenant": tenant, "owner": name, "state": "lost", "how": how, "sessions": sessions})
         });
+    }
+
+    /// Reports that an owner that was lost without a session leaves some: its late hooks have named them, and its
+    /// grace is over. [`owner_lost`](Self::owner_lost) has counted it.
+    pub(crate) fn death_revealed(&self, lost: &LostOwner, grace: Duration) {
+        self.remember_death(lost, PastDeath::revealed(lost, grace));
+    }
+
+    fn remember_death(&self, lost: &LostOwner, death: PastDeath) {
+        self.told.deaths.put(lost.name.as_ref().map(|name| name.tenant.clone()), death);
     }
 
     /// Reports that an owner has come back within its grace.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastword::events::{Identity, Session, SessionOwner, Timestamp};
-use lastword::{Accepted, Clock, EndRequest, Refusal, Runtime};
+use lastword::{Accepted, Clock, EndRequest, Refusal};
 use lastword_process::{NotVisible, Process, Watched};
 use lastword_protocol::owners::InputFormat;
 use parking_lot::Mutex;
@@ -42,6 +42,7 @@ pub(crate) use witness::Witness;
 
 use crate::observer::ServerObserver;
 use crate::owner_drains::OwnerDrains;
+use crate::runtimes::Runtimes;
 use crate::settings::OwnerSettings;
 use kinds::LastHooks;
 use owned_session::SessionToEnd;
@@ -106,7 +107,7 @@ impl Owners {
     }
 
     /// Watches owners from now on, until [`stop`](Self::stop).
-    pub(crate) fn begin(self: &Arc<Self>, runtime: &Runtime) {
+    pub(crate) fn begin(self: &Arc<Self>, runtime: &Runtimes) {
         tokio::spawn(ending::look_after(Arc::downgrade(self), runtime.clone()));
     }
 
@@ -293,20 +294,20 @@ impl Owners {
     }
 
     /// Called when a start or a compaction was answered. `made` is its session, if it was accepted.
-    pub(crate) fn start_answered(&self, runtime: &Runtime, said: &Identity, made: Option<&Identity>) {
+    pub(crate) fn start_answered(&self, runtime: &Runtimes, said: &Identity, made: Option<&Identity>) {
         self.registry.lock().start_answered(said, made, is_active(runtime), self.clock.now());
         self.wake.notify_one();
     }
 
     /// Called before an end is requested. Returns the session's known identity.
-    pub(crate) fn end_begins(&self, runtime: &Runtime, said: &Identity) -> Identity {
+    pub(crate) fn end_begins(&self, runtime: &Runtimes, said: &Identity) -> Identity {
         let identity = known_as(runtime, said);
         self.registry.lock().end_begins(&identity);
         identity
     }
 
     /// Called when an end was answered. `made` is its session, if that is known.
-    pub(crate) fn end_answered(&self, runtime: &Runtime, identity: &Identity, made: Option<&Identity>) {
+    pub(crate) fn end_answered(&self, runtime: &Runtimes, identity: &Identity, made: Option<&Identity>) {
         let mut registry = self.registry.lock();
         registry.end_answered(identity, is_active(runtime));
         if let Some(made) = made {
@@ -316,7 +317,7 @@ impl Owners {
 
     /// Requests an end that was decided here, unless the session has had an event since, or has ended. The check and
     /// the request are one step, so a later start of the session comes after its end.
-    fn ask_for_end(&self, runtime: &Runtime, end: &SessionToEnd) -> Option<impl Future<Output = Answer> + use<>> {
+    fn ask_for_end(&self, runtime: &Runtimes, end: &SessionToEnd) -> Option<impl Future<Output = Answer> + use<>> {
         let mut registry = self.registry.lock();
         if self.is_stopped() || !registry.is_to_end(end) {
             return None;
@@ -334,7 +335,7 @@ impl Owners {
     /// kept of an ended session: the runtime ends sessions without telling the server.
     pub(crate) fn hear_of_turn(
         self: &Arc<Self>,
-        runtime: &Runtime,
+        runtime: &Runtimes,
         said: &Identity,
         owner: Option<OwnerId>,
         turn_open: Option<bool>,
@@ -400,11 +401,11 @@ fn answer(registered: Result<Registered, Unregistered>, life: Life) -> Result<Re
 }
 
 /// Whether the runtime has an active session of this exact identity.
-fn is_active(runtime: &Runtime) -> impl Fn(&Identity) -> bool {
+fn is_active(runtime: &Runtimes) -> impl Fn(&Identity) -> bool {
     move |identity: &Identity| runtime.session(identity).is_some_and(|session| session.identity == *identity)
 }
 
 /// Returns the runtime's identity of a session: the owner may have left out the scope.
-fn known_as(runtime: &Runtime, said: &Identity) -> Identity {
+fn known_as(runtime: &Runtimes, said: &Identity) -> Identity {
     runtime.session(said).map_or_else(|| said.clone(), |session| session.identity.clone())
 }

@@ -59,7 +59,7 @@ impl Server {
     /// [`OwnerSettings::grace`](crate::OwnerSettings::grace) or longer. The other sessions of the last run end after
     /// that grace, unless an owner starts them again within it.
     pub async fn resume(&self) -> Resumed {
-        self.shared.owners.resume(&self.shared.runtime).await
+        self.shared.owners.resume(&self.shared.runtimes).await
     }
 
     /// Serves a Unix socket until [`close`](Self::close). A caller that can open it is operator of all tenants.

@@ -6,25 +6,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use lastword::events::Timestamp;
 use lastword::{Runtime, Sandbox};
 use parking_lot::Mutex;
 
 use crate::access::{FormTokens, Logins, RateLimit, TokenStore};
 use crate::activity::Activity;
 use crate::builder::ServerBuilder;
+use crate::cluster::ClusterStatus;
 use crate::controls::Controls;
 use crate::findings::{self, Finding};
-use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, Unmade};
+use crate::http::{Bodies, Connections, Hosts, OneAtATime, Readiness, TenantTurns, Unmade};
 use crate::metrics::Scraped;
-use crate::observer::{Health, ServerObserver};
+use crate::observer::{Health, OfTenant, PastDeath, ServerObserver};
 use crate::owners::Owners;
 use crate::requests::Inputs;
+use crate::runtimes::Runtimes;
 use crate::settings::ServerLimits;
 use crate::status::{LastHook, OwnerCount, PluginStatus, Status, durability};
 
 /// The state that all connections share.
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
+    /// The same with those of adopted journals, for whatever is about one session.
+    pub(crate) runtimes: Runtimes,
     pub(crate) observer: ServerObserver,
     pub(crate) owners: Arc<Owners>,
     pub(crate) inputs: Inputs,
@@ -40,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Readiness,
     /// The page's reads of the journal.
     pub(crate) page_lists: OneAtATime<Unmade>,
+    /// The turns in which tenants read deliveries.
+    pub(crate) delivery_reads: TenantTurns,
     pub(crate) leaves_when_idle: bool,
     /// Events that were taken.
     taken: AtomicU64,
@@ -63,6 +70,7 @@ impl Shared {
             hosts,
             limits,
             controls,
+            cluster,
             owner_drains,
             sandbox,
             clock,
@@ -70,13 +78,15 @@ impl Shared {
         } = builder;
         let configured_kinds = owners.idle_after.keys().map(ToString::to_string).collect();
         let owners = Arc::new(Owners::new(owners, clock, observer.clone(), owner_drains));
-        owners.begin(&runtime);
+        let runtimes = Runtimes::new(runtime.clone(), cluster);
+        owners.begin(&runtimes);
         Arc::new(Self {
             connections: Connections::new(&limits),
             bodies: Bodies::new(limits.bodies_bytes, limits.tenant_bodies_bytes),
             rates: RateLimit::new(limits.requests_per_second),
             readiness: Readiness::default(),
             page_lists: OneAtATime::default(),
+            delivery_reads: TenantTurns::default(),
             logins: Logins::default(),
             forms: FormTokens::default(),
             hosts: Hosts::new(&hosts),
@@ -85,6 +95,7 @@ impl Shared {
             pages: Mutex::default(),
             began: Instant::now(),
             runtime,
+            runtimes,
             observer,
             owners,
             inputs,
@@ -152,7 +163,7 @@ impl Shared {
             uptime_s: self.began.elapsed().as_secs(),
             journal: self.runtime.journal_name().to_string(),
             durability: durability(self.runtime.durability()).to_owned(),
-            draining: self.connections.is_closing() || self.runtime.is_draining(),
+            draining: self.is_leaving(),
             sessions: stats.sessions,
             owned_sessions,
             owners: owners.collect(),
@@ -164,25 +175,61 @@ impl Shared {
             slots: stats.slots,
             slots_bound: stats.slots_bound.as_str().to_owned(),
             pages: self.pages.lock().clone(),
-            wrong: self.findings(&plugins, health).iter().map(Finding::sentence).collect(),
+            wrong: self.wrong(&plugins, health).iter().map(Finding::sentence).collect(),
+            to_know: self
+                .to_know(&self.observer.deaths())
+                .iter()
+                .chain(&self.nodes_to_know())
+                .map(Finding::sentence)
+                .collect(),
             plugins,
         }
     }
 
-    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. An uninstalled
-    /// plugin fails no more.
+    /// Returns the health of each installed plugin in its calls for this tenant. `None`: in all calls. Calls of a version
+    /// that was replaced or uninstalled say nothing of the installed one.
     pub(crate) fn health(&self, tenant: Option<&Arc<str>>) -> Vec<Health> {
         let stats = self.runtime.stats();
         let installed = stats.plugins.iter().filter(|plugin| plugin.is_installed);
-        let installed: HashSet<_> = installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref())).collect();
+        let installed: HashSet<_> =
+            installed.map(|plugin| (&plugin.plugin, plugin.tenant.as_ref(), plugin.version)).collect();
         let mut health = self.observer.health(tenant);
-        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref())));
+        health.retain(|health| installed.contains(&(&health.plugin, health.tenant.as_ref(), health.version)));
         health
     }
 
-    /// Returns the findings, with these plugins and their health.
-    pub(crate) fn findings(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
-        findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health)
+    /// Returns the findings that need action, with these plugins and their health.
+    pub(crate) fn wrong(&self, plugins: &[PluginStatus], health: &[Health]) -> Vec<Finding> {
+        let mut found = findings::of_daemon(self.runtime.has_failed(), self.runtime.durability(), plugins, health);
+        found.extend(self.cluster_findings().into_iter().filter(|finding| finding.is_wrong));
+        found
+    }
+
+    /// Returns the findings about nodes that need no action. They are for callers of every tenant.
+    pub(crate) fn nodes_to_know(&self) -> Vec<Finding> {
+        self.cluster_findings().into_iter().filter(|finding| !finding.is_wrong).collect()
+    }
+
+    fn cluster_findings(&self) -> Vec<Finding> {
+        self.cluster_status().as_ref().map(findings::of_cluster).unwrap_or_default()
+    }
+
+    /// Returns what is known of the cluster, if the program is a node of one.
+    pub(crate) fn cluster_status(&self) -> Option<ClusterStatus> {
+        self.runtimes.cluster().map(|cluster| cluster.status())
+    }
+
+    /// Returns the findings that need no action, with these deaths.
+    pub(crate) fn to_know(&self, deaths: &[OfTenant<PastDeath>]) -> Vec<Finding> {
+        let mut found = findings::of_deaths(deaths, self.owners.grace(), Timestamp::now());
+        if self.is_leaving() {
+            found.insert(0, findings::leaving());
+        }
+        found
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.connections.is_closing() || self.runtime.is_draining()
     }
 
     /// Returns the state for `/metrics`.
@@ -206,6 +253,7 @@ impl Shared {
             slots,
             slots_bound,
             memory,
+            cluster: self.cluster_status(),
             uptime_s: self.began.elapsed().as_secs(),
         }
     }

@@ -52,6 +52,9 @@ pub struct Status {
     pub pages: Vec<String>,
     /// The findings that an operator should look at, a sentence each. Empty when all is well.
     pub wrong: Vec<String>,
+    /// The findings that need no action, such as owners that died in the last hour, a sentence each.
+    #[serde(default)]
+    pub to_know: Vec<String>,
 }
 
 /// The number of owners of a kind.

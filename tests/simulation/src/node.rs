@@ -44,7 +44,12 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) member: Member,
+    /// Its own journal: the one that the node had before, or the one that its run would make.
     pub(crate) own: StreamId,
+    /// Whether it makes its own journal.
+    pub(crate) begins: bool,
+    /// Whether it may take sessions.
+    pub(crate) is_ready: bool,
     pub(crate) journals: BTreeMap<StreamId, Serving>,
     /// What the member and the openings have asked for: who does not answer within the time has not answered.
     pub(crate) asked: BTreeMap<u64, Asked>,
@@ -111,6 +116,8 @@ pub(crate) struct Opening {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) chain: Chain,
+    /// The fence with which it took the journal.
+    pub(crate) epoch: u64,
     /// The state, where it is the real one.
     pub(crate) full: Option<Box<Full>>,
     /// Records that were in the journal before.
@@ -161,6 +168,7 @@ impl Writer {
     pub(crate) fn new(chain: Chain, full: Option<Box<Full>>, reader: &Reader, turn: u32) -> Self {
         Self {
             chain,
+            epoch: reader.epoch,
             full,
             records_before: reader.records,
             turn,

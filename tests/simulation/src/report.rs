@@ -100,7 +100,7 @@ impl fmt::Display for Report {
         };
         match (&self.broken, self.lost) {
             (Some(broken), _) => {
-                row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?
+                row(f, "BROKEN", format_args!("at {:.3} s: {}", broken.at.as_secs_f64(), broken.what))?;
             }
             (None, Some(lost)) => row(f, "ends lost", format_args!("{lost}"))?,
             (None, None) => row(f, "ends lost", format_args!("not known: the run has no end"))?,

@@ -63,6 +63,11 @@ impl Stream {
         }
     }
 
+    /// The sequence of the first message that is kept as it is. What is before it was purged.
+    pub(crate) fn first(&self) -> u64 {
+        self.base.sequence + 1
+    }
+
     pub(crate) fn last(&self) -> u64 {
         self.last
     }

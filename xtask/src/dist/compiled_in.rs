@@ -48,11 +48,11 @@ pub(super) struct Tree {
     pub(super) others: Vec<Package>,
 }
 
-/// Asks cargo what `package` is compiled from for a `target`.
+/// Asks cargo what `package` is compiled from with these `features` for a `target`.
 ///
 /// # Errors
 /// Cargo cannot say.
-pub(super) fn read(root: &Path, package: &str, target: &str) -> anyhow::Result<Tree> {
+pub(super) fn read(root: &Path, package: &str, features: &str, target: &str) -> anyhow::Result<Tree> {
     let ask = |args: &[&str]| {
         let output = process::cargo(root).args(args).output().context("cannot run cargo")?;
         ensure!(output.status.success(), "cargo failed:\n{}", String::from_utf8_lossy(&output.stderr));
@@ -60,9 +60,10 @@ pub(super) fn read(root: &Path, package: &str, target: &str) -> anyhow::Result<T
     };
     // `metadata` alone says what any package of the workspace asks for; `tree` has what is compiled into this one.
     let mut tree = vec!["tree", "--locked", "--package", package, "--target", target];
-    tree.extend(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
+    tree.extend(["--features", features, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
     let tree = String::from_utf8(ask(&tree)?)?;
-    join(package, &tree, &ask(&["metadata", "--locked", "--format-version=1", "--filter-platform", target])?)
+    let metadata = ["metadata", "--locked", "--format-version=1", "--features", features, "--filter-platform", target];
+    join(package, &tree, &ask(&metadata)?)
 }
 
 /// The packages that `cargo tree` names a line each, with what `cargo metadata` says of them.

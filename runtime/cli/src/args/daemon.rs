@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use lastword_config::{address, units};
+use lastword_events::JournalName;
 
 use super::{CacheArgs, JournalArgs, RuntimeArgs};
 
@@ -89,6 +90,24 @@ pub(crate) enum Probe {
     Alive,
     /// And it can write its journal, and is not about to leave
     Ready,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodesArgs {
+    /// The configuration of the daemon, which may name its socket
+    #[arg(long, value_name = "lastword.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) socket: SocketArgs,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Give up this journal, with whatever is in it: one that is resting, lost or damaged, and whose node does not come back
+    #[arg(long, value_name = "JOURNAL", requires = "config", conflicts_with = "json")]
+    pub(crate) forget: Option<JournalName>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use lastword_events::DeliveryId;
+use lastword_events::{DeliveryId, JournalName};
 
 use super::OperatorArgs;
 
@@ -37,6 +37,10 @@ pub(crate) struct DeliveriesArgs {
     /// Only these
     #[arg(long, value_enum)]
     pub(crate) state: Option<State>,
+
+    /// Of this journal of a node that is gone, which the daemon has taken over; see `lastword nodes`
+    #[arg(long, value_name = "JOURNAL", conflicts_with = "journal")]
+    pub(crate) of: Option<JournalName>,
 
     /// One JSON object a line
     #[arg(long)]

@@ -7,7 +7,7 @@ use clap::{Args, value_parser};
 use lastword::Limits;
 use lastword_config::limits::MEMORY;
 use lastword_events::{Hook, PluginName};
-use lastword_sandbox::limits::default_fuel;
+use lastword_sandbox::default_fuel;
 
 use crate::grants::GrantArgs;
 use crate::new::Language;

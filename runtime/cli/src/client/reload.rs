@@ -19,9 +19,7 @@ use lastword_events::text::printable_path;
 /// # Errors
 /// When no daemon answers, or the daemon refuses the configuration and keeps the old one.
 pub(crate) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
-    let own = if args.socket.socket.is_some() { None } else { users_own() };
-    let configured = configured_socket(args.config.as_deref().or(own.as_deref()))?;
-    let daemon = required(&args.socket, configured.as_deref())?;
+    let daemon = required(&args.socket, args.config.as_deref())?;
     let Reloaded { changed, needs_restart } = daemon.post("/v1/reload", &serde_json::json!({}))?;
     let mut out = anstream::stdout().lock();
     for line in changed.iter().chain(&needs_restart) {
@@ -42,9 +40,15 @@ pub(crate) fn configured_socket(config: Option<&Path>) -> Result<Option<PathBuf>
     }
 }
 
-/// Returns the requested daemon, which must be running.
-fn required(said: &SocketArgs, configured: Option<&Path>) -> Result<Daemon, Failure> {
-    let place = SocketPlace::choose(said.socket.as_deref(), configured)?;
+/// Returns the requested daemon, which must be running: the one at the named socket, else that of the configuration, else of the
+/// user's own.
+///
+/// # Errors
+/// When no daemon answers, or the configuration cannot be read.
+pub(crate) fn required(said: &SocketArgs, config: Option<&Path>) -> Result<Daemon, Failure> {
+    let own = if said.socket.is_some() { None } else { users_own() };
+    let configured = configured_socket(config.or(own.as_deref()))?;
+    let place = SocketPlace::choose(said.socket.as_deref(), configured.as_deref())?;
     Daemon::find(&place)?.ok_or_else(|| nobody(&place))
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use lastword::TenantQuota;
 use lastword_config::{GrantSettings, LimitSettings, PluginSettings, QuotaSettings, TranscriptSettings};
 use lastword_events::PluginName;
-use lastword_sandbox::limits::default_fuel;
-use lastword_sandbox::{Grants, KeyValueGrant, Limits, TranscriptGrant};
+use lastword_sandbox::{Grants, KeyValueGrant, Limits, TranscriptGrant, default_fuel};
 
 /// One `[[plugin]]`, or a plugin that the command line names.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lastword::Limits;
-use lastword_sandbox::limits::default_fuel;
+use lastword_sandbox::default_fuel;
 
 use super::judge::{CaseResult, Verdict};
 use lastword_config::units::{show_count, write_bytes};

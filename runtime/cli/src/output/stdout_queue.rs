@@ -7,6 +7,7 @@
 mod range;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use range::Range;
@@ -15,7 +16,8 @@ use super::answer::{Answer, AnswerKind};
 use super::line_queue::LineQueue;
 use super::writer::{Enqueued, Queue, Writer};
 use crate::limits::{
-    MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES, MAX_SINGLE_ANSWERS,
+    MAX_ANSWER_RANGES, MAX_BYTES_BEFORE_DRAIN_LINE, MAX_KEPT_ANSWER_BYTES, MAX_QUEUED_OUTPUT_BYTES,
+    MAX_RANGES_BEFORE_DRAIN_LINE, MAX_SINGLE_ANSWERS,
 };
 
 /// Carries answers and outcome lines to the owner.
@@ -46,11 +48,15 @@ impl OwnerWriter {
         });
     }
 
-    /// Waits until few lines precede the last line, or until the reader is too slow, as [`flush`](Writer::flush) does.
-    /// Then drops and counts surplus outcome lines: the last line is more important.
+    /// Waits until few bytes precede the last line, or until the reader is too slow, as [`flush`](Writer::flush) does.
+    /// Then drops and counts surplus outcome lines, and tells surplus answers as ranges: the last line is more important.
     pub(crate) fn make_room_for_last(&self, until: Instant, patience: Duration) {
-        self.wait(until, patience, |queue, _| queue.lines.len() <= MAX_BYTES_BEFORE_DRAIN_LINE);
-        self.drop_lines(|queue| queue.cut(MAX_BYTES_BEFORE_DRAIN_LINE));
+        const MOST: usize = MAX_BYTES_BEFORE_DRAIN_LINE;
+        self.wait(until, patience, |queue, _| queue.lines.len() + queue.kept_bytes <= MOST);
+        self.drop_lines(|queue| {
+            queue.fold_answers(MOST);
+            queue.cut(MOST)
+        });
     }
 
     /// Queues the last line, even if the queue is full. No outcome line follows it.
@@ -95,17 +101,21 @@ enum First {
 
 /// One or several answers that wait.
 enum Waiting {
-    /// The line, and its share of `kept_bytes`.
-    Whole(Vec<u8>, usize),
+    Whole(Answer),
     Range(Range),
+}
+
+/// An answer's share of what is kept for an owner that is behind: that of a plain one is nothing.
+fn kept_bytes(answer: &Answer) -> usize {
+    match answer.kind {
+        AnswerKind::Accepted => 0,
+        AnswerKind::AcceptedWithRemark | AnswerKind::Refused => answer.text.len(),
+    }
 }
 
 impl StdoutQueue {
     fn answer(&mut self, answer: Answer) -> Enqueued {
-        let size = match answer.kind {
-            AnswerKind::Accepted => 0,
-            AnswerKind::AcceptedWithRemark | AnswerKind::Refused => answer.text.len(),
-        };
+        let size = kept_bytes(&answer);
         self.waiting += 1;
         let whole = match answer.kind {
             AnswerKind::Accepted => self.waiting + self.unwritten <= MAX_SINGLE_ANSWERS,
@@ -114,26 +124,54 @@ impl StdoutQueue {
                 self.kept_bytes == 0 || self.kept_bytes + size <= MAX_KEPT_ANSWER_BYTES
             }
         };
+        let place = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
         if whole {
             self.kept_bytes += size;
-            self.push(Waiting::Whole(answer.text, size));
+            self.answers.push_back((place, Waiting::Whole(answer)));
             return Enqueued::Whole;
         }
         // If no more ranges are allowed, the last one takes in this answer.
-        let anything = self.ranges > MAX_ANSWER_RANGES;
-        if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
-            && last.take_in(answer.line, answer.kind, anything)
-        {
-            return Enqueued::InRange;
-        }
-        self.ranges += 1;
-        self.push(Waiting::Range(Range::new(answer.line, answer.kind)));
+        self.push_in_range(place, &answer, self.ranges > MAX_ANSWER_RANGES);
         Enqueued::InRange
     }
 
-    fn push(&mut self, waiting: Waiting) {
-        let place = self.taken + u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
-        self.answers.push_back((place, waiting));
+    /// Adds an answer to the last range if possible, else as a range of its own. With `anything` a range takes in every answer.
+    fn push_in_range(&mut self, place: u64, answer: &Answer, anything: bool) {
+        if let Some((_, Waiting::Range(last))) = self.answers.back_mut()
+            && last.take_in(answer.line, answer.kind, anything)
+        {
+            return;
+        }
+        self.ranges += 1;
+        self.answers.push_back((place, Waiting::Range(Range::new(answer.line, answer.kind))));
+    }
+
+    /// Turns answers with a remark or an error into ranges: those that do not fit into `limit` bytes, from the first on. There are few
+    /// ranges then. The last of them counts whatever comes behind it.
+    fn fold_answers(&mut self, limit: usize) {
+        if self.kept_bytes <= limit && self.ranges <= MAX_RANGES_BEFORE_DRAIN_LINE {
+            return;
+        }
+        (self.kept_bytes, self.ranges) = (0, 0);
+        for (place, waiting) in mem::take(&mut self.answers) {
+            let is_full = self.ranges >= MAX_RANGES_BEFORE_DRAIN_LINE;
+            match waiting {
+                Waiting::Whole(answer) if is_full || self.kept_bytes + kept_bytes(&answer) > limit => {
+                    self.push_in_range(place, &answer, is_full);
+                }
+                Waiting::Whole(answer) => {
+                    self.kept_bytes += kept_bytes(&answer);
+                    self.answers.push_back((place, Waiting::Whole(answer)));
+                }
+                Waiting::Range(range) => match self.answers.back_mut() {
+                    Some((_, Waiting::Range(last))) if is_full => last.absorb(&range),
+                    _ => {
+                        self.ranges += 1;
+                        self.answers.push_back((place, Waiting::Range(range)));
+                    }
+                },
+            }
+        }
     }
 
     /// Drops the last lines that are no answers until at most `limit` bytes of them wait. Returns the number of dropped
@@ -151,9 +189,9 @@ impl StdoutQueue {
     fn take_answer(&mut self, batch: &mut Vec<u8>) {
         let Some((_, waiting)) = self.answers.pop_front() else { return };
         let answers = match waiting {
-            Waiting::Whole(line, size) => {
-                batch.extend_from_slice(&line);
-                self.kept_bytes -= size;
+            Waiting::Whole(answer) => {
+                batch.extend_from_slice(&answer.text);
+                self.kept_bytes -= kept_bytes(&answer);
                 1
             }
             Waiting::Range(range) => {

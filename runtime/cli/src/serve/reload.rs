@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use futures_util::FutureExt as _;
 use lastword::{InstallError, Leave, Plugin, Runtime, Sandbox, TenantQuota, Tenants};
 use lastword_events::{PluginKey, PluginName};
-use lastword_server::{Reloaded, ServerObserver, Token, TokenStore};
+use lastword_server::{Reloaded, Token, TokenStore};
 use tokio::sync::Mutex;
 
 use super::applied::{Applied, Definition};
@@ -17,6 +17,7 @@ use crate::args::RuntimeArgs;
 use crate::config::PluginEntry;
 use crate::exit::Failure;
 use crate::inputs;
+use crate::node::Adopted;
 use crate::plugins;
 use crate::start::tenants_of;
 use crate::threads;
@@ -27,11 +28,12 @@ pub(super) struct Reloader {
     args: RuntimeArgs,
     runtime: Runtime,
     sandbox: Sandbox,
-    observer: ServerObserver,
+    /// The runtimes of adopted journals, which change as the own one does.
+    adopted: Arc<Adopted>,
     /// The file of tokens, and the valid ones.
     tokens: (Option<PathBuf>, Arc<TokenStore>),
     /// Serializes reloads.
-    applied: Mutex<Applied>,
+    applied: Arc<Mutex<Applied>>,
 }
 
 /// A configuration that was read and can be applied.
@@ -43,6 +45,7 @@ struct Prepared {
     needs_restart: Vec<String>,
 }
 
+#[derive(Clone)]
 enum Change {
     Uninstall(PluginName),
     Replace(Plugin),
@@ -55,25 +58,25 @@ impl Reloader {
         args: RuntimeArgs,
         runtime: Runtime,
         sandbox: Sandbox,
-        observer: ServerObserver,
+        adopted: Arc<Adopted>,
         tokens: (Option<PathBuf>, Arc<TokenStore>),
         applied: Applied,
     ) -> Self {
-        Self { args, runtime, sandbox, observer, tokens, applied: Mutex::new(applied) }
+        Self { args, runtime, sandbox, adopted, tokens, applied: Arc::new(Mutex::new(applied)) }
     }
 
     /// # Errors
     /// The mistakes in the configuration. Nothing is changed then.
     pub(super) async fn reload(self: Arc<Self>) -> Result<Reloaded, String> {
-        let mut applied = self.applied.lock().await;
+        let mut applied = Arc::clone(&self.applied).lock_owned().await;
         systemd::reloading();
-        let (this, before) = (Arc::clone(&self), applied.clone());
-        let prepared = tokio::task::spawn_blocking(move || this.prepare(&before)).await;
-        let reloaded = match prepared {
-            Ok(Ok(prepared)) => self.apply(prepared, &mut applied),
-            Ok(Err(failure)) => Err(format!("{:#}", threads::explain(failure).error)),
-            Err(panic) => Err(format!("the configuration could not be read: {panic}")),
-        };
+        // Plugins are compiled, and an adopted journal may just be read: no change is made meanwhile.
+        let reloaded = tokio::task::spawn_blocking(move || match self.prepare(&applied) {
+            Ok(prepared) => self.apply(prepared, &mut applied),
+            Err(failure) => Err(format!("{:#}", threads::explain(failure).error)),
+        });
+        let reloaded =
+            reloaded.await.unwrap_or_else(|panic| Err(format!("the configuration could not be applied: {panic}")));
         systemd::ready();
         match &reloaded {
             Ok(reloaded) => log(reloaded),
@@ -124,12 +127,16 @@ impl Reloader {
         Ok(loaded.into_iter().zip(tenants).map(change).collect())
     }
 
+    /// Changes what has changed. Blocks, in a tokio runtime.
     fn apply(&self, prepared: Prepared, applied: &mut Applied) -> Result<Reloaded, String> {
         let Prepared { next, changes, tokens, needs_restart } = prepared;
         let mut reloaded = Reloaded { changed: Vec::new(), needs_restart };
+        let _unchanged = self.adopted.hold();
         for change in changes {
+            let followed = change.clone();
             // Only a drain refuses such a change, and then the daemon is about to exit.
             reloaded.changed.push(self.change(change).map_err(|error| error.to_string())?);
+            self.follow(&followed);
         }
         if let Some(tokens) = tokens {
             let many = tokens.len();
@@ -147,19 +154,38 @@ impl Reloader {
                 let name = plugin.name().clone();
                 // Running calls finish with the old version, which is then dropped.
                 self.runtime.replace(plugin).map(drop)?;
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is replaced"))
             }
             Change::Install(plugin, tenants) => {
                 let name = plugin.name().clone();
                 self.runtime.install(plugin, tenants)?;
-                // Calls of an uninstalled plugin may have ended after that.
-                self.observer.forget_plugin(&PluginKey::from(name.clone()));
                 Ok(format!("{name} is installed"))
             }
             Change::Quota(tenant, quota) => {
                 self.runtime.set_quota(&tenant, quota)?;
                 Ok(format!("the quota of tenant {tenant} has changed"))
+            }
+        }
+    }
+
+    /// Changes the runtimes of adopted journals as the own one was changed. One that is about to end refuses it.
+    fn follow(&self, change: &Change) {
+        if let Change::Quota(tenant, quota) = change {
+            self.adopted.set_quota(tenant, *quota);
+        }
+        for runtime in self.adopted.all() {
+            let followed = match change {
+                Change::Uninstall(name) => {
+                    let uninstalled = runtime.uninstall(&PluginKey::from(name.clone()), Leave::Orphaned);
+                    tokio::spawn(async move { uninstalled.await.map(drop) });
+                    Ok(())
+                }
+                Change::Replace(plugin) => runtime.replace(plugin.clone()).map(drop),
+                Change::Install(plugin, tenants) => runtime.install(plugin.clone(), tenants.clone()),
+                Change::Quota(tenant, quota) => runtime.set_quota(tenant, *quota),
+            };
+            if let Err(error) = followed {
+                tracing::warn!(journal = %runtime.journal_name(), %error, "an adopted journal goes on as it was");
             }
         }
     }

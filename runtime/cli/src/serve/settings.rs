@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use lastword_config::{Daemon, MEMORY, OnStop};
+use lastword_config::{Daemon, Journal, MEMORY, OnStop};
 use lastword_server::OwnerSettings;
 
 use crate::args::ServeArgs;
@@ -37,11 +37,19 @@ impl Settings {
     /// When settings contradict each other, or a TLS file cannot be used.
     pub(super) fn of(args: &ServeArgs, config: &Config) -> Result<Self, Failure> {
         let daemon = &config.daemon;
-        let journal = args.runtime.journal.as_ref().or(config.journal.as_ref());
-        let is_in_memory = journal.is_some_and(|journal| journal.as_os_str() == MEMORY);
+        let named = args.runtime.journal.as_ref();
+        let is_in_memory =
+            named.map_or(config.journal == Some(Journal::Memory), |journal| journal.as_os_str() == MEMORY);
         if args.exit_when_idle.is_some() && is_in_memory {
             return Err(Failure::usage(anyhow!(
                 "--exit-when-idle leaves nothing to the next daemon with a journal in memory: name a file"
+            )));
+        }
+        let is_on_cluster = named.is_none() && matches!(config.journal, Some(Journal::JetStream(_)));
+        if args.exit_when_idle.is_some() && is_on_cluster {
+            return Err(Failure::usage(anyhow!(
+                "--exit-when-idle is not for a node of a cluster, which has to be there when another one dies: leave it out, or \
+                 name a file with --journal"
             )));
         }
         if daemon.on_stop == OnStop::Keep && is_in_memory {
@@ -116,6 +124,23 @@ mod tests {
         let plain = refusal(&["--listen", "10.0.0.1:7417", "--tokens", "t"]);
         assert!(plain.contains("or listen on 127.0.0.1:7417"), "{plain}");
         assert!(settings(&["--listen", "[::1]:0", "--tokens", "t"], Daemon::default()).is_ok());
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_does_not_leave_because_nobody_needs_it() {
+        let text = "[journal.jetstream]\nservers = [\"n1\"]\nassume-sync-always = true\n";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lastword.toml");
+        std::fs::write(&path, text).unwrap();
+        let of = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["lastword", "serve", "--socket", "/s"], args].concat()).unwrap();
+            let Command::Serve(args) = cli.command else { panic!() };
+            Settings::of(&args, &Config::load(&path).unwrap()).map(drop)
+        };
+        assert!(of(&[]).is_ok());
+        let refusal = of(&["--exit-when-idle", "10m"]).unwrap_err().error.to_string();
+        assert!(refusal.contains("--exit-when-idle is not for a node of a cluster"), "{refusal}");
+        assert!(of(&["--exit-when-idle", "10m", "--journal", "j.db"]).is_ok());
     }
 
     #[test]

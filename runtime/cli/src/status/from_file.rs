@@ -66,7 +66,8 @@ fn wrong(plugins: &[PluginStatus]) -> Vec<String> {
     for PluginStatus { plugin, dead, orphaned, .. } in plugins {
         if *dead > 0 {
             wrong.push(format!(
-                "{plugin}: {dead} given up; see `lastword deliveries --state dead`, then redeliver or drop"
+                "{plugin}: {dead} given up, which nobody tries again; read the causes with \
+                 `lastword deliveries --state dead`; mend the plugin and redeliver, or drop"
             ));
         }
         if *orphaned > 0 {

@@ -11,14 +11,33 @@ use lastword_events::printable;
 /// Seconds of a day, an hour and a minute.
 const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
 
+/// Prints the findings first, as the daemon's page does: who looks for ten seconds reads no more.
 pub(super) fn show(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    findings(out, status)?;
+    writeln!(out)?;
     head(out, status)?;
     writeln!(out)?;
     sessions(out, status)?;
     writeln!(out)?;
-    owed(out, &status.plugins)?;
-    writeln!(out)?;
-    wrong(out, &status.wrong)
+    owed(out, &status.plugins)
+}
+
+fn findings(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    if status.wrong.is_empty() {
+        writeln!(out, "{GOOD}Nothing is wrong.{GOOD:#}")?;
+    } else {
+        writeln!(out, "{BAD}Wrong:{BAD:#}")?;
+        sentences(out, &status.wrong)?;
+    }
+    if !status.to_know.is_empty() {
+        writeln!(out, "{NOTE}To know:{NOTE:#}")?;
+        sentences(out, &status.to_know)?;
+    }
+    Ok(())
+}
+
+fn sentences(out: &mut impl Write, sentences: &[String]) -> io::Result<()> {
+    sentences.iter().try_for_each(|sentence| writeln!(out, "  {}", printable(sentence)))
 }
 
 fn head(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -70,14 +89,6 @@ fn owed(out: &mut impl Write, plugins: &[PluginStatus]) -> io::Result<()> {
     if plugins.is_empty() { Ok(()) } else { table.print(out, "") }
 }
 
-fn wrong(out: &mut impl Write, wrong: &[String]) -> io::Result<()> {
-    if wrong.is_empty() {
-        return writeln!(out, "{GOOD}Nothing is wrong.{GOOD:#}");
-    }
-    writeln!(out, "{BAD}Wrong:{BAD:#}")?;
-    wrong.iter().try_for_each(|sentence| writeln!(out, "  {}", printable(sentence)))
-}
-
 fn many(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
@@ -112,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn one_screen_says_what_is_active_owed_and_wrong() {
+    fn one_screen_says_what_is_wrong_and_then_what_is_active_and_owed() {
         let plugin =
             PluginStatus { plugin: "memory".into(), installed: true, ready: 1, dead: 2, ..PluginStatus::default() };
         let text = shown(&Status {
@@ -128,24 +139,25 @@ mod tests {
             connections: 1,
             pages: vec!["http://127.0.0.1:7417/".into()],
             wrong: vec!["memory: 2 given up".into()],
+            to_know: vec!["agent: died 4 s ago".into()],
             ..Status::default()
         });
         assert_eq!(
             text,
-            "lastword 0.1.0, process 4711, up for 2 h 1 min, 1 connection\njournal k3f9a2c1, on disk\n\
+            "Wrong:\n  memory: 2 given up\nTo know:\n  agent: died 4 s ago\n\n\
+             lastword 0.1.0, process 4711, up for 2 h 1 min, 1 connection\njournal k3f9a2c1, on disk\n\
              page http://127.0.0.1:7417/\n\n\
              Active: 3 sessions, 2 of an owner that is looked after\n\
              OWNER        ALIVE  SESSIONS\nclaude-code  2      2\n\n\
              Owed: 1 delivery\n\
-             PLUGIN  READY  RUNNING  WAITING  GIVEN UP  ORPHANED\nmemory  1      0        0        2         0\n\n\
-             Wrong:\n  memory: 2 given up\n"
+             PLUGIN  READY  RUNNING  WAITING  GIVEN UP  ORPHANED\nmemory  1      0        0        2         0\n"
         );
     }
 
     #[test]
     fn what_is_well_is_said_too() {
         let text = shown(&Status::default());
-        assert!(text.contains("no daemon") && text.ends_with("Nothing is wrong.\n"), "{text}");
+        assert!(text.contains("no daemon") && text.starts_with("Nothing is wrong.\n\n"), "{text}");
     }
 
     #[test]

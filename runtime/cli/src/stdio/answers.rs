@@ -6,9 +6,9 @@ use std::pin::Pin;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use lastword::Runtime;
+use lastword_server::limits::MAX_PENDING_ANSWERS;
 use lastword_server::{Answered, ask, refused_line};
 
-use crate::limits::MAX_PENDING_ANSWERS;
 use crate::output::answer::{Answer, AnswerKind};
 use lastword_protocol::bad_line::BadLine;
 use lastword_protocol::input::OwnerEvent;

@@ -1,4 +1,5 @@
-//! Serves the owner until something ends it, and drains.
+//! Serves the owner until something ends it, and drains. A raw connection of the daemon has a loop of its own, and
+//! `server/src/raw/connection.rs` says why.
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,6 +24,7 @@ use crate::output::stdout_queue::OwnerWriter;
 use crate::report::Reports;
 use crate::settle::{log_drain, settle};
 use crate::signals::{Received, Signals};
+use crate::traces::Traces;
 use crate::watchdog::Watchdog;
 use lastword_protocol::input::Input;
 use lastword_protocol::output::{Drain, Output};
@@ -45,6 +47,8 @@ pub(super) struct Service {
     giving_back: AbortHandle,
     /// Draws the drain.
     reports: Option<Reports>,
+    /// Sends the last spans.
+    traces: Option<Traces>,
     /// A finished drain that is not drawn yet.
     drained: Option<DrainReport>,
 }
@@ -72,6 +76,7 @@ impl Service {
             takes_lines_until: None,
             giving_back,
             reports: None,
+            traces: None,
             drained: None,
         }
     }
@@ -79,6 +84,11 @@ impl Service {
     /// Sets the reports that draw the drain.
     pub(super) fn with_reports(self, reports: Option<Reports>) -> Self {
         Self { reports, ..self }
+    }
+
+    /// Sets the traces whose last spans are sent at the end.
+    pub(super) fn with_traces(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Serves, drains and writes the last lines. The process can end when it returns.
@@ -109,6 +119,9 @@ impl Service {
         self.output.flush(deadline + OUTPUT_OVERRUN, STALLED_READER);
         // Only now, because the owner waits for the drain's line.
         self.draw(deadline);
+        if let Some(traces) = &self.traces {
+            traces.finish(deadline);
+        }
         let dropped = self.logs.dropped();
         if dropped > 0 {
             tracing::error!("{dropped} log lines were dropped: the reader of stderr was too slow for them");

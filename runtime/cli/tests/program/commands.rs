@@ -128,7 +128,7 @@ fn help_explains_signals_input_and_every_exit_code() {
     for said_of in ["SIGTERM", "SIGINT", "SIGHUP", "end of input", "shutdown", "crashed", "before `ready`", "stderr"] {
         assert!(said.contains(said_of), "{said_of} is missing in:\n{said}");
     }
-    for code in 0..=6 {
+    for code in 0..=7 {
         assert!(
             help.text.iter().any(|line| line.trim_start().starts_with(&format!("{code}  "))),
             "code {code}:\n{said}"

@@ -10,14 +10,16 @@ fn deploy() -> PathBuf {
 }
 
 #[test]
-fn the_configuration_of_the_containers_has_no_mistakes() {
-    let home = Home::new();
-    let text = std::fs::read_to_string(deploy().join("lastword.toml")).unwrap();
-    let own = "/usr/lib/lastword/memory.wasm";
-    assert!(text.contains(own), "it names the plugin where the image has it");
-    let launch = home.command("config").arg("check").with_guest("prints");
-    let ended = launch.file("lastword.toml", text.replace(own, "prints.wasm")).run();
-    assert_says(&ended, 0, &["no mistakes, 1 plugin fits"]);
+fn the_configurations_of_the_containers_have_no_mistakes() {
+    for file in ["lastword.toml", "cluster/lastword.toml"] {
+        let home = Home::new();
+        let text = std::fs::read_to_string(deploy().join(file)).unwrap();
+        let own = "/usr/lib/lastword/memory.wasm";
+        assert!(text.contains(own), "{file} names the plugin where the image has it");
+        let launch = home.command("config").arg("check").with_guest("prints");
+        let ended = launch.file("lastword.toml", text.replace(own, "prints.wasm")).run();
+        assert_says(&ended, 0, &["no mistakes, 1 plugin fits"]);
+    }
 }
 
 mod with_tools {
@@ -53,6 +55,7 @@ mod with_tools {
         assert!(text.contains(right), "{file} has no {right:?}");
         let home = tempfile::tempdir().unwrap();
         let spoilt = home.path().join(file);
+        std::fs::create_dir_all(spoilt.parent().unwrap()).unwrap();
         std::fs::write(&spoilt, text.replace(right, wrong)).unwrap();
         let (is_fine, said) = reads(&linter, args, &spoilt);
         assert!(!is_fine, "it does not see {wrong:?}: {said}");
@@ -66,7 +69,9 @@ mod with_tools {
     #[test]
     fn the_compose_file_is_one_by_its_schema() {
         let args = ["--builtin-schema", "vendor.compose-spec"];
-        lint("check-jsonschema", &args, "compose.yaml", ("stop_grace_period", "stop_grace"));
+        for file in ["compose.yaml", "cluster/compose.yaml"] {
+            lint("check-jsonschema", &args, file, ("stop_grace_period", "stop_grace"));
+        }
     }
 
     #[test]
@@ -74,7 +79,9 @@ mod with_tools {
         for version in ["1.30.0", "1.37.0"] {
             let args = ["--strict", "--kubernetes-version", version];
             let spelling = ("terminationGracePeriodSeconds", "terminationGracePeriod");
-            lint("kubernetes-validate", &args, "kubernetes.yaml", spelling);
+            for file in ["kubernetes.yaml", "cluster/kubernetes.yaml"] {
+                lint("kubernetes-validate", &args, file, spelling);
+            }
         }
     }
 

@@ -18,6 +18,8 @@
 mod authors;
 mod captured;
 mod clients;
+#[cfg(all(target_os = "linux", feature = "jetstream"))]
+mod cluster;
 mod commands;
 mod compiling;
 mod config;
@@ -48,4 +50,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod timed;
+#[cfg(feature = "otlp")]
+mod traces;
 mod untrusted_text;

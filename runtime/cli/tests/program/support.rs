@@ -26,6 +26,8 @@ pub(crate) use ended::Ended;
 pub(crate) use home::Home;
 pub(crate) use launch::Launch;
 pub(crate) use program::Program;
+#[cfg(feature = "otlp")]
+pub(crate) use raw::http_with;
 pub(crate) use raw::{Raw, http};
 
 /// No single wait is longer. Much more than anything here takes, because a machine may be busy; a promise about time is

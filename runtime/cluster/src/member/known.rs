@@ -11,11 +11,11 @@ use crate::{Entry, EntryState, Rules, StreamEnd};
 pub(super) struct Known {
     pub(super) entry: Entry,
     pub(super) revision: u64,
-    /// The last heartbeat of the run whose own journal this is.
-    heard: Option<Duration>,
     /// Since when somebody else has it than before.
     kept_since: Duration,
     doubt: Doubt,
+    /// This member could not take it over, and does not try again before that.
+    for_others_until: Duration,
 }
 
 /// What has been found out since whoever has the journal fell silent.
@@ -48,11 +48,11 @@ pub(super) enum Verdict {
 
 impl Known {
     pub(super) fn new(entry: &Entry, now: Duration) -> Self {
-        Self { entry: entry.clone(), revision: 0, heard: None, kept_since: now, doubt: Doubt::default() }
+        Self { entry: entry.clone(), revision: 0, kept_since: now, doubt: Doubt::default(), for_others_until: now }
     }
 
     pub(super) fn replace(&mut self, entry: Entry, revision: u64, now: Duration) {
-        if self.entry.state != entry.state {
+        if self.entry.state != entry.state || self.entry.run != entry.run {
             self.kept_since = now;
             self.doubt = Doubt::default();
         }
@@ -60,16 +60,16 @@ impl Known {
         self.revision = revision;
     }
 
-    pub(super) fn heard(&mut self, at: Duration) {
-        self.heard = Some(at);
-    }
-
-    pub(super) fn heard_at(&self) -> Option<Duration> {
-        self.heard
-    }
-
     pub(super) fn kept_since(&self) -> Duration {
         self.kept_since
+    }
+
+    pub(super) fn leave_to_others(&mut self, until: Duration) {
+        self.for_others_until = until;
+    }
+
+    pub(super) fn is_for_others(&self, now: Duration) -> bool {
+        self.for_others_until > now
     }
 
     pub(super) fn is_suspected(&self) -> bool {
@@ -115,7 +115,8 @@ impl Known {
     /// Whether there is anything to decide.
     pub(super) fn needs_a_look(&self, silence: Option<Duration>, rules: &Rules) -> bool {
         match self.entry.state {
-            EntryState::Leaving | EntryState::Empty => true,
+            EntryState::Leaving | EntryState::Lost | EntryState::Empty => true,
+            EntryState::Resting | EntryState::Damaged => false,
             EntryState::Active | EntryState::Adopted { .. } => {
                 silence.is_some_and(|silence| silence >= rules.listening())
                     || self.doubt.acts_at.is_some()
@@ -136,8 +137,10 @@ impl Known {
     ) -> Verdict {
         let turn = u32::try_from(place / rules.first.max(1)).unwrap_or(u32::MAX);
         let later = rules.next.saturating_mul(turn);
-        if self.entry.state == EntryState::Empty {
-            return self.judge_empty(place, rules, now);
+        match self.entry.state {
+            EntryState::Empty => return self.judge_empty(place, rules, now),
+            EntryState::Resting | EntryState::Damaged => return Verdict::Nothing,
+            EntryState::Active | EntryState::Leaving | EntryState::Adopted { .. } | EntryState::Lost => {}
         }
         if !may_take {
             self.doubt = Doubt::default();
@@ -149,11 +152,15 @@ impl Known {
         if self.entry.state == EntryState::Leaving {
             return self.act(now, later, rules.leaving_spread, rules, random);
         }
+        if self.entry.state == EntryState::Lost {
+            return self.judge_lost(later, rules, random, now);
+        }
         // Who hears nothing accuses nobody.
         let Some(silence) = silence else {
             self.doubt = Doubt::default();
             return Verdict::Nothing;
         };
+        let later = later + rules.patience(self.entry.deaths);
         let looks_from = rules.listening() + later;
         if silence < looks_from {
             self.doubt = Doubt::default();
@@ -184,6 +191,18 @@ impl Known {
             return Verdict::Later(self.doubt.looks_at);
         }
         self.doubt.looks_at = now + rules.beat;
+        Verdict::Look
+    }
+
+    /// A stream that is there again, because somebody has restored it or its servers, is taken.
+    fn judge_lost(&mut self, later: Duration, rules: &Rules, random: &mut fastrand::Rng, now: Duration) -> Verdict {
+        if self.doubt.end.is_some_and(|(end, _)| end > 0) {
+            return self.act(now, later, rules.spread, rules, random);
+        }
+        if self.doubt.looks_at > now {
+            return Verdict::Later(self.doubt.looks_at);
+        }
+        self.doubt.looks_at = now + rules.slowest;
         Verdict::Look
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lastword_events::JournalName;
 
 use super::{Member, MemberSettings};
-use crate::{Action, Cas, Entry, EntryState, Rules, StreamEnd, TakenOver};
+use crate::{Action, Behind, Cas, Entry, EntryState, Rules, StreamEnd, TakenOver};
 
 /// Time goes on in steps of this.
 const STEP: Duration = Duration::from_millis(20);
@@ -20,8 +20,24 @@ fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
+/// The name of a node's second run, and so on.
+fn run_of(number: usize, run: u8) -> JournalName {
+    let number = u8::try_from(number).unwrap();
+    JournalName::from_random([b'r', number, run, 0, 0, 0, 0, 0])
+}
+
+/// The run of a node of this format. The first one is called as the journal that it makes.
+fn member(number: usize, run: JournalName, format: u32, now: Duration) -> Member {
+    let seed = u64::try_from(number).unwrap();
+    let settings = MemberSettings { run, node: format!("n{number}"), address: String::new(), format, seed };
+    let mut member = Member::new(settings, Rules::default(), now);
+    member.adopts(now);
+    member
+}
+
 struct Node {
     member: Member,
+    runs: u8,
     is_dead: bool,
     /// Neither says nor hears anything, and no JetStream answers.
     is_cut_off: bool,
@@ -32,6 +48,21 @@ struct Node {
     missed: BTreeSet<JournalName>,
     /// What it was told to do, but for beats, looks and updates.
     told: Vec<Action>,
+}
+
+impl Node {
+    fn new(member: Member, runs: u8) -> Self {
+        Self {
+            member,
+            runs,
+            is_dead: false,
+            is_cut_off: false,
+            is_mute: false,
+            is_stopped: false,
+            missed: BTreeSet::new(),
+            told: Vec::new(),
+        }
+    }
 }
 
 struct World {
@@ -46,6 +77,12 @@ struct World {
     /// Answers to updates are lost, though they are carried out.
     loses_answers: bool,
     beats_others: usize,
+    /// No stream can be read.
+    is_damaged: bool,
+    /// The node that no stream answers.
+    unable: Option<usize>,
+    /// How often a journal was to be taken over.
+    tries: usize,
     /// Who took which journal over, and when.
     taken: Vec<(JournalName, usize, Duration)>,
 }
@@ -56,28 +93,14 @@ impl World {
     }
 
     fn of_formats(formats: &[u32]) -> Self {
-        let member = |(number, &format): (usize, &u32)| {
-            let settings = MemberSettings {
-                name: name(number),
-                node: format!("n{number}"),
-                address: String::new(),
-                format,
-                seed: u64::try_from(number).unwrap(),
-            };
-            let member = Member::new(settings, Rules::default(), Duration::ZERO);
-            Node {
-                member,
-                is_dead: false,
-                is_cut_off: false,
-                is_mute: false,
-                is_stopped: false,
-                missed: BTreeSet::new(),
-                told: Vec::new(),
-            }
+        let node = |(number, &format): (usize, &u32)| {
+            let mut member = member(number, name(number), format, Duration::ZERO);
+            member.listed(Duration::ZERO);
+            Node::new(member, 1)
         };
         let mut world = Self {
             now: Duration::ZERO,
-            nodes: formats.iter().enumerate().map(member).collect(),
+            nodes: formats.iter().enumerate().map(node).collect(),
             registry: BTreeMap::new(),
             revision: 0,
             streams: BTreeMap::new(),
@@ -85,23 +108,50 @@ impl World {
             has_no_leader: false,
             loses_answers: false,
             beats_others: 0,
+            is_damaged: false,
+            unable: None,
+            tries: 0,
             taken: Vec::new(),
         };
         world.run(8.0);
         for number in 0..formats.len() {
             assert_eq!(world.state(number), Some(EntryState::Active), "{number} serves");
+            assert_eq!(std::mem::take(&mut world.nodes[number].told), [Action::Ready]);
         }
         world
+    }
+
+    /// The process of a node is gone, and another one begins under its name.
+    fn restart(&mut self, number: usize) {
+        self.nodes[number].is_dead = true;
+        self.start_another(number, number);
+    }
+
+    /// Another process begins under the name of a node. It stands where the node `at` stood.
+    fn start_another(&mut self, number: usize, at: usize) {
+        let now = self.now;
+        let runs = self.nodes[number].runs + 1;
+        let mut member = member(number, run_of(number, runs), 1, now);
+        for (&journal, (entry, revision)) in &self.registry {
+            member.entry(journal, Some(entry.clone()), *revision, now);
+        }
+        member.listed(now);
+        self.nodes[at] = Node::new(member, runs);
     }
 
     fn state(&self, number: usize) -> Option<EntryState> {
         self.registry.get(&name(number)).map(|(entry, _)| entry.state)
     }
 
+    /// The newest epoch that the registry was told of.
+    fn epoch(&self, number: usize) -> u64 {
+        self.registry[&name(number)].0.epoch
+    }
+
     /// Who has adopted the journal of that node.
     fn adopter(&self, number: usize) -> Option<usize> {
         let Some(EntryState::Adopted { by }) = self.state(number) else { return None };
-        (0..self.nodes.len()).find(|&other| name(other) == by)
+        (0..self.nodes.len()).find(|&other| self.nodes[other].member.run() == by)
     }
 
     fn run(&mut self, seconds: f64) {
@@ -155,13 +205,14 @@ impl World {
                     let cas = if self.loses_answers { Cas::Unknown } else { cas };
                     self.nodes[number].member.answered(name, &entry, cas, now);
                 }
-                Action::Begin => {
-                    self.streams.insert(name(number), 1);
+                Action::Begin { name } => {
+                    self.streams.insert(name, 1);
                     self.nodes[number].member.begun(1, now);
                 }
                 Action::TakeOver { name, .. } => {
                     let taken = match self.streams.get_mut(&name) {
-                        _ if !answers => TakenOver::Unavailable,
+                        _ if !answers || self.unable == Some(number) => TakenOver::Unavailable,
+                        _ if self.is_damaged => TakenOver::Damaged,
                         None => TakenOver::Gone,
                         Some(_) if self.beats_others > 0 => {
                             self.beats_others -= 1;
@@ -173,6 +224,7 @@ impl World {
                             TakenOver::Done { epoch: *last }
                         }
                     };
+                    self.tries += 1;
                     self.nodes[number].member.taken(name, taken, now);
                 }
                 Action::Discard { name, revision } => {
@@ -183,7 +235,7 @@ impl World {
                     }
                     self.nodes[number].member.discarded(name, is_done, now);
                 }
-                Action::Drop { .. } | Action::CutOff | Action::Connected | Action::Left => {
+                Action::Ready | Action::Drop { .. } | Action::CutOff | Action::Connected | Action::Left => {
                     self.nodes[number].told.push(action);
                 }
             }
@@ -191,7 +243,7 @@ impl World {
     }
 
     fn beat(&mut self, number: usize) {
-        let (now, is_mute) = (self.now, self.nodes[number].is_mute);
+        let (now, is_mute, run) = (self.now, self.nodes[number].is_mute, self.nodes[number].member.run());
         if self.nodes[number].is_cut_off {
             return;
         }
@@ -200,9 +252,9 @@ impl World {
                 continue;
             }
             if node.is_stopped {
-                node.missed.insert(name(number));
+                node.missed.insert(run);
             } else {
-                node.member.heard(&name(number), now);
+                node.member.heard(&run, now);
             }
         }
     }
@@ -325,7 +377,7 @@ fn the_journals_of_a_node_that_leaves_are_taken_at_once_and_it_may_go() {
     let adopter = world.adopter(0).unwrap();
     world.taken.clear();
     let now = world.now;
-    world.nodes[adopter].member.leave(now);
+    world.nodes[adopter].member.leave(Behind::Owed, now);
     world.run(0.5);
     assert_eq!(world.nodes[adopter].told, [Action::Left]);
     let mut taken: Vec<JournalName> = world.taken.iter().map(|(journal, ..)| *journal).collect();
@@ -342,8 +394,7 @@ fn the_journals_of_a_node_that_leaves_are_taken_at_once_and_it_may_go() {
 fn a_node_that_leaves_nothing_behind_leaves_no_trace() {
     let mut world = World::new(3);
     let now = world.now;
-    world.nodes[1].member.emptied(name(1), now);
-    world.nodes[1].member.leave(now);
+    world.nodes[1].member.leave(Behind::Nothing, now);
     world.run(0.1);
     assert_eq!(world.nodes[1].told, [Action::Left]);
     assert_eq!(world.state(1), None);
@@ -360,6 +411,9 @@ fn with_an_adopter_its_journals_go_on_to_others() {
     let adopter = world.adopter(0).unwrap();
     world.nodes[adopter].is_dead = true;
     world.run(12.0);
+    assert!(world.adopter(adopter).is_some());
+    assert_eq!(world.adopter(0), Some(adopter), "two fell silent that had it: the next one waits for a while");
+    world.run(120.0);
     for number in [0, adopter] {
         let by = world.adopter(number).unwrap();
         assert!(!world.nodes[by].is_dead, "{number} is adopted by {by}");
@@ -391,8 +445,8 @@ fn a_member_has_no_more_journals_than_it_may() {
     world.run(40.0);
     assert_eq!(world.nodes[0].member.adopted(), most);
     let done = (1..).find(|&number| world.adopter(number) == Some(0)).unwrap();
-    let now = world.now;
-    world.nodes[0].member.emptied(name(done), now);
+    let (now, epoch) = (world.now, world.epoch(done));
+    world.nodes[0].member.emptied(name(done), epoch, now);
     world.run(6.0);
     assert_eq!(world.nodes[0].member.adopted(), most, "the next one has its turn");
     assert_eq!(
@@ -450,8 +504,8 @@ fn the_registry_says_who_tries_again_when_a_late_fence_was_first() {
     world.run(12.0);
     assert_eq!(world.taken.len(), 1, "{:?}", world.taken);
     let (journal, by, _) = world.taken[0];
-    let now = world.now;
-    world.nodes[by].member.fenced(journal, now);
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[by].member.fenced(journal, epoch, now);
     world.run(1.1);
     assert_eq!(world.taken.len(), 2, "the one whom the registry names takes it back");
 }
@@ -462,8 +516,8 @@ fn an_own_journal_that_is_fenced_ends_the_run_and_gives_away_what_it_had() {
     world.nodes[0].is_dead = true;
     world.run(9.0);
     let adopter = world.adopter(0).unwrap();
-    let now = world.now;
-    world.nodes[adopter].member.fenced(name(adopter), now);
+    let (now, epoch) = (world.now, world.epoch(adopter));
+    world.nodes[adopter].member.fenced(name(adopter), epoch, now);
     world.run(1.0);
     assert_eq!(world.nodes[adopter].told, [Action::Drop { name: name(adopter), by: None }, Action::Left]);
     assert_ne!(world.adopter(0), Some(adopter));
@@ -511,4 +565,386 @@ fn operators_see_who_is_silent() {
     assert!(
         seen.iter().filter(|seen| seen.name != name(1)).all(|seen| seen.silent < Some(secs(1.5)) && !seen.is_suspected)
     );
+}
+
+#[test]
+fn a_node_that_starts_again_goes_on_with_its_journal_and_is_heard_under_its_new_run() {
+    let mut world = World::new(3);
+    world.restart(1);
+    world.run(2.8);
+    assert!(world.taken.is_empty(), "whoever has it may live");
+    world.run(1.0);
+    let [(journal, by, _)] = world.taken[..] else { panic!("{:?}", world.taken) };
+    assert_eq!((journal, by, world.nodes[1].member.name()), (name(1), 1, name(1)));
+    let (entry, _) = &world.registry[&name(1)];
+    assert_eq!((entry.state, entry.run, entry.epoch), (EntryState::Active, Some(run_of(1, 2)), 2));
+    assert_eq!(world.nodes[1].told, [Action::Ready]);
+    world.run(60.0);
+    assert_eq!((world.taken.len(), world.registry.len()), (1, 3), "{:?}", world.taken);
+}
+
+#[test]
+fn a_node_that_starts_again_takes_its_journal_back_from_whoever_has_adopted_it() {
+    let mut world = World::new(3);
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let adopter = world.adopter(1).unwrap();
+    world.restart(1);
+    world.run(0.2);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    assert_eq!(world.nodes[1].told, [Action::Ready], "it does not wait for anybody");
+    assert_eq!(world.nodes[adopter].told, [Action::Drop { name: name(1), by: Some(run_of(1, 2)) }]);
+    world.run(30.0);
+    assert_eq!(world.taken.len(), 2, "{:?}", world.taken);
+}
+
+#[test]
+fn a_second_node_of_the_same_name_waits_as_long_as_the_first_one_lives() {
+    let mut world = World::new(3);
+    world.nodes[2].is_dead = true;
+    world.start_another(1, 2);
+    world.run(30.0);
+    assert_eq!(world.nodes[2].member.waits_for(), Some((name(1), name(1))));
+    assert!(world.nodes[1].told.is_empty() && world.nodes[2].told.is_empty());
+    world.nodes[1].is_dead = true;
+    world.run(4.5);
+    assert_eq!((world.nodes[2].told.as_slice(), world.nodes[2].member.name()), (&[Action::Ready][..], name(1)));
+}
+
+#[test]
+fn a_process_that_stood_still_does_not_keep_the_journal_alive_that_the_next_one_has() {
+    let mut world = World::new(4);
+    // The first process of node 1 stands still, the second one takes its journal, and then the first one goes on.
+    world.nodes[1].is_mute = true;
+    world.nodes[3].is_dead = true;
+    world.start_another(1, 3);
+    world.run(4.5);
+    assert_eq!(world.nodes[3].told, [Action::Ready]);
+    assert_eq!(world.nodes[1].told, [Action::Drop { name: name(1), by: Some(run_of(1, 2)) }, Action::Left]);
+    world.taken.clear();
+    world.nodes[3].is_dead = true;
+    for _ in 0..140 {
+        // Some old process goes on to beat under the first run's name.
+        let now = world.now;
+        for node in [0, 2] {
+            world.nodes[node].member.heard(&name(1), now);
+        }
+        world.run(1.0);
+    }
+    assert!(world.taken.iter().any(|&(journal, ..)| journal == name(1)), "{:?}", world.taken);
+}
+
+#[test]
+fn what_a_node_leaves_for_its_successor_is_not_touched_until_it_is_late() {
+    let mut world = World::new(3);
+    let now = world.now;
+    world.nodes[1].member.leave(Behind::Successor, now);
+    world.run(0.1);
+    assert_eq!(world.nodes[1].told, [Action::Left]);
+    world.nodes[1].is_dead = true;
+    world.run(2.0);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    world.restart(1);
+    world.run(10.0);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    assert_eq!(world.taken.len(), 1, "{:?}", world.taken);
+}
+
+#[test]
+fn a_journal_with_stored_values_waits_for_its_node_and_counts_for_nobody() {
+    let mut world = World::new(3);
+    let now = world.now;
+    world.nodes[1].member.leave(Behind::Values, now);
+    world.run(0.1);
+    assert_eq!(world.nodes[1].told, [Action::Left]);
+    assert_eq!(world.state(1), Some(EntryState::Resting));
+    world.nodes[1].is_dead = true;
+    world.run(3_600.0);
+    assert!(world.taken.is_empty() && world.streams.contains_key(&name(1)));
+    world.restart(1);
+    world.run(0.2);
+    assert_eq!((world.state(1), world.nodes[1].told.as_slice()), (Some(EntryState::Active), &[Action::Ready][..]));
+}
+
+#[test]
+fn an_adopted_journal_with_stored_values_is_put_to_rest_and_its_adopter_goes_on() {
+    let mut world = World::new(3);
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let adopter = world.adopter(1).unwrap();
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[adopter].member.rests(name(1), epoch, now);
+    world.run(60.0);
+    assert_eq!((world.state(1), world.nodes[adopter].member.adopted()), (Some(EntryState::Resting), 0));
+    assert!(world.nodes[adopter].told.is_empty() && world.taken.len() == 1);
+    // An operator gives it up.
+    let (entry, _) = world.registry[&name(1)].clone();
+    assert!(entry.state.may_be_given_up());
+    world.write(name(1), Some(&Entry { state: EntryState::Empty, ..entry }));
+    world.run(180.0);
+    assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
+}
+
+#[test]
+fn what_is_said_of_a_journal_that_was_let_go_of_says_nothing_of_the_same_journal_taken_anew() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.run(9.0);
+    let before = world.epoch(1);
+    // Its node is back, has something to do again, and dies: the same member adopts the journal a second time.
+    world.restart(1);
+    world.run(1.0);
+    assert_eq!(world.state(1), Some(EntryState::Active));
+    world.nodes[1].is_dead = true;
+    // Somebody fell silent with it before.
+    world.run(140.0);
+    let (now, epoch) = (world.now, world.epoch(1));
+    assert!(world.adopter(1) == Some(0) && epoch > before);
+    let member = &mut world.nodes[0].member;
+    member.set_aside(name(1), before, true);
+    member.emptied(name(1), before, now);
+    member.rests(name(1), before, now);
+    member.fenced(name(1), before, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1)), world.epoch(1)), (Some(0), true, epoch));
+    // Nor is it heard while the journal is being taken over again.
+    world.beats_others = 1;
+    let now = world.now;
+    world.nodes[0].member.fenced(name(1), epoch, now);
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(5.0);
+    assert_eq!((world.adopter(1), world.streams.contains_key(&name(1))), (Some(0), true));
+    let (now, epoch) = (world.now, world.epoch(1));
+    world.nodes[0].member.emptied(name(1), epoch, now);
+    world.run(1.0);
+    assert_eq!((world.state(1), world.streams.contains_key(&name(1))), (None, false));
+}
+
+#[test]
+fn one_answer_that_there_is_no_stream_is_not_believed() {
+    let mut world = World::new(3);
+    world.nodes[1].is_dead = true;
+    let last = world.streams.remove(&name(1)).unwrap();
+    world.run(9.0);
+    let adopter = world.adopter(1).unwrap();
+    world.streams.insert(name(1), last);
+    world.run(6.0);
+    assert_eq!(world.taken.len(), 1, "it is there, and was taken");
+    assert_eq!(world.adopter(1), Some(adopter));
+}
+
+#[test]
+fn a_journal_whose_stream_is_gone_is_lost_and_nothing_of_it_is_deleted() {
+    let mut world = World::new(3);
+    world.nodes[1].is_dead = true;
+    let last = world.streams.remove(&name(1)).unwrap();
+    world.run(25.0);
+    assert_eq!(world.state(1), Some(EntryState::Lost));
+    assert_eq!(world.registry[&name(1)].0.epoch, 1);
+    world.run(3_600.0);
+    assert_eq!(world.state(1), Some(EntryState::Lost), "an operator should know");
+    // The servers are restored.
+    world.streams.insert(name(1), last);
+    world.run(310.0);
+    assert_eq!(world.taken.len(), 1, "{:?}", world.taken);
+}
+
+#[test]
+fn a_node_whose_stream_is_gone_says_so_and_begins_anew_at_its_next_start() {
+    let mut world = World::new(3);
+    world.streams.remove(&name(1));
+    world.restart(1);
+    world.run(20.0);
+    assert_eq!(world.state(1), Some(EntryState::Lost));
+    assert_eq!(world.nodes[1].told, [Action::Left]);
+    world.restart(1);
+    world.run(1.0);
+    assert_eq!(world.nodes[1].told, [Action::Ready]);
+    assert_eq!(world.nodes[1].member.name(), world.nodes[1].member.run());
+}
+
+#[test]
+fn an_entry_without_a_stream_that_never_began_begins() {
+    let mut world = World::new(3);
+    let (entry, _) = world.registry[&name(1)].clone();
+    world.nodes[1].is_dead = true;
+    world.streams.remove(&name(1));
+    world.write(name(1), Some(&Entry { epoch: 0, ..entry }));
+    world.restart(1);
+    world.run(16.0);
+    assert_eq!((world.nodes[1].told.as_slice(), world.nodes[1].member.name()), (&[Action::Ready][..], name(1)));
+    assert!(world.streams.contains_key(&name(1)));
+}
+
+#[test]
+fn a_damaged_journal_is_left_as_it_is() {
+    let mut world = World::new(3);
+    world.is_damaged = true;
+    world.nodes[1].is_dead = true;
+    world.run(600.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Damaged), 1));
+    assert!(world.streams.contains_key(&name(1)));
+}
+
+#[test]
+fn a_take_over_that_fails_again_and_again_is_tried_less_and_less() {
+    let mut world = World::new(3);
+    world.beats_others = usize::MAX;
+    world.nodes[1].is_dead = true;
+    world.run(3_600.0);
+    assert!((15..=24).contains(&world.tries), "{} tries in an hour, with a fence each", world.tries);
+    world.beats_others = 0;
+    world.run(300.0);
+    assert_eq!(world.taken.len(), 1);
+}
+
+#[test]
+fn what_is_deadly_in_a_journal_does_not_go_through_all_nodes() {
+    let mut world = World::new(8);
+    world.nodes[0].is_dead = true;
+    world.run(12.0);
+    assert_eq!(world.registry[&name(0)].0.deaths, 1);
+    for (deaths, minutes) in [(2, 2.0), (3, 4.0), (4, 8.0), (5, 15.0)] {
+        let adopter = world.adopter(0).unwrap();
+        world.nodes[adopter].is_dead = true;
+        world.run(60.0 * minutes - 1.0);
+        assert_eq!(world.adopter(0), Some(adopter), "{deaths}");
+        world.run(12.0);
+        assert_ne!(world.adopter(0), Some(adopter), "{deaths}");
+        assert_eq!(world.registry[&name(0)].0.deaths, deaths);
+    }
+    world.run(601.0);
+    assert_eq!(world.registry[&name(0)].0.deaths, 0, "its last adopter lives with it");
+}
+
+#[test]
+fn a_node_that_starts_again_and_again_is_not_waited_for_longer() {
+    let mut world = World::new(3);
+    for _ in 0..4 {
+        world.restart(1);
+        world.run(5.0);
+        assert_eq!((world.state(1), world.registry[&name(1)].0.deaths), (Some(EntryState::Active), 0));
+    }
+    world.nodes[1].is_dead = true;
+    world.run(8.2);
+    assert!(world.adopter(1).is_some(), "it is taken over as if it had run for days");
+}
+
+#[test]
+fn a_member_that_cannot_take_a_journal_over_leaves_it_to_the_others_for_a_while() {
+    let dead = || {
+        let mut world = World::new(3);
+        world.nodes[1].is_dead = true;
+        world
+    };
+    // The same happens each time: whoever is first has no answer of the stream now. Nothing else is wrong with it.
+    let mut before = dead();
+    before.run(9.0);
+    let unable = before.adopter(1).unwrap();
+    let mut world = dead();
+    world.unable = Some(unable);
+    world.run(20.0);
+    let other = 2 - unable;
+    assert_eq!(world.adopter(1), Some(other), "{:?}", world.taken);
+    assert_eq!((world.tries, world.nodes[unable].member.adopted()), (4, 0), "three tries, and the other's");
+    assert_eq!(world.registry[&name(1)].0.deaths, 1, "nobody fell silent but its node");
+}
+
+#[test]
+fn who_is_alone_tries_again_later_and_nobody_lets_go_of_the_own_journal() {
+    let mut world = World::new(2);
+    world.nodes[1].is_dead = true;
+    world.unable = Some(0);
+    world.run(60.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3));
+    world.unable = None;
+    world.run(200.0);
+    assert_eq!((world.state(1), world.tries), (Some(EntryState::Leaving), 3), "5 min are not over");
+    world.run(60.0);
+    assert_eq!(world.adopter(1), Some(0));
+    world.tries = 0;
+    world.unable = Some(1);
+    world.restart(1);
+    world.run(60.0);
+    assert!(world.tries > 3 && world.state(1) == Some(EntryState::Active), "{} tries", world.tries);
+    world.unable = None;
+    world.run(64.0);
+    assert_eq!(world.nodes[1].told, [Action::Ready]);
+}
+
+#[test]
+fn a_start_that_gives_up_while_its_stream_is_being_made_leaves_it_to_be_deleted_later() {
+    let mut world = World::new(2);
+    let (now, run) = (world.now, run_of(7, 1));
+    let mut member = member(7, run, 1, now);
+    member.listed(now);
+    let mut actions = std::iter::from_fn(|| member.next_action());
+    let Some(Action::Update { entry, .. }) = actions.find(|action| matches!(action, Action::Update { .. })) else {
+        panic!("it enters");
+    };
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Begin { name: run }));
+    member.leave(Behind::Nothing, now);
+    let Some(Action::Update { entry, expected, .. }) = member.next_action() else { panic!("it says so") };
+    assert_eq!((entry.state, expected), (EntryState::Empty, world.revision));
+    world.write(run, Some(&entry));
+    member.answered(run, &entry, Cas::Done { revision: world.revision }, now);
+    assert_eq!(member.next_action(), Some(Action::Left), "and deletes nothing");
+    // The stream is there after all.
+    world.streams.insert(run, 1);
+    world.run(59.0);
+    assert!(world.registry.contains_key(&run));
+    world.run(4.0);
+    assert!(!world.registry.contains_key(&run) && !world.streams.contains_key(&run));
+}
+
+#[test]
+fn journals_that_an_operator_has_to_look_at_leave_room_for_others() {
+    let most = Rules::default().most_adopted;
+    let mut world = World::new(most + 2);
+    for node in &mut world.nodes[2..] {
+        node.is_dead = true;
+    }
+    world.nodes[1].is_dead = true;
+    world.run(60.0);
+    assert_eq!(world.nodes[0].member.adopted(), most);
+    let has: Vec<usize> = (1..most + 2).filter(|&number| world.adopter(number) == Some(0)).collect();
+    let epoch = world.epoch(has[0]);
+    world.nodes[0].member.set_aside(name(has[0]), epoch, true);
+    world.run(10.0);
+    assert_eq!(world.nodes[0].member.adopted(), most + 1);
+}
+
+#[test]
+fn what_was_taken_over_is_told_apart_from_what_is_not_kept() {
+    let mut world = World::new(3);
+    let now = world.now;
+    assert!(!world.nodes[0].member.taken(name(1), TakenOver::Done { epoch: 9 }, now), "the registry does not say so");
+    // It leaves while it is being taken over.
+    let (entry, revision) = world.registry[&name(1)].clone();
+    let entry = Entry { state: EntryState::Adopted { by: name(0) }, ..entry };
+    world.nodes[0].member.entry(name(1), Some(entry), revision + 1, now);
+    world.nodes[0].member.leave(Behind::Owed, now);
+    assert!(!world.nodes[0].member.taken(name(1), TakenOver::Done { epoch: 9 }, now));
+}
+
+#[test]
+fn a_registry_that_was_deleted_is_filled_again() {
+    let mut world = World::new(3);
+    world.nodes[2].is_dead = true;
+    world.run(10.0);
+    let adopter = world.adopter(2).unwrap();
+    world.registry.clear();
+    world.revision = 0;
+    for number in 0..2 {
+        let now = world.now;
+        world.nodes[number].member.registry_is_new(now);
+        world.nodes[number].member.listed(now);
+    }
+    world.run(5.0);
+    assert_eq!([0, 1].map(|number| world.state(number)), [Some(EntryState::Active); 2]);
+    assert_eq!((world.adopter(2), world.registry[&name(2)].0.node.as_str()), (Some(adopter), "n2"));
+    assert!(world.nodes[..2].iter().all(|node| node.told.is_empty()));
+    assert_eq!(world.taken.len(), 1);
 }

@@ -31,10 +31,12 @@ enum Say {
     /// What is at another place.
     Elsewhere,
     Info(u64),
+    /// The stream begins and ends there.
+    Span(u64, u64),
     NoStream,
 }
 
-use Say::{Acked, Elsewhere, Info, NoResponders, NoStream, Nothing, Ours, Refused, Theirs, TimedOut};
+use Say::{Acked, Elsewhere, Info, NoResponders, NoStream, Nothing, Ours, Refused, Span, Theirs, TimedOut};
 
 /// A group of an epoch.
 fn group(kind: Kind, epoch: u64) -> Bytes {
@@ -85,7 +87,8 @@ fn tell(chain: &mut Chain, says: &[Say]) -> (Vec<&'static str>, Vec<Effect>, Dur
             Nothing => found(None),
             Theirs(subject, body) => found(Some((subject.to_owned(), body))),
             Elsewhere => Heard::Found { sequence: expected - 1, message: None },
-            Info(last_sequence) => Heard::Info { last_sequence },
+            Info(last_sequence) => Heard::Info { first_sequence: 1, last_sequence },
+            Span(first_sequence, last_sequence) => Heard::Info { first_sequence, last_sequence },
             NoStream => Heard::NoStream,
         };
         effects.extend(chain.heard(heard, now));
@@ -273,6 +276,7 @@ fn a_stream_that_is_gone_or_too_short_for_ten_seconds_is_lost() {
     for (say, why) in [
         (NoStream, "the servers say that there is no stream LW_J_abcdefgh"),
         (Info(9), "the stream LW_J_abcdefgh ends at 9, and had acknowledged 10"),
+        (Span(12, 11), "the stream LW_J_abcdefgh was purged up to 11, its end"),
     ] {
         let mut chain = chain();
         chain.queue(vec![1], Duration::ZERO);
@@ -283,7 +287,11 @@ fn a_stream_that_is_gone_or_too_short_for_ten_seconds_is_lost() {
         let (actions, effects, now) = {
             let now = chain.wake_at().unwrap();
             let action = chain.next(now).unwrap();
-            let heard = if matches!(say, NoStream) { Heard::NoStream } else { Heard::Info { last_sequence: 9 } };
+            let heard = match say {
+                Info(last_sequence) => Heard::Info { first_sequence: 1, last_sequence },
+                Span(first_sequence, last_sequence) => Heard::Info { first_sequence, last_sequence },
+                _ => Heard::NoStream,
+            };
             (action, chain.heard(heard, now), now)
         };
         assert!(matches!(actions, Action::Info { .. }));
@@ -293,6 +301,88 @@ fn a_stream_that_is_gone_or_too_short_for_ten_seconds_is_lost() {
             [Effect::Lost { why: why.to_owned() }]
         );
         assert_eq!(chain.next(now + LOST_AFTER), None);
+    }
+}
+
+/// A successor's snapshot and purge may be done before the writer hears of anything: then nothing is at the expected place any more.
+#[test]
+fn a_stream_that_begins_behind_the_expected_place_has_a_successor_and_one_that_its_writer_has_purged_has_none() {
+    let refused = || (0..4).flat_map(|_| [Refused(10_071), Nothing]);
+    let durable = || vec![Effect::Durable { up_to: 1 }];
+    let table = [
+        ("a successor has purged the expected place", Span(12, 40), None, vec![Effect::Fenced { by: 12 }]),
+        ("a successor has purged far more", Span(30, 30), None, vec![Effect::Fenced { by: 30 }]),
+        ("the expected place is the first one", Span(11, 11), Some(Ours), durable()),
+        ("the writer has purged up to its last message", Span(10, 11), Some(Ours), durable()),
+        ("the writer has purged, and the message came to nothing", Span(10, 10), Some(Acked(11)), durable()),
+        (
+            "nothing is left of what was acknowledged, and nothing is behind it",
+            Span(11, 10),
+            Some(Acked(11)),
+            durable(),
+        ),
+    ];
+    for (name, span, then, expected) in table {
+        let mut chain = chain();
+        chain.queue(vec![1], Duration::ZERO);
+        let says: Vec<Say> = refused().chain([span]).chain(then).collect();
+        let (actions, effects, now) = tell(&mut chain, &says);
+        assert_eq!((actions[8], &effects), ("info", &expected), "{name}");
+        if matches!(expected[0], Effect::Fenced { .. }) {
+            assert_eq!((chain.next(now), chain.wake_at()), (None, None), "{name}: a chain that is fenced does nothing");
+        }
+    }
+}
+
+#[test]
+fn a_writer_never_purges_beyond_the_messages_that_it_has_acknowledged() {
+    let (mut stream, chain) = stream_and_chain();
+    let mut chain = chain.with_max_body(700);
+    let mut state = State::default();
+    state.begin_run();
+    let mut purges = 0;
+    for n in 0..20 {
+        write(&mut chain, &mut state, n);
+        if n % 5 == 0 {
+            chain.begin_snapshot(state.snapshot(), &fence(false, n));
+        }
+        for effect in stream.write(&mut chain) {
+            if let Effect::Snapshot { purge_below, .. } = effect {
+                assert!(purge_below <= chain.position().last_sequence);
+                stream.purge_below(purge_below);
+                purges += 1;
+            }
+        }
+        assert!(stream.first <= chain.position().last_sequence);
+    }
+    assert_eq!(purges, 4);
+}
+
+/// A purge of everything takes the fence away: from then on everything is refused, as by a leader without a quorum.
+#[test]
+fn a_stream_without_its_fence_is_lost_and_one_whose_leader_was_behind_is_not() {
+    for purges_for_ever in [true, false] {
+        let (mut stream, mut chain) = stream_and_chain();
+        chain.queue(b"1".to_vec(), Duration::ZERO);
+        stream.write(&mut chain);
+        let all = stream.messages.clone();
+        stream.purge_below(3);
+        chain.queue(b"2".to_vec(), Duration::ZERO);
+        let (mut now, mut effects) = (Duration::ZERO, Vec::new());
+        for n in 0..60 {
+            if n == 8 && !purges_for_ever {
+                (stream.first, stream.messages) = (1, all.clone());
+            }
+            let Some(action) = chain.next(now) else { break };
+            let heard = stream.answer(action);
+            effects.extend(chain.heard(heard, now));
+            now = chain.wake_at().unwrap_or(now);
+        }
+        let silent = Effect::Silent { since: Duration::ZERO };
+        effects.retain(|effect| *effect != silent);
+        let why = "the stream LW_J_abcdefgh has no fence 1 any more: was it purged?".to_owned();
+        let expected = if purges_for_ever { Effect::Lost { why } } else { Effect::Durable { up_to: 2 } };
+        assert_eq!(effects, [expected]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastword_events::{Change, EventKey, Hook, Identity, JournalName};
 use parking_lot::{Condvar, Mutex};
@@ -68,8 +68,8 @@ struct Reads {
     held: Mutex<bool>,
     released: Condvar,
     is_file: AtomicBool,
-    /// Lists of deliveries that were begun to be read.
-    lists: AtomicUsize,
+    /// The tenants of the lists of deliveries that were begun to be read.
+    lists: Mutex<Vec<Option<Arc<str>>>>,
 }
 
 /// All values of the spaces in which anything was stored since.
@@ -169,7 +169,12 @@ impl<J: Journal> FaultyJournal<J> {
 
     /// How many lists of deliveries were begun to be read so far.
     pub fn lists_begun(&self) -> usize {
-        self.reads.lists.load(Ordering::SeqCst)
+        self.reads.lists.lock().len()
+    }
+
+    /// The tenants whose deliveries were begun to be read so far, one for each list, in order. None is every tenant.
+    pub fn tenants_of_lists(&self) -> Vec<Option<Arc<str>>> {
+        self.reads.lists.lock().clone()
     }
 
     fn is_full(&self) -> bool {
@@ -370,7 +375,7 @@ impl<J: Journal> Journal for FaultyJournal<J> {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<DeliveryPage, JournalError> {
-        self.reads.lists.fetch_add(1, Ordering::SeqCst);
+        self.reads.lists.lock().push(filter.tenant.clone());
         self.reads.released.wait_while(&mut self.reads.held.lock(), |held| *held);
         self.inner.deliveries(filter, page)
     }

@@ -58,6 +58,8 @@ pub(crate) struct DispatchCounts {
     pub(crate) plugins: Vec<(Arc<Installed>, InstalledCounts)>,
     /// Bytes that plugins have stored and the journal has not written yet.
     pub(crate) unwritten: u64,
+    /// Calls that can be under way at once.
+    pub(crate) slots: u32,
 }
 
 impl Dispatcher {
@@ -231,7 +233,7 @@ impl Dispatcher {
         let state = self.state.lock();
         let (scheduler, installed) = (state.scheduler(), self.installed());
         let plugins = installed.numbered().map(|(number, one)| (one.clone(), scheduler.counts_of(number))).collect();
-        DispatchCounts { plugins, unwritten: scheduler.gates().unwritten() }
+        DispatchCounts { plugins, unwritten: scheduler.gates().unwritten(), slots: scheduler.slots().total() }
     }
 
     /// Makes room for the sessions of a dead run. `sessions` says how many each tenant has.

@@ -1,6 +1,8 @@
 //! A session is about to be compacted, or was.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::{Event, Hook, Session, SessionCompaction};
 use lastword_journal::{Appended, JournalOp};
@@ -8,6 +10,7 @@ use lastword_journal::{Appended, JournalOp};
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::{ambiguity_note, with_scope_of};
 use super::register::{OwedEvent, look_up, permit_for, refusal, register};
+use super::registration::HandedOver;
 use crate::active_session::ActiveSession;
 use crate::active_set::SessionState;
 use crate::core::Core;
@@ -15,8 +18,15 @@ use crate::enqueue::enqueue;
 use crate::queued_delivery::QueuedDelivery;
 use crate::request::{Acceptance, Accepted, CompactionRequest, Refusal, RequestResult};
 use crate::session_quota::SessionPermit;
+use crate::sync::now;
 
-pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> RequestResult {
+/// Tells of a compaction when the request has its turn. The request is received now.
+pub(crate) fn compaction(core: Arc<Core>, request: CompactionRequest) -> impl Future<Output = RequestResult> {
+    let received_at = now();
+    carry_out(core, request, received_at)
+}
+
+async fn carry_out(core: Arc<Core>, request: CompactionRequest, received_at: Instant) -> RequestResult {
     let CompactionRequest { mut session, event, op_id } = request;
     let state = look_up(&core, &mut session, false)?;
     let identity = session.identity.clone();
@@ -28,13 +38,13 @@ pub(crate) async fn compaction(core: Arc<Core>, request: CompactionRequest) -> R
     }
     match state {
         SessionState::Active { session: active, candidates } => {
-            compact(&core, &active, candidates, &session, event, op_id).await
+            compact(&core, &active, candidates, &session, event, op_id, received_at).await
         }
         // The request has waited behind others of its id, as a start does.
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
-            Ok(permit) => compact_without_start(&core, session, event, op_id, permit).await,
+            Ok(permit) => compact_without_start(&core, session, event, op_id, permit, received_at).await,
         },
     }
 }
@@ -46,6 +56,7 @@ async fn compact(
     said: &Session,
     event: SessionCompaction,
     op_id: Option<Arc<str>>,
+    received_at: Instant,
 ) -> RequestResult {
     let known_as = active.session.identity.clone();
     let (sequence, n) = (active.sequence, active.compactions + 1);
@@ -56,9 +67,11 @@ async fn compact(
     let (identity, generation) = (session.identity.clone(), session.generation);
     let (of_session, to) = (session.clone(), owed.plugins.clone());
     let op = JournalOp::Compaction { sequence, n, session: of_session, event: event.clone(), owed: to, op_id };
+    let handed_over = HandedOver::now(received_at);
     match core.journal().append(op).await.map_err(|error| refusal(core, &known_as, error))? {
         Appended::Done => {
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
+            handed_over.on_record(core, sequence, &session, OwedEvent { key, event: &event, owed: &owed });
             let mut set = core.lock_active();
             let is_active = set.update_session(&known_as, sequence, session.clone(), |active| active.compactions = n);
             // A drain may have taken the session meanwhile, and the end may have been delivered already.
@@ -79,6 +92,7 @@ async fn compact_without_start(
     event: SessionCompaction,
     op_id: Option<Arc<str>>,
     permit: Option<SessionPermit>,
+    received_at: Instant,
 ) -> RequestResult {
     let identity = session.identity.clone();
     let event = Event::Compaction(event);
@@ -86,9 +100,12 @@ async fn compact_without_start(
     let owed = core.dispatcher().installed().owed_to(&identity.tenant, key);
     let (session, to) = (Arc::new(session), owed.plugins.clone());
     let op = JournalOp::CompactionWithoutStart { session, event: event.clone(), owed: to, op_id };
+    let handed_over = HandedOver::now(received_at);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
-            register(core, sequence, &session, OwedEvent { key, event: &event, owed: &owed }, permit);
+            let first = OwedEvent { key, event: &event, owed: &owed };
+            handed_over.on_record(core, sequence, &session, first);
+            register(core, sequence, &session, first, permit);
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
             Ok(Accepted::new(identity, session.generation, Acceptance::Implied).with(deliveries))
         }

@@ -10,7 +10,8 @@ use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::ambiguity_note;
-use super::register::{KnownAs, cancel_end, ended_by_drain, refuse_ending, register_end};
+use super::register::{KnownAs, OwedEvent, cancel_end, ended_by_drain, refuse_ending, register_end};
+use super::registration::HandedOver;
 use super::requested_end::requested_end;
 use crate::active_session::{ActiveSession, Ending, RequestedEnd};
 use crate::active_set::{ActiveSet, SessionState};
@@ -105,6 +106,7 @@ struct SubmittedEnd {
     /// What the set knows the session as.
     known_as: Identity,
     requested: Arc<RequestedEnd>,
+    handed_over: HandedOver,
     guard: Option<EndingGuard>,
     answer: Pending<Appended>,
 }
@@ -122,19 +124,22 @@ impl SubmittedEnd {
         let requested = Arc::new(requested);
         let ending = Ending::Submitted(requested.clone());
         set.update(&known_as, sequence, |active| active.ending = Some(Box::new(ending)));
+        let handed_over = handed_over_now(core, end);
         let answer = core.journal().append(op);
         // This is the last field. Dropping it locks the set, and the set is locked here.
         let is_counted = core.quotas().of(&known_as.tenant).active_sessions.is_some();
         let guard = is_counted.then(|| EndingGuard::begin(core, set, &known_as.tenant));
-        Self { sequence, known_as, requested, guard, answer }
+        Self { sequence, known_as, requested, handed_over, guard, answer }
     }
 
     async fn finish(self, core: &Core, end: &ReceivedEnd) -> RequestResult {
-        let Self { sequence, known_as, requested, guard, answer } = self;
+        let Self { sequence, known_as, requested, handed_over, guard, answer } = self;
         let session = KnownAs { identity: &known_as, sequence };
         match answer.await {
             Ok(Appended::Done) => {
-                let deliveries = requested.owed.deliveries(core.journal_name(), sequence, EventKey::End);
+                let RequestedEnd { session: of_session, event, owed, .. } = &*requested;
+                let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+                handed_over.on_record(core, sequence, of_session, OwedEvent { key: EventKey::End, event, owed });
                 let mut set = core.lock_active();
                 let accepted = register_end(core, &mut set, session, &requested, guard);
                 if accepted.how == Acceptance::Registered {
@@ -168,18 +173,24 @@ async fn end_drained(
     if !active.was_taken_over_with(end) {
         return Ok(Accepted::new(identity, generation, Acceptance::DuplicateEnd));
     }
-    let owed = requested_end(core, active, end, dropped).0.owed;
+    let RequestedEnd { session, event, owed, .. } = requested_end(core, active, end, dropped).0;
+    let handed_over = handed_over_now(core, end);
     // The drain has handed the end to the journal.
     core.journal().flush().await?;
     let deliveries = owed.deliveries(core.journal_name(), active.sequence, EventKey::End);
+    let registered = OwedEvent { key: EventKey::End, event: &event, owed: &owed };
+    handed_over.on_record(core, active.sequence, &session, registered);
     Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))
 }
 
 async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> RequestResult {
     let (ImpliedEnd { identity, event, reported, owed }, op) = ImpliedEnd::of(core, session, end);
+    let handed_over = handed_over_now(core, end);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::End);
+            let registered = OwedEvent { key: EventKey::End, event: &event, owed: &owed };
+            handed_over.on_record(core, sequence, &session, registered);
             let mut set = core.lock_active();
             set.recent_ends.add(sequence, &session, end, reported);
             enqueue(core, &mut set, &QueuedDelivery::new(sequence, EventKey::End, &session, &event), &owed, &[]);
@@ -187,6 +198,11 @@ async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> 
         }
         other => duplicate_op(identity, &other),
     }
+}
+
+/// The journal is handed the end now.
+pub(super) fn handed_over_now(core: &Core, end: &ReceivedEnd) -> HandedOver {
+    HandedOver::now(core.time().by_machine(end.received_at))
 }
 
 /// The end of a session that nobody has started.

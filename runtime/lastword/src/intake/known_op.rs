@@ -10,7 +10,7 @@ use lastword_journal::{Appended, Durability, JournalError};
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::limits::max_entry_wait;
-use crate::request::{Acceptance, Accepted, Refusal, RequestResult};
+use crate::request::{Acceptance, Accepted, EndRequest, ReceivedEnd, Refusal, RequestResult};
 use crate::sync::blocking;
 
 /// The `op_id` of a request.
@@ -52,6 +52,16 @@ impl<'a> RequestName<'a> {
     pub(super) async fn known_or(&self, core: &Core, refusal: Refusal) -> RequestResult {
         self.known(core).await.ok_or(refusal)
     }
+}
+
+/// Whether this end was told before, on record: by its `op_id`, or as the end of which this one would be a duplicate.
+pub(crate) async fn knows_end(core: &Core, end: &ReceivedEnd) -> bool {
+    if core.lock_active().recent_ends.has_duplicate(end) {
+        return true;
+    }
+    let EndRequest { session, op_id, .. } = &end.request;
+    let name = RequestName { identity: &session.identity, kind: Hook::SessionEnd, op_id: op_id.as_deref() };
+    name.known(core).await.is_some()
 }
 
 /// Looks up an `op_id` in the journal. A file is read on a thread that may block, and the requests of one owner follow each other. So the

@@ -9,6 +9,7 @@ mod end;
 mod known_op;
 mod merge;
 mod register;
+mod registration;
 mod replace;
 mod request_future;
 mod requested_end;
@@ -18,6 +19,7 @@ mod update;
 
 pub(crate) use compaction::compaction;
 pub(crate) use end::end;
+pub(crate) use known_op::knows_end;
 pub(crate) use register::{KnownAs, cancel_end, register_end};
 pub(crate) use replace::replace;
 pub(crate) use request_future::{ObservedRequest, RequestFuture};

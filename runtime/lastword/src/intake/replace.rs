@@ -8,12 +8,13 @@ use std::sync::Arc;
 use lastword_events::{Event, EventKey, Hook, Identity, Session};
 use lastword_journal::{Appended, JournalError, JournalOp, Pending};
 
-use super::end::ImpliedEnd;
+use super::end::{ImpliedEnd, handed_over_now};
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::{ambiguity_note, merge};
 use super::register::{
     KnownAs, OwedEvent, cancel_end, permit_locked, refusal, refuse_ending, register_end, register_locked,
 };
+use super::registration::HandedOver;
 use super::requested_end::requested_end;
 use super::start::{attach, start};
 use crate::active_session::{ActiveSession, Ending, RequestedEnd};
@@ -122,6 +123,7 @@ struct Refused(Refusal, Option<EndingGuard>);
 struct Replacement {
     ended: Ended,
     started: Started,
+    handed_over: HandedOver,
     guard: Option<EndingGuard>,
     answer: Pending<Appended>,
 }
@@ -190,8 +192,9 @@ impl Step {
             let ending = Ending::Submitted(requested.clone());
             set.update(&ended.identity, *sequence, |active| active.ending = Some(Box::new(ending)));
         }
+        let handed_over = handed_over_now(core, end);
         let answer = core.journal().append(JournalOp::Replace { end: Box::new(op_end), start: Box::new(op_start) });
-        Ok(Self::Submitted(Box::new(Replacement { ended, started, guard, answer })))
+        Ok(Self::Submitted(Box::new(Replacement { ended, started, handed_over, guard, answer })))
     }
 }
 
@@ -278,6 +281,21 @@ impl Ended {
         Ok(Accepted { dropped, ..accepted })
     }
 
+    /// Tells observers of the end, which is on record.
+    fn on_record(&self, core: &Core, appended: &Appended, handed_over: HandedOver) {
+        let key = EventKey::End;
+        match (&self.kind, appended) {
+            (EndedKind::Active { sequence, requested }, Appended::Done) => {
+                let RequestedEnd { session, event, owed, .. } = &**requested;
+                handed_over.on_record(core, *sequence, session, OwedEvent { key, event, owed });
+            }
+            (EndedKind::Implied(ImpliedEnd { event, owed, .. }), Appended::Session { sequence, session }) => {
+                handed_over.on_record(core, *sequence, session, OwedEvent { key, event, owed });
+            }
+            _ => (),
+        }
+    }
+
     fn is_of_active(&self) -> bool {
         matches!(self.kind, EndedKind::Active { .. })
     }
@@ -341,6 +359,15 @@ impl Started {
         )
     }
 
+    /// Tells observers of the start, which is on record. An update is no event.
+    fn on_record(&self, core: &Core, appended: &Appended, handed_over: HandedOver) {
+        if let (StartedKind::New { event, owed, .. }, Appended::Session { sequence, session }) = (&self.kind, appended)
+        {
+            let key = EventKey::Start;
+            handed_over.on_record(core, *sequence, session, OwedEvent { key, event, owed });
+        }
+    }
+
     /// The start is written down.
     fn register(self, core: &Core, set: &mut ActiveSet, appended: &Appended) -> RequestResult {
         let Self { identity, kind, dropped } = self;
@@ -363,7 +390,7 @@ impl Started {
 
 impl Replacement {
     async fn finish(self, core: &Core, end: &ReceivedEnd, request: &StartRequest) -> ReplacementResult {
-        let Self { ended, started, guard, answer } = self;
+        let Self { ended, started, handed_over, guard, answer } = self;
         let (of_end, of_start) = match answer.await {
             Ok(Appended::Replaced { end, start }) => (*end, *start),
             Ok(other) => (other.clone(), other),
@@ -385,6 +412,8 @@ impl Replacement {
             }
             return Ok((duplicate_op(ended.identity, &of_end)?, duplicate_op(started.identity, &of_start)?));
         }
+        ended.on_record(core, &of_end, handed_over);
+        started.on_record(core, &of_start, handed_over);
         let mut set = core.lock_active();
         let ended = ended.register(core, &mut set, end, &of_end, guard);
         let started = started.register(core, &mut set, &of_start);

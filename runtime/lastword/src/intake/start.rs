@@ -1,6 +1,8 @@
 //! A session begins, or more becomes known of one that is active.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastword_events::{Event, EventKey, Hook, Session, SessionStart};
 use lastword_journal::{Appended, JournalOp};
@@ -8,13 +10,21 @@ use lastword_journal::{Appended, JournalOp};
 use super::known_op::{RequestName, duplicate_op};
 use super::merge::{ambiguity_note, merge};
 use super::register::{OwedEvent, look_up, permit_for, refusal, register};
+use super::registration::HandedOver;
 use crate::active_session::ActiveSession;
 use crate::active_set::SessionState;
 use crate::core::Core;
 use crate::request::{Acceptance, Accepted, Refusal, RequestResult, StartRequest};
 use crate::session_quota::SessionPermit;
+use crate::sync::now;
 
-pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResult {
+/// Starts a session when the request has its turn. The request is received now.
+pub(crate) fn start(core: Arc<Core>, request: StartRequest) -> impl Future<Output = RequestResult> {
+    let received_at = now();
+    carry_out(core, request, received_at)
+}
+
+async fn carry_out(core: Arc<Core>, request: StartRequest, received_at: Instant) -> RequestResult {
     let StartRequest { mut session, event, op_id } = request;
     let state = look_up(&core, &mut session, true)?;
     let identity = session.identity.clone();
@@ -31,7 +41,7 @@ pub(crate) async fn start(core: Arc<Core>, request: StartRequest) -> RequestResu
         SessionState::Drained(_) => name.known_or(&core, Refusal::Draining).await,
         SessionState::Unknown => match permit_for(&core, &identity.tenant) {
             Err(refusal) => name.known_or(&core, refusal).await,
-            Ok(permit) => begin(&core, session, event, op_id, permit).await,
+            Ok(permit) => begin(&core, session, event, op_id, permit, received_at).await,
         },
     }
 }
@@ -43,6 +53,7 @@ async fn begin(
     event: SessionStart,
     op_id: Option<Arc<str>>,
     permit: Option<SessionPermit>,
+    received_at: Instant,
 ) -> RequestResult {
     session.started_at.get_or_insert_with(|| core.time().timestamp());
     let owed = core.dispatcher().installed().owed_to(&session.identity.tenant, EventKey::Start);
@@ -50,10 +61,12 @@ async fn begin(
     let event = Arc::new(Event::Start(event));
     let (session, to) = (Arc::new(session), owed.plugins.clone());
     let op = JournalOp::Start { session, event: event.clone(), owed: to, op_id };
+    let handed_over = HandedOver::now(received_at);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let generation = session.generation;
             let first = OwedEvent { key: EventKey::Start, event: &event, owed: &owed };
+            handed_over.on_record(core, sequence, &session, first);
             register(core, sequence, &session, first, permit);
             let deliveries = owed.deliveries(core.journal_name(), sequence, EventKey::Start);
             Ok(Accepted::new(identity, generation, Acceptance::Registered).with(deliveries))

@@ -6,6 +6,7 @@ use lastword_events::{PluginKey, PluginName};
 
 use crate::core::Core;
 use crate::dispatch::InstalledCounts;
+use crate::installed::PluginSetNumber;
 use crate::out_of_queues::LeftOver;
 use crate::sandbox::SlotsBound;
 
@@ -18,9 +19,10 @@ pub struct Stats {
     pub sessions: u64,
     /// Bytes that plugins have stored with the grant `keyvalue` and that the journal has not written yet.
     pub unwritten_bytes: u64,
-    /// Calls that can be under way at once.
+    /// Calls that can be under way at once: of the whole sandbox, or of the part that [`Builder::slots`](crate::Builder::slots) gives this
+    /// runtime.
     pub slots: u32,
-    /// Why they are not more.
+    /// Why the sandbox has not more of them.
     pub slots_bound: SlotsBound,
     /// The installed plugins in their order. Then, by name, other plugins of which deliveries are left. Deliveries of scoped plugins that
     /// were given up or are orphaned are counted with all plugins of the name.
@@ -37,6 +39,9 @@ pub struct PluginStats {
     pub tenant: Option<Arc<str>>,
     /// Whether the plugin is installed.
     pub is_installed: bool,
+    /// The installed version. A version that replaces another, or that is installed after another was uninstalled, has a higher number.
+    /// The numbers are the run's. 0 if the plugin is not installed.
+    pub version: u32,
     /// Deliveries that may begin.
     pub ready: u64,
     /// Deliveries whose calls are under way.
@@ -57,22 +62,26 @@ pub(crate) fn stats(core: &Core) -> Stats {
     for (installed, counts) in counts.plugins {
         let key = installed.plugin.key();
         let left = if key.tenant.is_none() { left.remove(&key.name) } else { None };
-        plugins.push(of_plugin(key, Some(counts), left));
+        plugins.push(of_plugin(key, Some((installed.version().since, counts)), left));
     }
     plugins.extend(left.into_iter().map(|(plugin, left)| of_plugin(plugin.into(), None, Some(left))));
     let allocation = core.sandbox().allocation();
     Stats {
         sessions: core.operators().sessions(),
         unwritten_bytes: counts.unwritten,
-        slots: allocation.slots,
+        slots: counts.slots,
         slots_bound: allocation.bound,
         plugins,
     }
 }
 
-fn of_plugin(key: PluginKey, counts: Option<InstalledCounts>, left: Option<LeftOver>) -> PluginStats {
-    let is_installed = counts.is_some();
-    let InstalledCounts { ready, running, waiting } = counts.unwrap_or_default();
+fn of_plugin(
+    key: PluginKey,
+    installed: Option<(PluginSetNumber, InstalledCounts)>,
+    left: Option<LeftOver>,
+) -> PluginStats {
+    let (plugin, tenant, is_installed) = (key.name, key.tenant, installed.is_some());
+    let (version, InstalledCounts { ready, running, waiting }) = installed.unwrap_or_default();
     let LeftOver { dead, orphaned } = left.unwrap_or_default();
-    PluginStats { plugin: key.name, tenant: key.tenant, is_installed, ready, running, waiting, dead, orphaned }
+    PluginStats { plugin, tenant, is_installed, version, ready, running, waiting, dead, orphaned }
 }

@@ -17,6 +17,7 @@ use super::extract::op_id;
 use super::outcomes::{DeliveryOutcome, WaitQuery, outcomes, status};
 use super::owner_query::{OwnerQuery, check_tenant};
 use super::problem::Problem;
+use super::request_trace::RequestTrace;
 use super::waits::wait_place;
 use crate::access::Needs;
 use crate::limits::MAX_OWNER_KIND_BYTES;
@@ -87,11 +88,18 @@ pub(crate) struct Beside<'a> {
 }
 
 /// Hands an event to the runtime. Answers when the event is on record, or when its deliveries are settled.
-pub(crate) async fn accept(shared: &Arc<Shared>, beside: &Beside<'_>, event: OwnerEvent) -> Result<Response, Problem> {
+pub(crate) async fn accept(
+    shared: &Arc<Shared>,
+    beside: &Beside<'_>,
+    mut event: OwnerEvent,
+) -> Result<Response, Problem> {
     let &Beside { caller, owner, wait, headers, kind } = beside;
     caller.needs(Needs::Own)?;
     let until = wait.until(shared.limits.wait)?;
     let op_id = op_id(headers)?;
+    if let Some(trace) = RequestTrace::of(headers) {
+        trace.brings(&mut event);
+    }
     let waiting = until.map(|_| wait_place(shared, caller)).transpose()?;
     let OnRecord { answered, accepted, mut dropped } = put_on_record(shared, caller, owner, kind, op_id, event).await?;
     let mut answer = AcceptedEvent::new(&answered, &accepted);

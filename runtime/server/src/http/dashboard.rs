@@ -11,7 +11,6 @@ mod gather;
 mod protect;
 mod rows;
 mod templates;
-mod units;
 mod unmade;
 
 use std::sync::Arc;
@@ -38,6 +37,27 @@ pub(crate) use unmade::Unmade;
 struct PageQuery {
     /// The number of deliveries that the form just redelivered.
     redelivered: Option<u64>,
+    /// The number of deliveries that the form just dropped.
+    dropped: Option<u64>,
+}
+
+impl PageQuery {
+    /// Returns what the form did that led here. Empty: no form did.
+    fn message(&self) -> String {
+        match (self.redelivered, self.dropped) {
+            (Some(0), _) => "Nothing was redelivered: it is owed already, or is not there any more.".to_owned(),
+            (Some(1), _) => "1 delivery is owed again, and made as soon as its turn comes.".to_owned(),
+            (Some(count), _) => {
+                format!("{count} deliveries are owed again, and made as soon as their turn comes.")
+            }
+            (None, Some(0)) => "Nothing was dropped: it is under way, or is not there any more.".to_owned(),
+            (None, Some(1)) => "1 delivery was dropped: its plugin is not called with it any more.".to_owned(),
+            (None, Some(count)) => {
+                format!("{count} deliveries were dropped: their plugin is not called with them any more.")
+            }
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// The routes of the page and its assets. They are no part of the API, so the description omits them.
@@ -47,6 +67,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/login", get(to_page).post(forms::log_in))
         .route("/logout", post(forms::log_out))
         .route("/redeliver", post(forms::redeliver))
+        .route("/drop", post(forms::drop_deliveries))
         .route("/assets/page.css", get(assets::css))
         .route("/assets/page.js", get(assets::js))
         .route("/assets/icon.svg", get(assets::icon))
@@ -66,7 +87,7 @@ async fn show(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     match caller(&shared, &origin, &headers) {
-        Ok(caller) => html(&gather::dashboard(&shared, &caller, query.redelivered).await?),
+        Ok(caller) => html(&gather::dashboard(&shared, &caller, query.message()).await?),
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => login(false),
         Err(problem) => Err(problem),
     }

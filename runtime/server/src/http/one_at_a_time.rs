@@ -1,14 +1,9 @@
 //! Runs work once at a time for each tenant, and shares the result among the callers that wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-use tokio::sync::Mutex as TurnMutex;
-
-/// The tenant of the work. `None` is every tenant.
-type Whose = Option<Arc<str>>;
+use super::tenant_turns::{TenantTurns, Whose};
 
 /// The last result, and when its work began.
 type Made<T> = Option<(Instant, Arc<T>)>;
@@ -16,13 +11,12 @@ type Made<T> = Option<(Instant, Arc<T>)>;
 /// Runs work once at a time for each tenant. All callers that ask while the work runs share the result of the next run.
 /// So no caller gets a result from before its question, and however many ask, each tenant has one run under way.
 pub(crate) struct OneAtATime<T> {
-    /// The tenants with callers.
-    of: Mutex<HashMap<Whose, Arc<TurnMutex<Made<T>>>>>,
+    turns: TenantTurns<Made<T>>,
 }
 
 impl<T> Default for OneAtATime<T> {
     fn default() -> Self {
-        Self { of: Mutex::default() }
+        Self { turns: TenantTurns::default() }
     }
 }
 
@@ -30,40 +24,16 @@ impl<T> OneAtATime<T> {
     /// Returns the result of `make`, or of another caller's run that began after this call.
     pub(crate) async fn get(&self, whose: Whose, make: impl Future<Output = T>) -> Arc<T> {
         let asked = Instant::now();
-        let entered = self.enter(whose);
-        let mut made = entered.turn.lock().await;
-        if let Some((began, what)) = &*made
+        let mut turn = self.turns.take(whose).await;
+        if let Some((began, what)) = &*turn.value
             && *began >= asked
         {
             return what.clone();
         }
         let began = Instant::now();
         let what = Arc::new(make.await);
-        *made = Some((began, what.clone()));
+        *turn.value = Some((began, what.clone()));
         what
-    }
-
-    fn enter(&self, whose: Whose) -> Entered<'_, T> {
-        let turn = self.of.lock().entry(whose.clone()).or_default().clone();
-        Entered { of: self, whose, turn }
-    }
-}
-
-/// One caller, until it is dropped. The last caller to leave drops the result.
-struct Entered<'a, T> {
-    of: &'a OneAtATime<T>,
-    whose: Whose,
-    turn: Arc<TurnMutex<Made<T>>>,
-}
-
-impl<T> Drop for Entered<'_, T> {
-    fn drop(&mut self) {
-        let mut of = self.of.of.lock();
-        // Nobody else enters or leaves under this lock, so the last one finds the map's reference alone.
-        drop(std::mem::take(&mut self.turn));
-        if of.get(&self.whose).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            of.remove(&self.whose);
-        }
     }
 }
 
@@ -79,10 +49,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_while_it_is_under_way_shares_the_next_time_with_the_others() {
-        let (turns, times, goes_on) = (OneAtATime::default(), AtomicUsize::new(0), Notify::new());
-        let (turns, times, goes_on) = (&turns, &times, &goes_on);
+        let (work, times, goes_on) = (OneAtATime::default(), AtomicUsize::new(0), Notify::new());
+        let (work, times, goes_on) = (&work, &times, &goes_on);
         let ask = |whose: &str| {
-            turns.get(Some(whose.into()), async move {
+            work.get(Some(whose.into()), async move {
                 let time = times.fetch_add(1, Ordering::SeqCst) + 1;
                 goes_on.notified().await;
                 time
@@ -102,7 +72,7 @@ mod tests {
         assert_eq!(*of_b.await, 2);
         goes_on.notify_one();
         assert!(others.await.iter().all(|time| **time == 3));
-        assert!(turns.of.lock().is_empty(), "nothing is kept of who has it");
+        assert!(work.turns.is_empty(), "nothing is kept of who has it");
         goes_on.notify_one();
         assert_eq!(*ask("a").await, 4, "what is asked for later is not from before");
     }

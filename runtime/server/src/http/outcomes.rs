@@ -77,7 +77,7 @@ pub(crate) async fn outcomes(shared: &Shared, deliveries: &[DeliveryId], until: 
 }
 
 async fn outcome(shared: &Shared, delivery: &DeliveryId, until: Instant) -> DeliveryOutcome {
-    let settled = timeout_at(until, shared.runtime.settled_of(delivery)).await;
+    let settled = timeout_at(until, shared.runtimes.settled_of(delivery)).await;
     let (state, cause, message) = match settled {
         Err(_) | Ok(Ok(Settled::Deferred)) => ("owed", None, None),
         Ok(Ok(Settled::NotOwed)) => words(Settled::NotOwed, shared.observer.settled(delivery).await),

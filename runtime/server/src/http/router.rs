@@ -22,7 +22,7 @@ use super::authorize::{authorize, count};
 use super::dashboard;
 use super::problem::{PROBLEM_JSON, Problem, ProblemDocument};
 use super::routes::sessions::turn;
-use super::routes::{daemon, deliveries, events, health, hooks, owners, sessions, stream};
+use super::routes::{daemon, deliveries, events, health, hooks, nodes, owners, sessions, stream};
 use crate::shared::Shared;
 
 /// The program's name and version.
@@ -64,6 +64,7 @@ fn guarded() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(daemon::hand_over))
         .routes(routes!(daemon::reload_daemon))
         .routes(routes!(daemon::show_status))
+        .routes(routes!(nodes::show_nodes))
         .routes(routes!(stream::watch_stream))
         .routes(routes!(health::show_metrics))
 }
@@ -185,6 +186,7 @@ mod tests {
             "/v1/hand-over",
             "/v1/reload",
             "/v1/status",
+            "/v1/nodes",
             "/v1/stream",
             "/metrics",
             "/healthz",

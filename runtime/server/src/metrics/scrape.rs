@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::bounded::{BoundedLabel, OTHER};
 use super::{Gauges as Family, Metrics, as_i64, label, plugin_label};
+use crate::cluster::ClusterStatus;
 use crate::limits::MAX_KIND_LABELS;
 use crate::owners::KindCounts;
 use crate::status::PluginStatus;
@@ -31,6 +32,8 @@ pub(crate) struct Scraped {
     pub(crate) slots_bound: Option<&'static str>,
     /// Bytes that all calls may have together, and bytes that they have.
     pub(crate) memory: Option<(u64, u64)>,
+    /// The cluster that the daemon is a node of.
+    pub(crate) cluster: Option<ClusterStatus>,
     pub(crate) uptime_s: u64,
 }
 
@@ -49,6 +52,60 @@ impl Scraped {
     }
 }
 
+/// The gauges of a node of a cluster. Without one they have no values. Acknowledgements of the stream are commits of the journal.
+#[derive(Debug, Default)]
+struct ClusterGauges {
+    stream: Family<1>,
+    numbers: Family<1>,
+    replicas: Family<1>,
+    journals: Family<1>,
+    node: Family<1>,
+}
+
+impl ClusterGauges {
+    fn register(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        let help = "The size of the journal's stream, and the most that it can have";
+        registry.register_with_unit("stream_size", help, Unit::Bytes, gauges.stream.clone());
+        let help = "The stream's epoch, its last acknowledged sequence, writes that wait, and seconds in which none was acknowledged";
+        registry.register("stream", help, gauges.numbers.clone());
+        let help = "Copies of the stream, by whether they are current: fewer than two current ones are no quorum";
+        registry.register("stream_replicas", help, gauges.replicas.clone());
+        registry.register("cluster_journals", "Journals of the cluster, by state", gauges.journals.clone());
+        let help = "Journals of other nodes that this run has taken over, and 1 if it hears no node";
+        registry.register("cluster_node", help, gauges.node.clone());
+        gauges
+    }
+
+    fn set(&self, cluster: &ClusterStatus) {
+        let stream = &cluster.stream;
+        for (what, bytes) in [("limit", stream.max_bytes), ("used", stream.bytes)] {
+            self.stream.get_or_create(&[label("what", what)]).set(as_i64(bytes));
+        }
+        let silent = stream.silent_ms.unwrap_or_default() / 1000;
+        let numbers = [
+            ("epoch", stream.epoch),
+            ("sequence", stream.last_sequence),
+            ("waiting", stream.waiting),
+            ("silent_seconds", silent),
+        ];
+        for (what, n) in numbers {
+            self.numbers.get_or_create(&[label("what", what)]).set(as_i64(n));
+        }
+        let current = stream.replicas.iter().filter(|replica| replica.current).count();
+        for (word, copies) in [("true", current), ("false", stream.replicas.len() - current)] {
+            self.replicas.get_or_create(&[label("current", word)]).set(as_i64(copies as u64));
+        }
+        self.journals.clear();
+        for node in &cluster.nodes {
+            self.journals.get_or_create(&[label("state", &node.state)]).inc();
+        }
+        for (what, n) in [("adoptions", cluster.adoptions), ("cut_off", u64::from(cluster.cut_off))] {
+            self.node.get_or_create(&[label("what", what)]).set(as_i64(n));
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Gauges {
     owners: Family<1>,
@@ -61,6 +118,7 @@ pub(super) struct Gauges {
     slots: Family<1>,
     slots_bound: Family<1>,
     memory: Family<1>,
+    cluster: ClusterGauges,
     uptime: Gauge,
 }
 
@@ -77,6 +135,7 @@ impl Gauges {
             slots: Family::default(),
             slots_bound: Family::default(),
             memory: Family::default(),
+            cluster: ClusterGauges::register(registry),
             uptime: Gauge::default(),
         };
         registry.register("owners", "Owners that are alive or in their grace", gauges.owners.clone());
@@ -120,6 +179,9 @@ impl Gauges {
         self.unwritten.set(as_i64(scraped.unwritten_bytes));
         self.connections.set(as_i64(scraped.connections));
         self.uptime.set(as_i64(scraped.uptime_s));
+        if let Some(cluster) = &scraped.cluster {
+            self.cluster.set(cluster);
+        }
         if let Some(bound) = scraped.slots_bound {
             self.slots_bound.get_or_create(&[label("by", bound)]).set(1);
         }

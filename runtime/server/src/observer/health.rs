@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastword::OutcomeRecord;
-use lastword::events::{Outcome, PluginKey, PluginName, Timestamp};
+use lastword::events::{Outcome, PluginName, Timestamp};
 use parking_lot::Mutex;
 
 use crate::limits::{FAILURES_THAT_ARE_WRONG, MAX_RECENT_PAIRS, RECENT_CALLS};
 
-/// The last calls of each plugin for each tenant.
+/// The last calls of each plugin for each tenant. Each version of a plugin has calls of its own.
 #[derive(Default)]
 pub(super) struct RecentCalls {
     state: Mutex<State>,
@@ -26,17 +26,26 @@ struct State {
     numbered: u64,
 }
 
-/// The last calls of a plugin for a tenant, oldest first.
+/// The last calls of the newest version of a plugin that was called for a tenant, oldest first.
 struct Calls {
-    scoped: bool,
+    version: Version,
     last: VecDeque<Call>,
 }
 
 /// A copy of the calls with the plugin's name, to be read without the lock.
 struct Copied {
     plugin: PluginName,
-    scoped: bool,
+    version: Version,
     last: Vec<Call>,
+}
+
+/// A version of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    /// Newer versions have higher numbers.
+    number: u32,
+    /// Whether the plugin belongs to the tenant.
+    scoped: bool,
 }
 
 /// One call.
@@ -57,6 +66,8 @@ pub(crate) struct Health {
     pub(crate) plugin: PluginName,
     /// The tenant of a scoped plugin.
     pub(crate) tenant: Option<Arc<str>>,
+    /// The number of the version that had these calls.
+    pub(crate) version: u32,
     pub(crate) delivered: usize,
     pub(crate) failed: usize,
     /// Failures since the last call that was delivered.
@@ -79,7 +90,7 @@ impl Health {
         self.failures_in_a_row >= FAILURES_THAT_ARE_WRONG
     }
 
-    fn of(plugin: &PluginName, tenant: Option<&Arc<str>>, mut calls: Vec<Call>) -> Option<Self> {
+    fn of(plugin: PluginName, tenant: Option<Arc<str>>, version: u32, mut calls: Vec<Call>) -> Option<Self> {
         calls.sort_unstable_by_key(|call| call.number);
         let calls = calls.get(calls.len().saturating_sub(RECENT_CALLS)..).unwrap_or_default();
         let last = calls.last()?;
@@ -87,8 +98,9 @@ impl Health {
         let mut walls: Vec<Duration> = calls.iter().map(|call| call.wall).collect();
         walls.sort_unstable();
         Some(Self {
-            plugin: plugin.clone(),
-            tenant: tenant.cloned(),
+            plugin,
+            tenant,
+            version,
             delivered: calls.len() - failed,
             failed,
             failures_in_a_row: calls.iter().rev().take_while(|call| call.failed.is_some()).count(),
@@ -115,6 +127,9 @@ fn forget_older(calls: &mut Vec<Call>) {
     }
 }
 
+/// A version of a plugin: its name, its tenant if it is a scoped one, and the version's number.
+type VersionKey = (PluginName, Option<Arc<str>>, u32);
+
 impl RecentCalls {
     /// Records the end of a call. A deferred delivery had no attempt, so it says nothing of the plugin.
     pub(super) fn put(&self, record: &OutcomeRecord<'_>) {
@@ -127,57 +142,59 @@ impl RecentCalls {
         let (wall, peak_memory) =
             record.report.map_or_else(Default::default, |report| (report.wall, report.peak_memory));
         let call = Call { number: 0, at: Timestamp::now(), failed, wall, peak_memory };
-        self.state.lock().put(tenant, plugin, record.scoped, call);
+        let version = Version { number: record.version, scoped: record.scoped };
+        self.state.lock().put(tenant, plugin, version, call);
     }
 
-    /// Returns the health of each plugin, over all tenants.
+    /// Returns the health of each version of each plugin, over all tenants.
     pub(super) fn of_all(&self) -> Vec<Health> {
-        let mut by_plugin: BTreeMap<(PluginName, Option<Arc<str>>), Vec<Call>> = BTreeMap::new();
+        let mut by_version: BTreeMap<VersionKey, Vec<Call>> = BTreeMap::new();
         let tenants: Vec<Arc<str>> = self.state.lock().tenants.keys().cloned().collect();
         // One tenant at a time, so that the end of a call waits for one tenant's at most.
         for tenant in tenants {
             let copied = self.state.lock().copy_of(&tenant);
-            for Copied { plugin, scoped, last } in copied {
-                let all = by_plugin.entry((plugin, scoped.then(|| tenant.clone()))).or_default();
+            for Copied { plugin, version: Version { number, scoped }, last } in copied {
+                let all = by_version.entry((plugin, scoped.then(|| tenant.clone()), number)).or_default();
                 all.extend(last);
                 forget_older(all);
             }
         }
-        by_plugin
+        by_version
             .into_iter()
-            .filter_map(|((plugin, tenant), calls)| Health::of(&plugin, tenant.as_ref(), calls))
+            .filter_map(|((plugin, tenant, version), calls)| Health::of(plugin, tenant, version, calls))
             .collect()
     }
 
-    /// Returns the health of each plugin in its calls for this tenant.
+    /// Returns the health of each plugin in its calls for this tenant: of the newest version that was called for it.
     pub(super) fn of_tenant(&self, tenant: &Arc<str>) -> Vec<Health> {
         let mut plugins = self.state.lock().copy_of(tenant);
         plugins.sort_unstable_by(|one, other| Ord::cmp(&one.plugin, &other.plugin));
-        let health = plugins
-            .into_iter()
-            .filter_map(|Copied { plugin, scoped, last }| Health::of(&plugin, scoped.then_some(tenant), last));
+        let health = plugins.into_iter().filter_map(|Copied { plugin, version: Version { number, scoped }, last }| {
+            Health::of(plugin, scoped.then(|| tenant.clone()), number, last)
+        });
         health.collect()
-    }
-
-    /// Forgets a plugin's calls: it was uninstalled, or another version replaced it.
-    pub(super) fn forget(&self, key: &PluginKey) {
-        self.state.lock().forget(key);
     }
 }
 
 impl State {
-    fn put(&mut self, tenant: &Arc<str>, plugin: &PluginName, scoped: bool, call: Call) {
+    fn put(&mut self, tenant: &Arc<str>, plugin: &PluginName, version: Version, call: Call) {
         self.numbered += 1;
         let call = Call { number: self.numbered, ..call };
         if let Some(calls) = self.tenants.get_mut(tenant).and_then(|plugins| plugins.get_mut(plugin)) {
-            calls.scoped = scoped;
+            if calls.version.number > version.number {
+                // The version was replaced while the call was under way.
+                return;
+            }
+            if calls.version != version {
+                *calls = Calls::of(version);
+            }
             calls.put(call);
             return;
         }
         if self.pairs >= MAX_RECENT_PAIRS {
             self.forget_half();
         }
-        let mut calls = Calls { scoped, last: VecDeque::new() };
+        let mut calls = Calls::of(version);
         calls.put(call);
         self.tenants.entry(tenant.clone()).or_default().insert(plugin.clone(), calls);
         self.pairs += 1;
@@ -187,23 +204,9 @@ impl State {
         let plugins = self.tenants.get(tenant).into_iter().flatten();
         let copied = plugins.map(|(plugin, calls)| {
             let last = calls.last.iter().copied().collect();
-            Copied { plugin: plugin.clone(), scoped: calls.scoped, last }
+            Copied { plugin: plugin.clone(), version: calls.version, last }
         });
         copied.collect()
-    }
-
-    fn forget(&mut self, key: &PluginKey) {
-        self.tenants.retain(|tenant, plugins| {
-            let is_meant = |calls: &Calls| match &key.tenant {
-                Some(of) => calls.scoped && of == tenant,
-                None => !calls.scoped,
-            };
-            if plugins.get(&key.name).is_some_and(is_meant) {
-                plugins.remove(&key.name);
-            }
-            !plugins.is_empty()
-        });
-        self.pairs = self.tenants.values().map(HashMap::len).sum();
     }
 
     /// Forgets the half that was called longest ago. If it forgot one at a time, each call of one of many tenants would
@@ -222,6 +225,10 @@ impl State {
 }
 
 impl Calls {
+    fn of(version: Version) -> Self {
+        Self { version, last: VecDeque::new() }
+    }
+
     fn put(&mut self, call: Call) {
         if self.last.len() >= RECENT_CALLS {
             self.last.pop_front();
@@ -238,6 +245,10 @@ mod tests {
         PluginName::new(name).unwrap()
     }
 
+    fn shared(number: u32) -> Version {
+        Version { number, scoped: false }
+    }
+
     fn call(millis: u64, failed: Option<&'static str>) -> Call {
         let wall = Duration::from_millis(millis);
         Call { number: 0, at: Timestamp::from_millisecond(7), failed, wall, peak_memory: millis * 1000 }
@@ -249,21 +260,21 @@ mod tests {
         let (a, memory) = (Arc::from("a"), plugin("memory"));
         // These calls are forgotten.
         for _ in 0..RECENT_CALLS {
-            calls.state.lock().put(&a, &memory, false, call(9_000, Some("trap")));
+            calls.state.lock().put(&a, &memory, shared(1), call(9_000, Some("trap")));
         }
         for millis in 1..=128 {
-            calls.state.lock().put(&a, &memory, false, call(millis, None));
+            calls.state.lock().put(&a, &memory, shared(1), call(millis, None));
         }
         let health = calls.of_all().remove(0);
         assert_eq!((health.delivered, health.failed, health.cause), (128, 0, None));
         assert_eq!((health.median, health.p99), (Duration::from_millis(64), Duration::from_millis(127)));
         assert_eq!((health.peak_memory, health.is_wrong()), (128_000, false));
         for _ in 0..FAILURES_THAT_ARE_WRONG {
-            calls.state.lock().put(&a, &memory, false, call(1, Some("deadline")));
+            calls.state.lock().put(&a, &memory, shared(1), call(1, Some("deadline")));
         }
         let health = calls.of_tenant(&a).remove(0);
         assert_eq!((health.failures_in_a_row, health.cause, health.is_wrong()), (3, Some("deadline"), true));
-        calls.state.lock().put(&a, &memory, false, call(1, None));
+        calls.state.lock().put(&a, &memory, shared(1), call(1, None));
         assert!(!calls.of_all().remove(0).is_wrong());
     }
 
@@ -272,7 +283,7 @@ mod tests {
         let calls = RecentCalls::default();
         let (a, b) = (Arc::from("a"), Arc::from("b"));
         for (tenant, name, scoped) in [(&a, "memory", false), (&b, "memory", false), (&b, "own", true)] {
-            calls.state.lock().put(tenant, &plugin(name), scoped, call(1, None));
+            calls.state.lock().put(tenant, &plugin(name), Version { number: 1, scoped }, call(1, None));
         }
         let shown = |health: Vec<Health>| -> Vec<String> {
             let names =
@@ -286,21 +297,24 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_has_gone_is_forgotten_and_no_other_of_its_name() {
+    fn each_version_is_judged_by_its_own_calls_also_by_those_that_end_after_it_was_replaced() {
         let calls = RecentCalls::default();
         let (a, b) = (Arc::from("a"), Arc::from("b"));
-        for (tenant, name, scoped) in [(&a, "memory", false), (&b, "memory", true), (&b, "other", false)] {
-            calls.state.lock().put(tenant, &plugin(name), scoped, call(1, Some("trap")));
-        }
-        let shown = || -> Vec<String> {
-            calls.of_all().iter().map(|one| format!("{} {:?}", one.plugin, one.tenant.as_deref())).collect()
+        let put = |tenant: &Arc<str>, number, failed| {
+            calls.state.lock().put(tenant, &plugin("memory"), shared(number), call(1, failed));
         };
-        calls.forget(&PluginKey::from(plugin("memory")));
-        assert_eq!(shown(), ["memory Some(\"b\")", "other None"]);
-        calls.forget(&PluginKey::from(plugin("memory")).scoped("b"));
-        assert_eq!(shown(), ["other None"]);
-        let state = calls.state.lock();
-        assert_eq!((state.pairs, state.tenants.len()), (1, 1));
+        let shown = |health: Vec<Health>| -> Vec<(u32, usize, usize)> {
+            health.iter().map(|one| (one.version, one.delivered, one.failures_in_a_row)).collect()
+        };
+        put(&a, 1, Some("trap"));
+        put(&a, 2, None);
+        // These were under way when it was replaced. The first tenant has a call of the new version, and the second has none.
+        put(&a, 1, Some("trap"));
+        put(&b, 1, Some("trap"));
+        assert_eq!(shown(calls.of_all()), [(1, 0, 1), (2, 1, 0)]);
+        assert_eq!((shown(calls.of_tenant(&a)), shown(calls.of_tenant(&b))), (vec![(2, 1, 0)], vec![(1, 0, 1)]));
+        put(&b, 2, None);
+        assert_eq!(shown(calls.of_all()), [(2, 2, 0)]);
     }
 
     #[test]
@@ -308,7 +322,7 @@ mod tests {
         let calls = RecentCalls::default();
         for n in 0..20_u64 {
             for _ in 0..RECENT_CALLS {
-                calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), false, call(n, None));
+                calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), shared(1), call(n, None));
             }
         }
         let health = calls.of_all().remove(0);
@@ -319,7 +333,7 @@ mod tests {
     fn ever_new_tenants_push_out_those_that_were_called_longest_ago() {
         let calls = RecentCalls::default();
         for n in 0..3 * MAX_RECENT_PAIRS {
-            calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), false, call(1, None));
+            calls.state.lock().put(&format!("t{n}").into(), &plugin("memory"), shared(1), call(1, None));
         }
         let newest = Arc::from(format!("t{}", 3 * MAX_RECENT_PAIRS - 1));
         assert_eq!((calls.of_tenant(&newest).len(), calls.of_tenant(&Arc::from("t0")).len()), (1, 0));

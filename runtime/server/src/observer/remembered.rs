@@ -89,6 +89,8 @@ pub(crate) struct PastDeath {
     pub(crate) at: Timestamp,
     /// Whether the owner has come back within its grace.
     pub(crate) is_back: bool,
+    /// Whether hooks that came after the death named its sessions.
+    pub(crate) is_late: bool,
 }
 
 impl PastDeath {
@@ -101,6 +103,22 @@ impl PastDeath {
             sessions: lost.sessions,
             at: Timestamp::now(),
             is_back: false,
+            is_late: false,
+        }
+    }
+
+    /// Records a death whose sessions are known now that its grace is over.
+    pub(super) fn revealed(lost: &LostOwner, grace: Duration) -> Self {
+        Self { at: before_now(grace), is_late: true, ..Self::of(lost) }
+    }
+
+    /// Returns how the death was noticed.
+    pub(crate) fn how_noticed(&self) -> &'static str {
+        match self.how {
+            Loss::Process if self.is_late => "its process was gone when its hook came",
+            Loss::Process => "its process exited",
+            Loss::Connection => "its connection closed",
+            Loss::Lease => "its lease lapsed",
         }
     }
 }

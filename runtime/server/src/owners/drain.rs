@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 use lastword::events::{DeliveryId, DrainReason, Identity};
-use lastword::{Runtime, Settled, Sleep};
+use lastword::{Settled, Sleep};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::owned_session::Mark;
 use super::{OwnerId, OwnerName, Owners};
 use crate::limits::ENDS_AT_ONCE;
 use crate::owner_drains::{GoingSessions, OwnerDrainStart, OwnerDrained};
+use crate::runtimes::Runtimes;
 
 /// The outcome of an owner's goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
 /// what was owed.
@@ -55,7 +56,7 @@ impl Owners {
     /// Forgets the owner.
     pub(crate) async fn drain(
         self: &Arc<Self>,
-        runtime: &Runtime,
+        runtime: &Runtimes,
         id: OwnerId,
         reason: DrainReason,
         budget: Option<Duration>,
@@ -78,7 +79,7 @@ impl Owners {
     /// later: the drain does not wait for a disk that hangs.
     pub(crate) async fn drain_within(
         self: &Arc<Self>,
-        runtime: &Runtime,
+        runtime: &Runtimes,
         id: OwnerId,
         reason: DrainReason,
         (began, budget): (Instant, Duration),
@@ -129,7 +130,7 @@ impl Owners {
 
 async fn ask_for_all(
     owners: Arc<Owners>,
-    runtime: Runtime,
+    runtime: Runtimes,
     sessions: Vec<(Identity, Mark)>,
     said: Said,
     ends: Arc<Mutex<Ends>>,
@@ -152,7 +153,7 @@ async fn ask_for_all(
 }
 
 /// Waits for deliveries until the budget is over, and counts their outcomes.
-async fn wait_for(runtime: &Runtime, owed: Vec<DeliveryId>, mut over: Sleep, report: &mut OwnerDrain) {
+async fn wait_for(runtime: &Runtimes, owed: Vec<DeliveryId>, mut over: Sleep, report: &mut OwnerDrain) {
     let mut left = u64::try_from(owed.len()).unwrap_or(u64::MAX);
     let mut waiting = stream::iter(owed).map(|id| runtime.settled_of(&id)).buffer_unordered(ENDS_AT_ONCE);
     while !report.timed_out && left > 0 {

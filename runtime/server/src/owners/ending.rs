@@ -3,15 +3,16 @@
 use std::sync::{Arc, Weak};
 
 use futures_util::stream::{self, StreamExt};
-use lastword::{Refusal, Runtime};
+use lastword::Refusal;
 use tokio::sync::watch;
 
 use super::Owners;
 use super::owned_session::SessionToEnd;
 use crate::limits::ENDS_AT_ONCE;
+use crate::runtimes::Runtimes;
 
 /// Waits for the next deadline, and carries out what is due. Holds no reference to the owners while it waits.
-pub(super) async fn look_after(owners: Weak<Owners>, runtime: Runtime) {
+pub(super) async fn look_after(owners: Weak<Owners>, runtime: Runtimes) {
     let Some((wake, mut stopped, clock)) =
         owners.upgrade().map(|owners| (owners.wake.clone(), owners.stopped.subscribe(), owners.clock.clone()))
     else {
@@ -41,11 +42,14 @@ async fn is_true(stopped: &mut watch::Receiver<bool>) {
 }
 
 impl Owners {
-    fn carry_out_what_is_due(self: &Arc<Self>, runtime: &Runtime) {
+    fn carry_out_what_is_due(self: &Arc<Self>, runtime: &Runtimes) {
         let (now, at) = self.now();
         let passed = self.registry.lock().pass(now, at);
         for lost in &passed.lost {
             self.tell_lost(lost);
+        }
+        for revealed in &passed.revealed {
+            self.observer.death_revealed(revealed, self.settings.grace);
         }
         if !passed.ends.is_empty() {
             // More sessions become due meanwhile.
@@ -55,7 +59,7 @@ impl Owners {
 }
 
 /// Ends the due sessions. Retries those whose end could not be written down together, with one log line for all.
-async fn end_all(owners: Arc<Owners>, runtime: Runtime, ends: Vec<SessionToEnd>) {
+async fn end_all(owners: Arc<Owners>, runtime: Runtimes, ends: Vec<SessionToEnd>) {
     let (owners, runtime) = (&owners, &runtime);
     let refused: Vec<_> = stream::iter(ends)
         .map(|end| async move { end_one(owners, runtime, &end).await.map(|refusal| (end, refusal)) })
@@ -71,7 +75,7 @@ async fn end_all(owners: Arc<Owners>, runtime: Runtime, ends: Vec<SessionToEnd>)
 }
 
 /// Returns the refusal of the end, if there is one.
-async fn end_one(owners: &Owners, runtime: &Runtime, end: &SessionToEnd) -> Option<Refusal> {
+async fn end_one(owners: &Owners, runtime: &Runtimes, end: &SessionToEnd) -> Option<Refusal> {
     let answer = owners.ask_for_end(runtime, end)?.await;
     if let Ok(accepted) = &answer {
         owners.observer.accepted("end", accepted);

@@ -1,10 +1,11 @@
 //! Ends one session of an owner that has said goodbye.
 
+use lastword::EndRequest;
 use lastword::events::{DeliveryId, DrainReason, Identity, Session, Timestamp};
-use lastword::{EndRequest, Runtime};
 
 use super::owned_session::{Ending, Mark};
 use super::{Owners, is_active};
+use crate::runtimes::Runtimes;
 
 /// An owner's goodbye.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ enum Step<F> {
 
 impl Owners {
     /// Ends a session whose owner has said goodbye.
-    pub(super) async fn say_goodbye(&self, runtime: &Runtime, identity: &Identity, mark: Mark, said: Said) -> Goodbye {
+    pub(super) async fn say_goodbye(&self, runtime: &Runtimes, identity: &Identity, mark: Mark, said: Said) -> Goodbye {
         let answer = match self.goodbye_step(runtime, identity, mark, said) {
             Step::Nothing => return Goodbye::Gone,
             Step::Later => return Goodbye::Later,
@@ -59,7 +60,7 @@ impl Owners {
     /// end.
     fn goodbye_step(
         &self,
-        runtime: &Runtime,
+        runtime: &Runtimes,
         identity: &Identity,
         mark: Mark,
         Said { at, reason }: Said,

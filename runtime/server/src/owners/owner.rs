@@ -89,7 +89,10 @@ pub(super) struct Owner {
 /// The death of an owner.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Death {
+    pub(super) how: Loss,
     pub(super) at: Timestamp,
+    /// Sessions of the owner when it died.
+    pub(super) sessions: usize,
     /// When the owner's sessions end.
     pub(super) grace_ends: Instant,
 }

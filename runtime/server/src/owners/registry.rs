@@ -2,6 +2,9 @@
 //!
 //! The registry does nothing by itself and reads no clock: its caller passes the time. [`super::Owners`] asks for what
 //! is due and carries it out.
+//!
+//! Owners and sessions are one value: an owner has the set of its sessions, each session has its owner, and an event, a
+//! death or a deadline changes both. The files beside have a part of the functions each.
 
 mod due;
 mod lives;
@@ -70,10 +73,18 @@ pub(crate) struct LostOwner {
     pub(crate) sessions: usize,
 }
 
+impl LostOwner {
+    fn new(owner: &Owner, how: Loss) -> Self {
+        Self { name: owner.name.clone(), kind: owner.kind.clone(), how, sessions: owner.sessions.len() }
+    }
+}
+
 /// The owners and sessions that have become due.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     pub(super) lost: Vec<LostOwner>,
+    /// Owners whose grace is over, and that died without a session: late hooks have named the sessions that end now.
+    pub(super) revealed: Vec<LostOwner>,
     pub(super) ends: Vec<SessionToEnd>,
 }
 

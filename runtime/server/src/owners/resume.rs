@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use lastword::Runtime;
 use lastword::events::{Identity, OwnerProcess, Session, SessionOwner};
 use lastword_process::{Process, WatchError, Watched};
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Life, OwnerId, OwnerName, Owners, SaidOwner, is_active};
 use crate::limits::{END_RETRY, RESUMES_AT_ONCE};
+use crate::runtimes::Runtimes;
 
 /// The owners of the last run, as a start found them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,9 +33,9 @@ type GoingOn = (Arc<Session>, SessionOwner);
 impl Owners {
     /// Continues the sessions of owners that live. The runtime must have a grace, so that these sessions are still
     /// active.
-    pub(crate) async fn resume(self: &Arc<Self>, runtime: &Runtime) -> Resumed {
+    pub(crate) async fn resume(self: &Arc<Self>, runtime: &Runtimes) -> Resumed {
         let (mut resumed, mut going_on) = (Resumed::default(), Vec::new());
-        for (name, sessions) in by_owner(runtime.sessions()) {
+        for (name, sessions) in by_owner(runtime.own().sessions()) {
             let Some((id, record)) = self.resume_owner(&name, &sessions) else {
                 resumed.left += sessions.len() as u64;
                 continue;
@@ -77,14 +77,14 @@ impl Owners {
     }
 
     /// Forgets those of these sessions that are not active.
-    fn settle_all(&self, runtime: &Runtime, ended: &[Identity]) {
+    fn settle_all(&self, runtime: &Runtimes, ended: &[Identity]) {
         let mut registry = self.registry.lock();
         ended.iter().for_each(|identity| registry.settle(identity, is_active(runtime)));
     }
 
     /// Returns the records to write for these sessions now: their owners may live otherwise by now, or may have
     /// changed.
-    fn with_their_owners(&self, runtime: &Runtime, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
+    fn with_their_owners(&self, runtime: &Runtimes, sessions: Vec<GoingOn>) -> Vec<GoingOn> {
         let mut registry = self.registry.lock();
         let owned = sessions.into_iter().filter_map(|(session, _)| {
             registry.settle(&session.identity, is_active(runtime));
@@ -135,7 +135,7 @@ struct Attached {
 
 /// Writes down the owners of these sessions, so that the runtime does not end them. Does not start ended sessions
 /// again.
-async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Attached {
+async fn attach(runtime: &Runtimes, sessions: Vec<GoingOn>) -> Attached {
     stream::iter(sessions)
         .map(|(session, record)| {
             let (identity, generation) = (session.identity.clone(), session.generation);
@@ -156,7 +156,7 @@ async fn attach(runtime: &Runtime, sessions: Vec<GoingOn>) -> Attached {
 }
 
 /// Retries, because a full disk may have room later.
-async fn attach_until_done(owners: Weak<Owners>, runtime: Runtime, mut sessions: Vec<GoingOn>) {
+async fn attach_until_done(owners: Weak<Owners>, runtime: Runtimes, mut sessions: Vec<GoingOn>) {
     while !sessions.is_empty() {
         let Some(clock) = owners.upgrade().map(|owners| owners.clock.clone()) else { return };
         clock.sleep_until(clock.now() + END_RETRY).await;

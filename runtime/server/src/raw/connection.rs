@@ -1,4 +1,9 @@
 //! One raw connection: lines in, answers and outcomes out.
+//!
+//! `lastword stdio` has a loop of its own, in `cli/src/stdio/service.rs`. Both read lines with [`Reader`], and answer an
+//! event through [`ask`](crate::requests::ask). What they wait for differs. Here bytes are read between answers, a client
+//! that reads slowly delays its own requests, and the connection is an owner among others. There a thread reads, signals
+//! and failures end the program, and lines are taken during the drain as well. One loop would have a switch for each.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -220,7 +225,7 @@ impl Connection {
             () = self.answer_the_rest() => {}
             () = owners.is_over(time) => {}
         }
-        let drain = owners.drain_within(&self.shared.runtime, self.owner.id, reason, time).await;
+        let drain = owners.drain_within(&self.shared.runtimes, self.owner.id, reason, time).await;
         let dropped = self.shared.observer.recipients().dropped(self.id);
         self.lines.send(drain_line(&drain, reason, dropped)).await.ok();
     }

@@ -29,22 +29,22 @@ type Asked = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send>>;
 /// Hands an event to the runtime. The event joins its session's order now. The future gives the runtime's answer.
 pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answered> + Send + 'static + use<> {
     let OwnerEvent { op_id, may_be_duplicate, session, event, dropped } = event;
-    let named = op_id.clone();
-    let (op, asked): (_, Asked) = match event {
+    let (op, named) = (op_of(&event), op_id.clone());
+    let asked: Asked = match event {
         Event::Start(event) => {
             let mut request = StartRequest::new(session);
             (request.event, request.op_id) = (event, op_id);
-            ("start", Box::pin(runtime.start_session(request)))
+            Box::pin(runtime.start_session(request))
         }
         Event::Compaction(event) => {
             let mut request = CompactionRequest::new(session, event.phase);
             (request.event, request.op_id) = (event, op_id);
-            ("compaction", Box::pin(runtime.compaction(request)))
+            Box::pin(runtime.compaction(request))
         }
         Event::End(event) => {
             let mut request = EndRequest::of(session, event);
             (request.op_id, request.may_be_duplicate) = (op_id, may_be_duplicate);
-            ("end", Box::pin(runtime.end_session(request)))
+            Box::pin(runtime.end_session(request))
         }
     };
     async move {
@@ -55,6 +55,23 @@ pub fn ask(runtime: &Runtime, event: OwnerEvent) -> impl Future<Output = Answere
         }
         Answered { op, op_id: named, dropped, result }
     }
+}
+
+/// Returns the word for an event: `start`, `compaction` or `end`.
+pub(crate) fn op_of(event: &Event) -> &'static str {
+    match event {
+        Event::Start(_) => "start",
+        Event::Compaction(_) => "compaction",
+        Event::End(_) => "end",
+    }
+}
+
+/// Returns the request that [`ask`] makes of an end.
+pub(crate) fn end_request(event: &OwnerEvent) -> Option<EndRequest> {
+    let Event::End(end) = &event.event else { return None };
+    let mut request = EndRequest::of(event.session.clone(), end.clone());
+    (request.op_id, request.may_be_duplicate) = (event.op_id.clone(), event.may_be_duplicate);
+    Some(request)
 }
 
 impl Answered {

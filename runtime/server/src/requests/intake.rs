@@ -6,7 +6,6 @@ use lastword::events::{Event, Identity};
 use lastword_protocol::input::OwnerEvent;
 use lastword_protocol::owners::turn_open_after;
 
-use super::answered::ask;
 use super::answering::Answering;
 use crate::limits::MAX_OWNER_KIND_BYTES;
 use crate::owners::OwnerId;
@@ -32,13 +31,13 @@ pub(crate) fn take_in(shared: &Arc<Shared>, from: &Source, mut event: OwnerEvent
         shared.observer.recipients().speaks_of(connection, &said);
     }
     let shared = shared.clone();
-    let answer = ask(&shared.runtime, event);
+    let answer = shared.runtimes.ask(event);
     Answering::new(async move {
         let answered = answer.await;
         let accepted = answered.result.as_ref().ok();
         match accepted {
             Some(accepted) => shared.observer.accepted(answered.op, accepted),
-            None if shared.runtime.session(&said).is_none() => shared.observer.recipients().is_not_active(&said),
+            None if shared.runtimes.session(&said).is_none() => shared.observer.recipients().is_not_active(&said),
             None => {}
         }
         noted.answered(&shared, &said, accepted.map(|accepted| &accepted.identity));
@@ -60,7 +59,7 @@ impl Noted {
     fn of(shared: &Shared, from: &Source, event: &mut OwnerEvent) -> Self {
         let session = &mut event.session;
         if matches!(event.event, Event::End(_)) {
-            return Self::End(shared.owners.end_begins(&shared.runtime, &session.identity));
+            return Self::End(shared.owners.end_begins(&shared.runtimes, &session.identity));
         }
         if session.identity.validate().is_err() {
             return Self::Nothing;
@@ -74,8 +73,8 @@ impl Noted {
     fn answered(&self, shared: &Shared, said: &Identity, made: Option<&Identity>) {
         match self {
             Self::Nothing => {}
-            Self::Start => shared.owners.start_answered(&shared.runtime, said, made),
-            Self::End(known_as) => shared.owners.end_answered(&shared.runtime, known_as, made),
+            Self::Start => shared.owners.start_answered(&shared.runtimes, said, made),
+            Self::End(known_as) => shared.owners.end_answered(&shared.runtimes, known_as, made),
         }
     }
 }
@@ -90,8 +89,8 @@ pub(crate) fn is_kind(kind: &str) -> bool {
 pub(crate) fn take_in_other(shared: &Arc<Shared>, from: &Source, name: &str, session: Option<&Identity>) {
     shared.takes_one();
     let Some(identity) = session else { return };
-    shared.runtime.seen(identity);
-    let noted = shared.owners.hear_of_turn(&shared.runtime, identity, from.owner, turn_open_after(name));
+    shared.runtimes.seen(identity);
+    let noted = shared.owners.hear_of_turn(&shared.runtimes, identity, from.owner, turn_open_after(name));
     let Some(noted) = noted else { return };
     // Carried out whether or not a client waits.
     tokio::spawn(async move {

@@ -44,6 +44,26 @@ async fn a_request_that_is_sent_again_with_its_key_does_nothing() {
 }
 
 #[tokio::test]
+async fn the_trace_of_a_request_is_its_events_and_an_invalid_one_is_named() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let daemon = Daemon::start();
+    let mut client = daemon.client().await;
+    let traced = [("traceparent", PARENT), ("tracestate", "v=1")];
+    let started = client.ask(Method::POST, "/v1/sessions", &start_body("a"), &traced).await.ok();
+    assert!(started["dropped"].is_null(), "{started}");
+    let hook = r#"{"hook_event_name":"SessionStart","session_id":"b","source":"startup"}"#;
+    let taken = client.ask(Method::POST, "/v1/hooks/claude-code", hook, &traced).await.ok();
+    assert!(taken["dropped"].is_null(), "{taken}");
+    let invalid = [("traceparent", "00-0-0-00")];
+    let named = r#"traceparent: "00-0-0-00" is no W3C trace context"#;
+    let ended = client.ask(Method::POST, "/v1/sessions/a/end", "{}", &invalid).await.ok();
+    assert_eq!((&ended["op"], &ended["dropped"][0]), (&"end".into(), &named.into()));
+    let line = json!({"op": "end", "session": {"id": "b"}}).to_string();
+    let answer = client.ask(Method::POST, "/v1/events", &line, &invalid).await;
+    assert!(answer.text().contains("is no W3C trace context"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_with_the_codes_of_stdio() {
     let daemon = Daemon::start();
     let mut client = daemon.client().await;

@@ -12,6 +12,7 @@ mod goodbye;
 mod hooks;
 mod limits;
 mod metrics;
+mod nodes;
 mod owners;
 mod page;
 mod raw;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use lastword::events::{FailureCause, Outcome, PluginName};
+use lastword::events::{FailureCause, Hook, HookCall, Outcome, PluginName};
 use lastword::journal::testing::FaultyJournal;
-use lastword::{Leave, PluginKey};
+use lastword::{Leave, Plugin, PluginKey};
 use lastword_server::{NewToken, Role, Token};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Answer, Build, COMES, Client, Daemon, start_body, tokens};
+use crate::support::{Agent, Answer, Build, COMES, Client, Daemon, GRACE, start_body, tokens};
 
 /// What a plugin answers that gives up.
 fn gives_up(message: &str) -> Outcome {
@@ -151,7 +151,7 @@ async fn a_browser_changes_nothing_by_itself() {
         for form in [None, Some(""), Some("0"), Some(of_other.as_str())] {
             let fields: Vec<(&str, &str)> =
                 [("delivery", dead.as_str())].into_iter().chain(form.map(|form| ("form", form))).collect();
-            for path in ["/redeliver", "/logout"] {
+            for path in ["/redeliver", "/drop", "/logout"] {
                 let refused = send(&mut browser, path, &fields, &[way]).await;
                 assert_eq!(refused.problem(403), "form_token", "{path} {form:?} {way:?}");
             }
@@ -161,6 +161,7 @@ async fn a_browser_changes_nothing_by_itself() {
         for (method, path) in [
             (Method::POST, "/v1/sessions"),
             (Method::POST, "/v1/deliveries/redeliver"),
+            (Method::POST, "/v1/deliveries/drop"),
             (Method::DELETE, "/v1/owners/o"),
             (Method::PUT, "/v1/owners/o"),
         ] {
@@ -175,8 +176,10 @@ async fn a_browser_changes_nothing_by_itself() {
         ("origin", "null"),
     ] {
         let fields = [("form", own.as_str()), ("delivery", dead.as_str())];
-        let refused = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie), (name, value)]).await;
-        assert_eq!(refused.problem(403), "cross_site", "{name}: {value}");
+        for path in ["/redeliver", "/drop"] {
+            let refused = send(&mut browser, path, &fields, &[("cookie", &cookie), (name, value)]).await;
+            assert_eq!(refused.problem(403), "cross_site", "{path} {name}: {value}");
+        }
         let refused = send(&mut browser, "/login", &[("token", &texts[0])], &[(name, value)]).await;
         assert_eq!(refused.problem(403), "cross_site", "{name}: {value}");
     }
@@ -192,6 +195,13 @@ async fn a_browser_changes_nothing_by_itself() {
     let again = send(&mut on_purpose, "/redeliver", &[("plugin", "memory")], &[]).await;
     assert_eq!((again.status, &again.headers["location"]), (303, &"/?redelivered=1".parse().unwrap()));
     assert_eq!(attempts(&unmade_of(&daemon, "default").await), [3]);
+    let done = send(&mut browser, "/drop", &fields, &[("cookie", &cookie), ("origin", "http://localhost")]).await;
+    assert_eq!((done.status, &done.headers["location"]), (303, &"/?dropped=1".parse().unwrap()));
+    let seen = browser.ask(Method::GET, "/?dropped=1", "", &[("cookie", &cookie)]).await.text();
+    assert!(seen.contains("1 delivery was dropped") && seen.contains("nothing was given up"), "{seen}");
+    assert!(unmade_of(&daemon, "default").await.is_empty());
+    let again = send(&mut browser, "/drop", &fields, &[("cookie", &cookie)]).await;
+    assert_eq!(again.headers["location"], "/?dropped=0");
 }
 
 /// `user:password`, as HTTP Basic has it.
@@ -264,23 +274,30 @@ async fn who_may_only_read_sees_no_button_and_can_press_none() {
         let (mut browser, cookie) = log_in(address, text).await;
         let seen = page(&mut browser, &cookie).await;
         assert!(seen.contains("no such user"), "{seen}");
-        assert_eq!(seen.contains(r#"action="/redeliver""#), may, "{seen}");
+        for action in [r#"action="/redeliver""#, r#"action="/drop""#, "<details"] {
+            assert_eq!(seen.contains(action), may, "{action}: {seen}");
+        }
         let token = form_token(&seen);
-        for what in [("delivery", dead.as_str()), ("plugin", "memory")] {
-            let fields = [("form", token.as_str()), what];
-            let answer = send(&mut browser, "/redeliver", &fields, &[("cookie", &cookie)]).await;
-            if may {
-                assert_eq!(answer.status, 303, "{}", answer.text());
-            } else {
-                assert_eq!(answer.problem(403), "forbidden");
+        for path in ["/redeliver", "/drop"] {
+            // What was redelivered may be under way, and cannot be dropped then.
+            timeout(COMES, daemon.runtime.settled()).await.unwrap();
+            for what in [("delivery", dead.as_str()), ("plugin", "memory")] {
+                let fields = [("form", token.as_str()), ("state", "dead"), what];
+                let answer = send(&mut browser, path, &fields, &[("cookie", &cookie)]).await;
+                if may {
+                    assert_eq!(answer.status, 303, "{}", answer.text());
+                } else {
+                    assert_eq!(answer.problem(403), "forbidden");
+                }
             }
         }
+        assert_eq!(unmade_of(&daemon, "default").await.is_empty(), may, "who may not drop it has not");
     }
 }
 
-/// Sends the form for redelivering. Gives the place that the browser is sent to.
-async fn press(browser: &mut Client, cookie: &str, fields: &[(&str, &str)]) -> String {
-    let answer = send(browser, "/redeliver", fields, &[("cookie", cookie)]).await;
+/// Sends a form of the page. Gives the place that the browser is sent to.
+async fn press(browser: &mut Client, cookie: &str, path: &str, fields: &[(&str, &str)]) -> String {
+    let answer = send(browser, path, fields, &[("cookie", cookie)]).await;
     answer.headers["location"].to_str().unwrap().to_owned()
 }
 
@@ -314,12 +331,42 @@ async fn a_tenant_sees_and_presses_what_is_its_own() {
         assert!(!seen.contains(foreign), "{foreign} is in {seen}");
     }
     let token = form_token(&seen);
-    let of_plugin = press(&mut browser, &cookie, &[("form", &token), ("plugin", "memory")]).await;
-    assert_eq!(of_plugin, "/?redelivered=4", "its own, and no other");
-    let of_other = press(&mut browser, &cookie, &[("form", &token), ("delivery", &of_b)]).await;
-    assert_eq!(of_other, "/?redelivered=0");
+    let of_plugin = [("form", token.as_str()), ("plugin", "memory")];
+    let done = press(&mut browser, &cookie, "/redeliver", &of_plugin).await;
+    assert_eq!(done, "/?redelivered=4", "its own, and no other");
+    let of_other = [("form", token.as_str()), ("delivery", of_b.as_str())];
+    assert_eq!(press(&mut browser, &cookie, "/redeliver", &of_other).await, "/?redelivered=0");
     assert_eq!(attempts(&unmade_of(&daemon, "a").await), [2; 4]);
     assert_eq!(unmade_of(&daemon, "b").await, before_b, "nothing of the other's was tried again");
+    assert_eq!(press(&mut browser, &cookie, "/drop", &of_other).await, "/?dropped=0");
+    let of_plugin = [&of_plugin[..], &[("state", "dead")][..]].concat();
+    assert_eq!(press(&mut browser, &cookie, "/drop", &of_plugin).await, "/?dropped=4", "its own, and no other");
+    assert!(unmade_of(&daemon, "a").await.is_empty());
+    assert_eq!(unmade_of(&daemon, "b").await, before_b, "nothing of the other's was dropped");
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_uninstalled_plugin_is_dropped_in_the_state_that_the_form_names() {
+    let (store, texts) = tokens(&[("t", Role::Operator, None)]);
+    let outcome = Outcome::Failed { cause: FailureCause::Retry, message: "the server is away".to_owned() };
+    let daemon = Build { tokens: store, outcome, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    daemon.client().await.post("/v1/sessions", &start_body("s")).await.ok();
+    let memory = PluginKey::from(PluginName::new("memory").unwrap());
+    daemon.runtime.uninstall(&memory, Leave::Orphaned).await.unwrap();
+    let unmade = daemon.client().await.get("/v1/deliveries").await.ok();
+    let unmade = unmade["deliveries"].as_array().unwrap();
+    assert!(unmade.len() == 1 && unmade[0]["state"] == "orphaned", "{unmade:?}");
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let seen = page(&mut browser, &cookie).await;
+    assert!(seen.contains("Drop all of memory that it has left behind"), "{seen}");
+    assert!(!seen.contains("that were given up") && !seen.contains(r#"action="/redeliver""#), "{seen}");
+    let token = form_token(&seen);
+    let all = |state| [("form", token.as_str()), ("plugin", "memory"), ("state", state)];
+    assert_eq!(press(&mut browser, &cookie, "/drop", &all("dead")).await, "/?dropped=0");
+    assert_eq!(press(&mut browser, &cookie, "/drop", &all("orphaned")).await, "/?dropped=1");
+    let unmade = daemon.client().await.get("/v1/deliveries").await.ok();
+    assert_eq!(unmade["deliveries"], json!([]));
 }
 
 #[tokio::test]
@@ -367,6 +414,7 @@ async fn whatever_is_answered_here_says_that_nothing_comes_from_elsewhere() {
         (Method::POST, "/login"),
         (Method::POST, "/logout"),
         (Method::POST, "/redeliver"),
+        (Method::POST, "/drop"),
         (Method::GET, "/assets/page.css"),
         (Method::GET, "/assets/page.js"),
         (Method::GET, "/assets/icon.svg"),
@@ -392,7 +440,7 @@ async fn whatever_is_answered_here_says_that_nothing_comes_from_elsewhere() {
 async fn without_a_script_the_page_has_everything_also_over_the_socket() {
     let daemon = Build { outcome: gives_up("no such user"), ..Build::default() }.start();
     let mut socket = daemon.client().await;
-    assert!(socket.get("/").await.text().contains("the journal is in memory"));
+    assert!(socket.get("/").await.text().contains("The journal is in memory"));
     let dead = give_up(&daemon, "default", "first").await;
     give_up(&daemon, "default", "second").await;
     socket.put("/v1/owners/gateway", r#"{"lease":"1h"}"#).await.ok();
@@ -412,6 +460,10 @@ async fn without_a_script_the_page_has_everything_also_over_the_socket() {
         "<code>lastword deliveries --state dead</code>",
         "<strong><bdi>agent</bdi></strong>",
         "its lease lapsed",
+        "nothing if you stopped it",
+        // The question before something is dropped needs no script.
+        "<details class=\"drop\"",
+        "Yes, drop it",
         // The lists.
         "<bdi>first</bdi>",
         "<bdi>fourth</bdi>",
@@ -463,6 +515,42 @@ async fn all_is_well_where_nothing_is_wrong_and_an_owner_that_came_back_is_no_ne
 }
 
 #[tokio::test]
+async fn a_death_that_a_late_hook_reveals_is_shown_when_its_session_has_ended_for_it() {
+    let (store, texts) = tokens(&[("a", Role::ReadOnly, Some("default"))]);
+    let mut daemon = Build { tokens: store, ..Build::default() }.start();
+    let address = daemon.listen().await;
+    let (mut browser, cookie) = log_in(address, &texts[0]).await;
+    let agents = [Agent::start(), Agent::start()];
+    let processes = agents.each_ref().map(|agent| agent.process.clone());
+    agents.into_iter().for_each(Agent::kill);
+    let hook = |event: &str, session: &str| json!({"hook_event_name": event, "session_id": session}).to_string();
+    let mut number = 0;
+    for (process, session, ends) in [(&processes[0], "left", false), (&processes[1], "told", true)] {
+        for event in ["SessionStart", "SessionEnd"].into_iter().take(if ends { 2 } else { 1 }) {
+            number += 1;
+            let read = daemon.server.read_hook("claude-code", None, hook(event, session).as_bytes()).unwrap();
+            daemon.server.take_hook(read, &format!("k-{number}"), Some(process.clone())).await.unwrap();
+        }
+    }
+    assert_eq!(daemon.next_end().await.session, "told");
+    assert!(page(&mut browser, &cookie).await.contains(">All is well</h1>"), "its session may go on yet");
+    daemon.pass(GRACE).await;
+    let end = daemon.next_end().await;
+    assert_eq!((end.session.as_str(), end.raw_reason.as_deref()), ("left", Some("exited")));
+    let seen = page(&mut browser, &cookie).await;
+    let [left, told] = processes.each_ref().map(|process| format!("<bdi>claude-code-{}-", process.pid));
+    for said in
+        ["All is well; 1 thing to know", "its process was gone when its hook came", "its session was ended", &left]
+    {
+        assert!(seen.contains(said), "{said} is not in {seen}");
+    }
+    assert!(!seen.contains(&told), "the end of the other was told by itself: {seen}");
+    let status = daemon.client().await.get("/v1/status").await.ok();
+    let to_know = status["to_know"].as_array().unwrap();
+    assert!(to_know.len() == 1 && to_know[0].as_str().unwrap().contains("was gone when its hook came"), "{status}");
+}
+
+#[tokio::test]
 async fn a_plugin_that_was_mended_or_taken_out_is_not_wrong_any_more() {
     let daemon = Build { outcome: gives_up("no such user"), ..Build::default() }.start();
     let mut socket = daemon.client().await;
@@ -475,8 +563,10 @@ async fn a_plugin_that_was_mended_or_taken_out_is_not_wrong_any_more() {
         assert!(socket.get("/").await.text().contains(fails));
         assert!(socket.get("/v1/status").await.text().contains(fails));
         if ids[0] == "a" {
-            // Another version of it is there.
-            daemon.observer.forget_plugin(&memory);
+            // The next version is no better, and of that nobody knows yet.
+            let hook = |_: &HookCall| gives_up("no such user");
+            let next = Plugin::native(memory.name.clone(), Hook::ALL.into_iter().collect(), hook).unwrap();
+            daemon.runtime.replace(next).unwrap();
         } else {
             daemon.runtime.uninstall(&memory, Leave::Orphaned).await.unwrap();
         }
@@ -514,7 +604,7 @@ async fn the_page_is_no_part_of_the_api() {
     let daemon = Daemon::start();
     let description = daemon.client().await.get("/openapi.json").await.ok();
     let paths = description["paths"].as_object().unwrap();
-    for path in ["/", "/login", "/logout", "/redeliver", "/assets/page.js"] {
+    for path in ["/", "/login", "/logout", "/redeliver", "/drop", "/assets/page.js"] {
         assert!(!paths.contains_key(path), "{path}");
     }
 }
@@ -526,13 +616,22 @@ async fn a_form_that_is_too_large_or_says_nothing_is_refused() {
     let large = "x".repeat(lastword_server::limits::MAX_FORM_BYTES);
     assert_eq!(send(&mut browser, "/login", &[("token", &large)], &[]).await.problem(413), "body_too_large");
     let mut browser = Client::tcp(address, Some(&texts[0])).await;
-    for fields in [vec![], vec![("delivery", "x"), ("plugin", "memory")]] {
-        let refused = send(&mut browser, "/redeliver", &fields, &[]).await;
-        assert_eq!(refused.problem(400), "missing_field", "{fields:?}");
+    for path in ["/redeliver", "/drop"] {
+        for fields in [vec![], vec![("delivery", "x"), ("plugin", "memory")]] {
+            let refused = send(&mut browser, path, &fields, &[]).await;
+            assert_eq!(refused.problem(400), "missing_field", "{path} {fields:?}");
+        }
+        let refused = send(&mut browser, path, &[("delivery", "x")], &[]).await;
+        assert_eq!(refused.problem(400), "bad_delivery", "{path}");
     }
-    let refused = send(&mut browser, "/redeliver", &[("delivery", "x")], &[]).await;
-    assert_eq!(refused.problem(400), "bad_delivery");
+    // All of a plugin would be what it is still to be called with as well.
+    let refused = send(&mut browser, "/drop", &[("plugin", "memory")], &[]).await;
+    assert_eq!((refused.problem(400), &refused.json()["field"]), ("missing_field".to_owned(), &"state".into()));
+    let refused = send(&mut browser, "/drop", &[("plugin", "memory"), ("state", "every")], &[]).await;
+    assert_eq!(refused.problem(400), "bad_state");
     // Of who has no token nothing is read.
     let mut stranger = Client::tcp(address, None).await;
-    assert_eq!(send(&mut stranger, "/redeliver", &[("delivery", "x")], &[]).await.problem(401), "unauthorized");
+    for path in ["/redeliver", "/drop"] {
+        assert_eq!(send(&mut stranger, path, &[("delivery", "x")], &[]).await.problem(401), "unauthorized");
+    }
 }

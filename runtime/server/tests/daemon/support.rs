@@ -16,7 +16,8 @@ use lastword::testing::ManualClock;
 use lastword::{Journal, MemoryJournal, Plugin, Runtime, Tenants};
 use lastword_process::Process;
 use lastword_server::{
-    NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore, tls_config,
+    Cluster, NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore,
+    tls_config,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -51,7 +52,6 @@ pub(crate) struct Told {
 pub(crate) struct Daemon {
     pub(crate) server: Server,
     pub(crate) runtime: Runtime,
-    pub(crate) observer: ServerObserver,
     pub(crate) clock: ManualClock,
     pub(crate) socket: PathBuf,
     ends: mpsc::UnboundedReceiver<Told>,
@@ -74,6 +74,7 @@ pub(crate) struct Build {
     pub(crate) hosts: Vec<String>,
     /// What the plugin answers.
     pub(crate) outcome: Outcome,
+    pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Default for Build {
@@ -87,13 +88,14 @@ impl Default for Build {
             with_tenants: false,
             hosts: Vec::new(),
             outcome: Outcome::Delivered,
+            cluster: None,
         }
     }
 }
 
 impl Build {
     pub(crate) fn start(self) -> Daemon {
-        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome } = self;
+        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome, cluster } = self;
         owners.idle_after.insert(WITNESS.into(), WITNESS_SILENCE);
         let (plugin, ends) = plugin(outcome);
         let clock = ManualClock::new();
@@ -107,11 +109,12 @@ impl Build {
             builder = builder.clock(clock.clone());
         }
         let runtime = builder.build().unwrap();
-        let server = Server::builder(runtime.clone(), observer.clone())
-            .owners(owners)
-            .limits(limits)
-            .tokens(tokens)
-            .hosts(hosts);
+        let server =
+            Server::builder(runtime.clone(), observer).owners(owners).limits(limits).tokens(tokens).hosts(hosts);
+        let server = match cluster {
+            Some(cluster) => server.cluster(cluster),
+            None => server,
+        };
         let server = if real_time { server } else { ServerBuilder::clock(server, clock.clone()) };
         let server = server.build();
         let dir = tempfile::tempdir().unwrap();
@@ -119,7 +122,7 @@ impl Build {
         let listener = UnixListener::bind(&socket).unwrap();
         let serving = server.clone();
         tokio::spawn(async move { serving.serve_unix(listener).await });
-        Daemon { server, runtime, observer, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
+        Daemon { server, runtime, clock, socket, ends, early: VecDeque::new(), witnesses: 0, _dir: dir }
     }
 }
 

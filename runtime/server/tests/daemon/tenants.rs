@@ -50,6 +50,7 @@ async fn a_token_of_one_tenant_neither_sees_nor_touches_anything_of_another_and_
             (Method::POST, "/v1/drain".to_owned(), String::new()),
             (Method::POST, "/v1/reload".to_owned(), String::new()),
             (Method::GET, "/v1/status".to_owned(), String::new()),
+            (Method::GET, "/v1/nodes".to_owned(), String::new()),
             (Method::GET, "/metrics".to_owned(), String::new()),
         ];
         for (method, path, body) in requests {

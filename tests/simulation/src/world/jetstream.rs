@@ -98,8 +98,8 @@ impl World {
                 self.reply(reply, Duration::ZERO);
             }
             Asks::Info => {
-                let last_sequence = self.streams[stream].last();
-                reply.answer = Answer::Heard(Heard::Info { last_sequence });
+                let (first_sequence, last_sequence) = (self.streams[stream].first(), self.streams[stream].last());
+                reply.answer = Answer::Heard(Heard::Info { first_sequence, last_sequence });
                 self.reply(reply, Duration::ZERO);
             }
             Asks::LastFence => {
@@ -168,8 +168,7 @@ impl World {
         let Some((before, _)) = self.registry.get(&journal) else { return };
         let name = self.journals[journal].name;
         let Some(keeper) = before.keeper(name).filter(|&keeper| keeper != by) else { return };
-        let Some(&keeper) = self.by_name.get(&keeper) else { return };
-        let is_of = |process: &crate::node::Process| process.own == keeper;
+        let is_of = |process: &crate::node::Process| process.member.run() == keeper;
         let Some(node) = self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of)) else { return };
         if self.now.saturating_sub(self.nodes[node].beat_arrived) < MUST_BE_SILENT {
             self.report.taken_though_heard += 1;

@@ -235,10 +235,12 @@ impl World {
     /// Another has the journal.
     fn stop_writer(&mut self, run: RunId, journal: StreamId) {
         let name = self.journals[journal].name;
-        if let Some(serving) = self.process(run).and_then(|process| process.journals.get_mut(&journal)) {
-            serving.stage = Stage::Closed;
+        let Some(serving) = self.process(run).and_then(|process| process.journals.get_mut(&journal)) else { return };
+        let epoch = serving.writer().map(|writer| writer.epoch);
+        serving.stage = Stage::Closed;
+        if let Some(epoch) = epoch {
+            self.tell(run, |member, at| member.fenced(name, epoch, at));
         }
-        self.tell(run, |member, at| member.fenced(name, at));
     }
 
     /// Calls what is owed, so many at once.
@@ -291,10 +293,14 @@ impl World {
     /// Says so when nothing is owed in an adopted journal any more.
     pub(super) fn empty_when_done(&mut self, run: RunId, journal: StreamId) {
         let Some(process) = self.process(run) else { return };
-        let Some(serving) = process.journals.get(&journal) else { return };
-        if process.own != journal && is_empty(serving) {
+        let own = process.own;
+        let Some(serving) = process.journals.get_mut(&journal) else { return };
+        if own != journal
+            && is_empty(serving)
+            && let Some(epoch) = serving.writer().map(|writer| writer.epoch)
+        {
             let name = self.journals[journal].name;
-            self.tell(run, |member, at| member.emptied(name, at));
+            self.tell(run, |member, at| member.emptied(name, epoch, at));
         }
     }
 }

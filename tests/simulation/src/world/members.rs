@@ -57,17 +57,21 @@ impl World {
         node.run += 1;
         node.beat_arrived = now;
         let settings =
-            MemberSettings { name, node: format!("n{number}"), address: String::new(), format: node.format, seed };
+            MemberSettings { run: name, node: format!("n{number}"), address: String::new(), format: node.format, seed };
         let mut member = Member::new(settings, rules, node.local(now));
+        member.adopts(node.local(now));
         if node.is_connected() {
             for (&journal, (entry, revision)) in &self.registry {
                 member.entry(self.journals[journal].name, Some(entry.clone()), *revision, node.local(now));
             }
+            member.listed(node.local(now));
         }
         node.process = Some(Process {
             member,
             own,
-            journals: [(own, Serving::new(Stage::Closed))].into(),
+            begins: false,
+            is_ready: false,
+            journals: std::collections::BTreeMap::new(),
             asked: std::collections::BTreeMap::new(),
             ticks_at: now,
             inbox: None,
@@ -125,9 +129,17 @@ impl World {
         }
         match action {
             Action::Beat => self.beat(run),
-            Action::Begin => {
-                if let Some(own) = self.process(run).map(|process| process.own) {
-                    self.ask(run, own, Whose::Opening, Asks::Create);
+            Action::Begin { name } => {
+                let own = self.by_name[&name];
+                if let Some(process) = self.process(run) {
+                    (process.own, process.begins) = (own, true);
+                    process.journals.insert(own, Serving::new(Stage::Closed));
+                }
+                self.ask(run, own, Whose::Opening, Asks::Create);
+            }
+            Action::Ready => {
+                if let Some(process) = self.process(run) {
+                    process.is_ready = true;
                 }
             }
             Action::Look { name } => {
@@ -146,6 +158,9 @@ impl World {
             Action::TakeOver { name, .. } => {
                 let journal = self.by_name[&name];
                 if let Some(process) = self.process(run) {
+                    if process.member.name() == name {
+                        (process.own, process.begins) = (journal, false);
+                    }
                     process.journals.insert(journal, Serving::new(Stage::Closed));
                     let adopted = process.member.adopted();
                     self.report.most_adopted = self.report.most_adopted.max(adopted);
@@ -157,11 +172,7 @@ impl World {
                 self.drop_journal(run, journal);
             }
             Action::CutOff | Action::Connected => {}
-            Action::Left => {
-                if self.process(run).is_some_and(|process| process.leaves == Leaves::Told) {
-                    self.queue.add(self.now, Event::Kill(run));
-                }
-            }
+            Action::Left => self.queue.add(self.now, Event::Kill(run)),
         }
     }
 
@@ -171,7 +182,7 @@ impl World {
         let sender = &self.nodes[run.node];
         let server = sender.server;
         let is_mute = sender.mute_until > now;
-        let Some(name) = sender.process.as_ref().map(|process| process.member.name()) else { return };
+        let Some(name) = sender.process.as_ref().map(|process| process.member.run()) else { return };
         if !sender.is_connected() || !self.network.is_up(server) {
             return;
         }
@@ -247,6 +258,7 @@ impl World {
         for (name, entry, revision) in entries {
             self.tell(run, |member, local| member.entry(name, Some(entry), revision, local));
         }
+        self.tell(run, Member::listed);
     }
 
     pub(super) fn timed_out(&mut self, run: RunId, number: u64) {
@@ -288,7 +300,7 @@ impl World {
         }
         let name = self.journals[journal].name;
         match (answer, asked.asks) {
-            (Answer::Heard(Heard::Info { last_sequence }), _) => {
+            (Answer::Heard(Heard::Info { last_sequence, .. }), _) => {
                 self.tell(run, |member, at| member.stream(&name, StreamEnd::At(last_sequence), at));
             }
             (Answer::Heard(Heard::NoStream), _) => {
@@ -327,12 +339,12 @@ impl World {
 
     pub(super) fn open_again(&mut self, run: RunId, journal: StreamId) {
         let now = self.now;
-        let is_own = self.process(run).is_some_and(|process| process.own == journal);
+        let begins = self.process(run).is_some_and(|process| process.own == journal && process.begins);
         let Some(serving) = self.serving(run, journal) else { return };
         let opening = match &serving.stage {
             Stage::Opening(opening) => opening,
             // The stream is still to be made.
-            Stage::Closed if is_own => {
+            Stage::Closed if begins => {
                 self.ask(run, journal, Whose::Opening, Asks::Create);
                 return;
             }
@@ -350,11 +362,11 @@ impl World {
     }
 
     fn opening_heard(&mut self, run: RunId, journal: StreamId, number: u64, answer: &Answer) {
-        let is_own = self.process(run).is_some_and(|process| process.own == journal);
+        let begins = self.process(run).is_some_and(|process| process.own == journal && process.begins);
         match answer {
             Answer::Created => return self.open(run, journal),
             // Making the stream was not answered.
-            _ if is_own && self.serving(run, journal).is_some_and(|serving| matches!(serving.stage, Stage::Closed)) => {
+            _ if begins && self.serving(run, journal).is_some_and(|serving| matches!(serving.stage, Stage::Closed)) => {
                 self.queue.add(self.now + FENCE_AGAIN, Event::OpenAgain(run, journal));
                 return;
             }
@@ -394,7 +406,7 @@ impl World {
                 self.opened(run, journal, TakenOver::Gone);
             }
             // Only of the mutation: where the stream ends is taken for the fence.
-            Answer::Heard(Heard::Info { last_sequence }) => self.fenced(run, journal, *last_sequence),
+            Answer::Heard(Heard::Info { last_sequence, .. }) => self.fenced(run, journal, *last_sequence),
             _ => {
                 let at = self.now + FENCE_AGAIN;
                 self.queue.add(at, Event::OpenAgain(run, journal));
@@ -475,7 +487,7 @@ impl World {
                     chain = chain.with_tail(replayed.tail_bytes);
                     match Full::new(replayed) {
                         Ok((state, is_active, is_owed)) => {
-                            (full, active, owed) = (Some(Box::new(state)), is_active, is_owed)
+                            (full, active, owed) = (Some(Box::new(state)), is_active, is_owed);
                         }
                         Err(error) => return self.broken(format!("journal {journal}: {error}")),
                     }
@@ -490,13 +502,12 @@ impl World {
         serving.open = ends;
         serving.queue.extend(owed);
         if is_own {
-            self.tell(run, |member, at| member.begun(epoch, at));
             self.queue.add(self.now, Event::End(run, false));
-            return;
+        } else {
+            self.report.taken_over += 1;
+            self.report.ends_taken += ends;
+            self.report.most_ends_taken = self.report.most_ends_taken.max(ends);
         }
-        self.report.taken_over += 1;
-        self.report.ends_taken += ends;
-        self.report.most_ends_taken = self.report.most_ends_taken.max(ends);
         if let Some(ended) = &mut self.journals[journal].ended
             && !ended.is_taken
         {
@@ -504,6 +515,10 @@ impl World {
             if ended.how == super::How::Died {
                 self.report.until_taken.add(self.now - ended.at);
             }
+        }
+        if is_own {
+            // It is its node's again: what comes from now on waits for nobody.
+            self.journals[journal].ended = None;
         }
         self.opened(run, journal, TakenOver::Done { epoch });
         for ends in active.chunks(ENDS_AT_ONCE) {
@@ -515,7 +530,9 @@ impl World {
 
     fn opened(&mut self, run: RunId, journal: StreamId, taken: TakenOver) {
         let name = self.journals[journal].name;
-        self.tell(run, |member, at| member.taken(name, taken, at));
+        self.tell(run, |member, at| {
+            member.taken(name, taken, at);
+        });
     }
 
     /// Stops everything of a journal. Without its own one a node starts again.

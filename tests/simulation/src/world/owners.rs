@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lastword_cluster::Behind;
+
 use super::journals::is_empty;
 use super::{Event, How, World};
 use crate::node::{Leaves, Stage, Told};
@@ -47,7 +49,7 @@ impl World {
         let local = self.nodes[run.node].local(self.now);
         let process = self.process(run)?;
         let own = process.own;
-        if process.inbox.is_some() || process.leaves != Leaves::No {
+        if process.inbox.is_some() || process.leaves != Leaves::No || !process.is_ready {
             return None;
         }
         let writer = process.journals.get_mut(&own)?.writer()?;
@@ -121,17 +123,16 @@ impl World {
             return;
         }
         process.leaves = Leaves::Told;
-        let (own, name) = (process.own, process.member.name());
+        let own = process.own;
         let is_done = process.journals.get(&own).is_some_and(is_empty);
         for serving in process.journals.values_mut() {
             serving.stage = Stage::Closed;
         }
-        if is_done {
-            self.tell(run, |member, at| member.emptied(name, at));
-        } else {
+        if !is_done {
             self.journal_ends(own, How::Left);
         }
-        self.tell(run, |member, at| member.leave(at));
+        let behind = if is_done { Behind::Nothing } else { Behind::Owed };
+        self.tell(run, |member, at| member.leave(behind, at));
         self.queue.add(self.now + HAND_OVER, Event::Kill(run));
     }
 

@@ -33,6 +33,14 @@ impl Range {
         fits || anything
     }
 
+    /// Adds the answers of a later range. From then on this one only counts, unless the other begins where it ends.
+    pub(super) fn absorb(&mut self, later: &Self) {
+        self.last = later.last;
+        self.accepted += later.accepted;
+        self.remarked += later.remarked;
+        self.refused += later.refused;
+    }
+
     /// Returns the number of answers.
     pub(super) fn answers(&self) -> u64 {
         self.accepted + self.remarked + self.refused

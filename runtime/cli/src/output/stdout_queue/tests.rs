@@ -88,6 +88,42 @@ fn lines_that_are_cut_are_counted_and_no_answer_is_lost_with_them() {
     }
 }
 
+/// A reader on a busy machine takes little in the last milliseconds, and the drain's line is what it waits for.
+#[test]
+fn errors_that_would_delay_the_last_line_are_told_as_ranges_before_it() {
+    let mut queue = begun();
+    for line in 1..=1000 {
+        queue.answer(if line % 100 == 50 { plain(line) } else { telling(line, AnswerKind::Refused) });
+    }
+    queue.fold_answers(1_000);
+    queue.lines.push(usize::MAX, b"{\"event\":\"drain\"}\n");
+    let told = taken(&mut queue, 1 << 20);
+    assert_eq!(told.last().unwrap()["event"], "drain");
+    let singles = told.iter().filter(|line| line["event"] == "error" && line["line"].is_u64()).count();
+    assert_eq!(singles, 10, "what fits into the limit is told as it was");
+    let counts = told.iter().filter(|line| line["event"] == "error").filter_map(|line| line["count"].as_u64());
+    assert_eq!(counts.sum::<u64>(), 1000 - 10 - 10, "each of the others is counted");
+    assert_eq!(told.iter().filter(|line| line["event"] == "accepted").count(), 10, "plain ones stay as they are");
+    assert!(told.len() < 50, "{}", told.len());
+}
+
+/// No two neighbours make a range: then few ranges count everything.
+#[test]
+fn errors_of_every_other_line_are_few_lines_before_the_last_one() {
+    let mut queue = begun();
+    for line in 1..=10_000 {
+        queue.answer(if line % 2 == 0 { plain(line) } else { telling(line, AnswerKind::Refused) });
+    }
+    queue.fold_answers(1_000);
+    let told = taken(&mut queue, 1 << 20);
+    assert!(told.len() <= 1_000 / 100 + MAX_RANGES_BEFORE_DRAIN_LINE + 300, "{}", told.len());
+    let count = |line: &Value| {
+        let singles = u64::from(line["line"].is_u64());
+        singles + line["count"].as_u64().unwrap_or(0) + line["accepted"].as_u64().unwrap_or(0)
+    };
+    assert_eq!(told.iter().map(count).sum::<u64>(), 10_000, "none is lost");
+}
+
 #[test]
 fn after_the_last_line_comes_no_outcome() {
     let (mut reader, output) = std::io::pipe().unwrap();

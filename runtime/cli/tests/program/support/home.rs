@@ -49,6 +49,12 @@ impl Home {
         Launch::serve_at(self).arg("--journal").arg(self.journal())
     }
 
+    /// `lastword serve` on the journal of its configuration, at its default socket.
+    #[cfg(all(target_os = "linux", feature = "jetstream"))]
+    pub(crate) fn node(&self) -> Launch {
+        Launch::serve_at(self)
+    }
+
     /// The socket of [`Self::serve`].
     pub(crate) fn socket(&self) -> PathBuf {
         self.join("lastword").join("lastword.sock")

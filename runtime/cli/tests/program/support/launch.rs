@@ -242,6 +242,10 @@ impl Launch {
         for home in homes {
             command.env(home, self.dir());
         }
+        // Whoever runs the tests may be traced.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
+            command.env_remove(name);
+        }
         for (name, value) in &self.env {
             match value {
                 Some(value) => command.env(name, value),

@@ -85,12 +85,19 @@ impl Raw {
 /// What a daemon answers to one request: the status, and the body.
 #[track_caller]
 pub(crate) fn http(socket: &Path, method: &str, path: &str, body: &str) -> (u16, Value) {
+    http_with(socket, method, path, &[], body)
+}
+
+/// What a daemon answers to one request with further headers.
+#[track_caller]
+pub(crate) fn http_with(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
     let mut stream = connect(socket);
     let length = body.len();
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
+         Content-Length: {length}\r\n{headers}\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();

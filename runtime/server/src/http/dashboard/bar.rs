@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::units::as_f64;
 use crate::observer::EndCounts;
+use crate::units::as_f64;
 
 /// The width of the whole scale, in the picture's own unit.
 const WIDTH: f64 = 1000.0;

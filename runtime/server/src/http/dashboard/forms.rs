@@ -79,14 +79,43 @@ pub(super) async fn redeliver(
 ) -> Result<Redirect, Problem> {
     caller.needs(Needs::Operate)?;
     check_form(&shared, &caller, &headers, &form)?;
+    let (named, plugin) = meant(&form)?;
+    let changed = deliveries::redeliver(&shared, &caller, &named, plugin).await?;
+    Ok(Redirect::to(&format!("/?redelivered={changed}")))
+}
+
+/// Drops deliveries: the named ones, or all of a plugin in one state. The page has asked before whether it should.
+pub(super) async fn drop_deliveries(
+    State(shared): State<Arc<Shared>>,
+    Sender(caller): Sender,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Redirect, Problem> {
+    caller.needs(Needs::Operate)?;
+    check_form(&shared, &caller, &headers, &form)?;
+    let (named, plugin) = meant(&form)?;
+    let all = match (plugin, form.get("state")) {
+        (None, _) => None,
+        (Some(plugin), Some(state)) => Some((plugin, state)),
+        // Otherwise what the plugin is still to be called with would be dropped as well.
+        (Some(_), None) => {
+            let detail = "say which deliveries of the plugin: dead, orphaned or owed";
+            return Err(Problem::bad_field("state", "missing_field", detail));
+        }
+    };
+    let changed = deliveries::drop_chosen(&shared, &caller, &named, all).await?;
+    Ok(Redirect::to(&format!("/?dropped={changed}")))
+}
+
+/// Returns the deliveries that a form names, or else the plugin that it names.
+fn meant(form: &Form) -> Result<(Vec<String>, Option<&str>), Problem> {
     let named: Vec<String> = form.all("delivery").map(str::to_owned).collect();
     let plugin = form.get("plugin");
     if named.is_empty() == plugin.is_none() {
         let detail = "name the deliveries, or a plugin, and not both";
         return Err(Problem::bad_field("delivery", "missing_field", detail));
     }
-    let changed = deliveries::redeliver(&shared, &caller, &named, plugin).await?;
-    Ok(Redirect::to(&format!("/?redelivered={changed}")))
+    Ok((named, plugin))
 }
 
 /// Refuses a form of any page but the one that was shown to this login.

@@ -1,37 +1,29 @@
 //! Gathers the page's data for a caller. A caller of one tenant sees that tenant's data. A caller of every tenant also
 //! sees the daemon's.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use lastword::DeliveryState;
 use lastword::events::Timestamp;
 
 use super::bar::scale;
-use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginRow, SessionLine, Tile, how};
+use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginChange, PluginRow, SessionLine, Tile};
 use super::templates::Dashboard;
-use super::units::{ago, long_time, many, time};
 use super::unmade::Unmade;
 use crate::access::Needs;
 use crate::findings::{self, Counted, Finding};
 use crate::http::caller::{Caller, Shown};
 use crate::http::problem::Problem;
 use crate::http::routes::sessions::first_sessions;
-use crate::limits::{DEATH_IS_NEWS, PAGE_ROWS, RECENT_CALLS};
+use crate::limits::{PAGE_ROWS, RECENT_CALLS};
 use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain};
 use crate::shared::Shared;
 use crate::status::{PluginStatus, Status};
+use crate::units::{long_time, many, time};
 
-/// Most deaths among the findings. The page's list has the rest.
-const DEATHS_TO_KNOW: usize = 3;
-
-/// Gathers the page for this caller. `redelivered` is the number of deliveries that the form just redelivered.
-pub(super) async fn dashboard(
-    shared: &Arc<Shared>,
-    caller: &Caller,
-    redelivered: Option<u64>,
-) -> Result<Dashboard, Problem> {
+/// Gathers the page for this caller. `message` says what the form that led here did.
+pub(super) async fn dashboard(shared: &Arc<Shared>, caller: &Caller, message: String) -> Result<Dashboard, Problem> {
     caller.needs(Needs::Read)?;
     let (now, tenant) = (Timestamp::now(), caller.access.tenant());
     // All viewers of a tenant share one read, so a tenant takes one turn among the readers of the journal.
@@ -40,8 +32,7 @@ pub(super) async fn dashboard(
     let health = shared.health(tenant);
     let status = caller.access.is_of_all().then(|| shared.status_with(&health));
     let (drains, deaths) = (seen_drains(shared, tenant), seen_deaths(shared, tenant));
-    let found =
-        found(shared, &Seen { status: status.as_ref(), health: &health, unmade: &unmade, deaths: &deaths, now });
+    let found = found(shared, &Seen { status: status.as_ref(), health: &health, unmade: &unmade, deaths: &deaths });
     let (state, headline) = headline(&found);
     let may_operate = caller.access.allows(Needs::Operate);
     let form_token = match caller.form_binding() {
@@ -49,18 +40,18 @@ pub(super) async fn dashboard(
         None => String::new(),
     };
     let drains_scale = scale(drains.iter().map(|(drain, _)| (drain.what.budget, drain.what.elapsed)));
-    let dead_plugins = if may_operate { dead_plugins(status.as_ref(), &unmade) } else { Vec::new() };
+    let changes = if may_operate { changes(status.as_ref(), &unmade) } else { Vec::new() };
     let has_more_findings = found.len() > PAGE_ROWS;
     let (plugins, has_more_plugins) = plugins(status.as_ref(), &health, now);
     Ok(Dashboard {
-        title: format!("{headline} – Lastword"),
+        title: format!("{} – Lastword", title(&found).unwrap_or_else(|| headline.clone())),
         version: env!("CARGO_PKG_VERSION"),
         role: caller.access.role().as_str(),
         tenant: findings::shown(tenant.map(|tenant| &**tenant).unwrap_or_default()),
         now: now.to_string(),
         can_log_out: matches!(caller.shown(), Shown::Login(_)),
         form_token,
-        message: redelivered.map(redelivered_message).unwrap_or_default(),
+        message,
         state,
         headline,
         tiles: tiles(status.as_ref(), &unmade, (sessions.len(), has_more_sessions), &deaths),
@@ -69,8 +60,7 @@ pub(super) async fn dashboard(
         may_operate,
         is_too_slow: unmade.is_too_slow(),
         is_unread: unmade.is_too_slow() || unmade.is_unreadable(),
-        has_actions: !dead_plugins.is_empty(),
-        dead_plugins,
+        changes,
         deliveries: unmade.rows().iter().map(|row| DeliveryLine::new(row, now)).collect(),
         has_more_deliveries: unmade.has_more(),
         recent_calls: RECENT_CALLS,
@@ -94,14 +84,6 @@ pub(super) async fn dashboard(
         has_more_sessions,
         about: status.as_ref().map(about).unwrap_or_default(),
     })
-}
-
-fn redelivered_message(count: u64) -> String {
-    match count {
-        0 => "Nothing was redelivered: it is owed already, or is not there any more.".to_owned(),
-        1 => "1 delivery is owed again, and made as soon as its turn comes.".to_owned(),
-        _ => format!("{count} deliveries are owed again, and made as soon as their turn comes."),
-    }
 }
 
 fn about(status: &Status) -> String {
@@ -147,76 +129,54 @@ struct Seen<'a> {
     health: &'a [Health],
     unmade: &'a Unmade,
     deaths: &'a [OfTenant<PastDeath>],
-    now: Timestamp,
 }
 
 /// Returns the findings, those that need action first.
 fn found(shared: &Shared, seen: &Seen<'_>) -> Vec<Finding> {
     let mut found = match seen.status {
-        Some(status) => shared.findings(&status.plugins, seen.health),
+        Some(status) => shared.wrong(&status.plugins, seen.health),
         None => {
-            let failing = seen.health.iter().filter(|health| health.is_wrong()).map(findings::failing);
+            let failing = seen.health.iter().filter(|health| health.is_wrong());
+            let failing = failing.map(|health| findings::failing(health, 0));
             let unmade = seen.unmade.by_plugin().into_iter();
             failing.chain(unmade.flat_map(|(name, (dead, orphaned))| findings::unmade(name, dead, orphaned))).collect()
         }
     };
     if seen.unmade.is_unreadable() {
         let remedy = "the log says why: look at the disk, or ask again when the daemon has started";
-        found.push(Finding::wrong("", "What is owed cannot be read from the journal", remedy, ""));
+        found.push(Finding::wrong("", "what is owed cannot be read from the journal", remedy, ""));
     }
-    if shared.connections.is_closing() || shared.runtime.is_draining() {
-        let remedy = "it takes no new sessions; the next one goes on with what is owed";
-        found.push(Finding::to_know("", "The daemon is about to leave", remedy, ""));
-    }
-    found.extend(deaths_to_know(seen, shared.owners.grace()));
     // The page shows only the first ones.
-    found.sort_by_key(|finding| !finding.is_wrong);
+    found.extend(shared.to_know(seen.deaths));
+    if seen.status.is_some() {
+        found.extend(shared.nodes_to_know());
+    }
     found
 }
 
-/// Returns the plugins that get a button: those with dead deliveries.
-fn dead_plugins(status: Option<&Status>, unmade: &Unmade) -> Vec<String> {
-    let names: BTreeSet<&str> = match status {
+/// Returns what can be changed of each plugin at once: its dead deliveries and its orphaned ones.
+fn changes(status: Option<&Status>, unmade: &Unmade) -> Vec<PluginChange> {
+    let counts: BTreeMap<&str, (u64, u64)> = match status {
         Some(status) => {
-            let dead = status.plugins.iter().filter(|plugin| plugin.dead > 0);
-            dead.map(|plugin| plugin.plugin.as_str()).collect()
+            let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+            for plugin in &status.plugins {
+                // Scoped plugins of several tenants may have one name.
+                let (dead, orphaned) = counts.entry(plugin.plugin.as_str()).or_default();
+                *dead += plugin.dead;
+                *orphaned += plugin.orphaned;
+            }
+            counts
         }
         None => {
-            let dead = unmade.by_plugin().into_iter().filter(|(_, (dead, _))| dead.count > 0);
-            dead.map(|(plugin, _)| plugin).collect()
+            let counts = unmade.by_plugin().into_iter();
+            counts.map(|(plugin, (dead, orphaned))| (plugin, (dead.count, orphaned.count))).collect()
         }
     };
-    names.into_iter().take(PAGE_ROWS).map(str::to_owned).collect()
-}
-
-fn deaths_to_know(seen: &Seen<'_>, grace: Duration) -> Vec<Finding> {
-    let is_news = |death: &&OfTenant<PastDeath>| !death.what.is_back && death.what.at.plus(DEATH_IS_NEWS) > seen.now;
-    let news: Vec<_> = seen.deaths.iter().filter(is_news).collect();
-    let mut found: Vec<Finding> =
-        news.iter().take(DEATHS_TO_KNOW).map(|death| death_to_know(death, grace, seen.now)).collect();
-    let others = news.len().saturating_sub(DEATHS_TO_KNOW) as u64;
-    if others > 0 {
-        let what = format!("{} died in the last hour", many(others, "other owner"));
-        found.push(Finding::to_know("", what, "if that was nobody's wish, look at what ends them", "owners"));
-    }
-    found
-}
-
-fn death_to_know(death: &OfTenant<PastDeath>, grace: Duration, now: Timestamp) -> Finding {
-    let PastDeath { name, how: loss, sessions, at, .. } = &death.what;
-    let had = many(*sessions as u64, "session");
-    let then = match sessions {
-        _ if at.plus(grace) > now => format!("its {had} will end unless it comes back"),
-        1 => "its session was ended for it".to_owned(),
-        _ => format!("its {had} were ended for it"),
-    };
-    let (subject, died) = match name {
-        Some(name) => (&**name, "died"),
-        None => ("", "A connection died"),
-    };
-    let what = format!("{died} {}: {}; {then}", ago(*at, now), how(*loss));
-    let remedy = "nothing is lost; if you did not stop it, its own log says why it left";
-    Finding::to_know(subject, what, remedy, "owners")
+    let changes = counts.into_iter().flat_map(|(plugin, (dead, orphaned))| {
+        let states = [(DeliveryState::Dead, dead), (DeliveryState::Orphaned, orphaned)];
+        states.into_iter().filter(|(_, count)| *count > 0).map(move |(state, _)| PluginChange::new(plugin, state))
+    });
+    changes.take(PAGE_ROWS).collect()
 }
 
 /// Returns the headline of the page.
@@ -227,9 +187,16 @@ fn headline(found: &[Finding]) -> (&'static str, String) {
         (0, 0) => ("is-good", "All is well".to_owned()),
         (0, 1) => ("to-know", "All is well; 1 thing to know".to_owned()),
         (0, _) => ("to-know", format!("All is well; {to_know} things to know")),
-        (1, _) => ("is-wrong", "1 thing is wrong".to_owned()),
-        _ => ("is-wrong", format!("{wrong} things are wrong")),
+        (1, 0) => ("is-wrong", "1 thing is wrong".to_owned()),
+        (1, _) => ("is-wrong", format!("1 thing is wrong; {to_know} to know")),
+        (_, 0) => ("is-wrong", format!("{wrong} things are wrong")),
+        _ => ("is-wrong", format!("{wrong} things are wrong; {to_know} to know")),
     }
+}
+
+/// Returns the title of the browser's tab: the first thing that is wrong.
+fn title(found: &[Finding]) -> Option<String> {
+    found.iter().find(|finding| finding.is_wrong).map(Finding::title)
 }
 
 fn tiles(
@@ -285,6 +252,8 @@ fn key(health: &Health) -> (String, Option<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use lastword::events::PluginName;
 
     use super::*;
@@ -299,6 +268,7 @@ mod tests {
         let fails = Health {
             plugin: PluginName::new(&last).unwrap(),
             tenant: None,
+            version: 1,
             delivered: 0,
             failed: 3,
             failures_in_a_row: 3,
@@ -310,7 +280,7 @@ mod tests {
         };
         let (rows, has_more) = plugins(Some(&status), &[fails], Timestamp::from_millisecond(0));
         assert_eq!((rows.len(), has_more), (PAGE_ROWS, true));
-        let shown: Vec<&str> = rows.iter().take(3).map(|row| row.plugin.as_str()).collect();
+        let shown: Vec<&str> = rows.iter().take(3).map(|row| row.plugin.name.as_str()).collect();
         assert_eq!(shown, [last.as_str(), name(2 * PAGE_ROWS).as_str(), "p000"]);
         status.plugins.truncate(PAGE_ROWS);
         assert!(!plugins(Some(&status), &[], Timestamp::from_millisecond(0)).1);

@@ -6,11 +6,41 @@ use lastword::events::{Session, Timestamp};
 use lastword::{DeliveryRow, DeliveryState};
 
 use super::bar::Bar;
-use super::units::{ago, many, size, time};
 use crate::findings::{Finding, shown};
 use crate::observer::{Drained, EndCounts, Health, OfTenant, PastDeath, PastDrain};
-use crate::owners::Loss;
 use crate::status::PluginStatus;
+use crate::units::{ago, many, size, time};
+
+/// A moment, exact and for people.
+#[derive(Default)]
+pub(super) struct When {
+    pub(super) at: String,
+    pub(super) ago: String,
+}
+
+impl When {
+    fn new(at: Timestamp, now: Timestamp) -> Self {
+        Self { at: at.to_string(), ago: ago(at, now) }
+    }
+}
+
+/// The name of something, and the tenant that it belongs to.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) tenant: String,
+}
+
+impl Named {
+    fn new(name: Option<&str>, tenant: Option<&str>) -> Self {
+        Self { name: known(name), tenant: known(tenant) }
+    }
+}
+
+/// Returns a text from outside for the page. Empty if it is not known.
+fn known(text: Option<&str>) -> String {
+    shown(text.unwrap_or_default())
+}
 
 /// A prominent number.
 pub(super) struct Tile {
@@ -26,6 +56,8 @@ pub(super) struct FindingRow {
     pub(super) what: String,
     pub(super) remedy: Vec<Piece>,
     pub(super) place: &'static str,
+    /// What the link to the place says.
+    pub(super) link: &'static str,
 }
 
 /// A part of a sentence.
@@ -40,8 +72,21 @@ impl From<Finding> for FindingRow {
         // Every second piece is between backticks.
         let pieces = remedy.split('`').zip([false, true].into_iter().cycle());
         let remedy = pieces.map(|(text, is_code)| Piece { is_code, text: text.to_owned() }).collect();
-        Self { is_wrong, subject, what, remedy, place }
+        let link = match place {
+            "owed" => "Show the deliveries",
+            "plugins" => "Show the plugins",
+            "owners" => "Show the owners that died",
+            _ => "Show it",
+        };
+        // A finding without a subject begins its sentence.
+        let what = if subject.is_empty() { capitalized(&what) } else { what };
+        Self { is_wrong, subject, what, remedy, place, link }
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// A delivery that was not made.
@@ -50,11 +95,11 @@ pub(super) struct DeliveryLine {
     /// `owed`, `dead` or `orphaned`.
     pub(super) state: &'static str,
     pub(super) word: &'static str,
-    pub(super) is_dead: bool,
+    pub(super) may_redeliver: bool,
+    pub(super) may_drop: bool,
     pub(super) plugin: String,
     pub(super) hook: &'static str,
-    pub(super) tenant: String,
-    pub(super) session: String,
+    pub(super) session: Named,
     pub(super) generation: u32,
     pub(super) cause: String,
     pub(super) message: String,
@@ -66,9 +111,12 @@ pub(super) struct DeliveryLine {
 
 impl DeliveryLine {
     pub(super) fn new(row: &DeliveryRow, now: Timestamp) -> Self {
-        let text = |text: &Option<String>| shown(text.as_deref().unwrap_or_default());
-        let (cause, message) = (text(&row.cause), text(&row.message));
-        let retry = row.retry_at.map(|at| ago(at, now)).unwrap_or_default();
+        let (cause, message) = (known(row.cause.as_deref()), known(row.message.as_deref()));
+        let retry = match row.retry_at {
+            Some(at) if at > now => format!("again {}", ago(at, now)),
+            Some(_) => "again as soon as its turn comes".to_owned(),
+            None => String::new(),
+        };
         Self {
             delivery: row.delivery.to_string(),
             state: row.state.as_str(),
@@ -77,11 +125,12 @@ impl DeliveryLine {
                 DeliveryState::Dead => "given up",
                 DeliveryState::Orphaned => "no such plugin",
             },
-            is_dead: row.state == DeliveryState::Dead,
+            may_redeliver: row.state == DeliveryState::Dead,
+            // A delivery that is owed may be under way, and cannot be dropped then.
+            may_drop: row.state != DeliveryState::Owed,
             plugin: row.delivery.plugin.to_string(),
             hook: row.delivery.event.hook().as_str(),
-            tenant: shown(&row.tenant),
-            session: shown(&row.session),
+            session: Named::new(Some(row.session.as_str()), Some(row.tenant.as_str())),
             generation: row.generation,
             is_blank: cause.is_empty() && message.is_empty() && retry.is_empty(),
             cause,
@@ -92,11 +141,32 @@ impl DeliveryLine {
     }
 }
 
+/// What an operator can do with all deliveries of a plugin that are in one state.
+pub(super) struct PluginChange {
+    pub(super) plugin: String,
+    /// `dead` or `orphaned`.
+    pub(super) state: &'static str,
+    /// Which of the plugin's deliveries these are.
+    pub(super) which: &'static str,
+    pub(super) may_redeliver: bool,
+}
+
+impl PluginChange {
+    pub(super) fn new(plugin: &str, state: DeliveryState) -> Self {
+        let is_dead = state == DeliveryState::Dead;
+        Self {
+            plugin: plugin.to_owned(),
+            state: state.as_str(),
+            which: if is_dead { "that were given up" } else { "that it has left behind" },
+            may_redeliver: is_dead,
+        }
+    }
+}
+
 /// A plugin.
 #[derive(Default)]
 pub(super) struct PluginRow {
-    pub(super) plugin: String,
-    pub(super) tenant: String,
+    pub(super) plugin: Named,
     pub(super) health: String,
     pub(super) tone: &'static str,
     pub(super) delivered: String,
@@ -125,13 +195,11 @@ impl PluginRow {
         };
         let mut row = Self { health: word, tone, ..Self::default() };
         if let Some(status) = status {
-            row.plugin.clone_from(&status.plugin);
-            row.tenant = shown(status.tenant.as_deref().unwrap_or_default());
+            row.plugin = Named::new(Some(status.plugin.as_str()), status.tenant.as_deref());
             (row.queued, row.running, row.dead) = (status.ready + status.waiting, status.running, status.dead);
         }
         if let Some(health) = health {
-            row.plugin = health.plugin.to_string();
-            row.tenant = shown(health.tenant.as_deref().unwrap_or_default());
+            row.plugin = Named::new(Some(health.plugin.as_str()), health.tenant.as_deref());
             (row.delivered, row.failed) = (health.delivered.to_string(), health.failed.to_string());
             (row.median, row.p99) = (time(health.median), time(health.p99));
             row.memory = size(health.peak_memory);
@@ -143,13 +211,10 @@ impl PluginRow {
 
 /// A drain that is over.
 pub(super) struct DrainRow {
-    pub(super) at: String,
-    pub(super) ago: String,
-    /// The owner's name.
-    pub(super) owner: String,
-    /// A description of what was drained, if it has no name.
+    pub(super) when: When,
+    pub(super) owner: Named,
+    /// A description of what was drained, if the owner has no name.
     pub(super) whose: &'static str,
-    pub(super) tenant: String,
     pub(super) reason: String,
     pub(super) sessions: String,
     pub(super) bar: Bar,
@@ -175,18 +240,16 @@ impl DrainRow {
     ) -> Self {
         let OfTenant { tenant, what } = drain;
         let (owner, whose) = match &what.of {
-            Drained::Daemon(_) => (String::new(), "the daemon"),
-            Drained::Owner(Some(name)) => (shown(name), ""),
-            Drained::Owner(None) => (String::new(), "a connection"),
+            Drained::Daemon(_) => (None, "the daemon"),
+            Drained::Owner(Some(name)) => (Some(&**name), ""),
+            Drained::Owner(None) => (None, "a connection"),
         };
         let EndCounts { delivered, failed, deferred } = counts;
         let (took, budget) = (time(what.elapsed), time(what.budget));
         Self {
-            at: what.began.to_string(),
-            ago: ago(what.began, now),
-            owner,
+            when: When::new(what.began, now),
+            owner: Named::new(owner, tenant.as_deref()),
             whose,
-            tenant: shown(tenant.as_deref().unwrap_or_default()),
             reason: what.reason.clone(),
             sessions: if has_sessions { many(what.sessions, "session") } else { String::new() },
             bar: Bar::new(scale, what.budget, what.elapsed, counts),
@@ -203,10 +266,8 @@ impl DrainRow {
 
 /// An owner that died.
 pub(super) struct DeathRow {
-    pub(super) at: String,
-    pub(super) ago: String,
-    pub(super) owner: String,
-    pub(super) tenant: String,
+    pub(super) when: When,
+    pub(super) owner: Named,
     pub(super) kind: String,
     pub(super) how: &'static str,
     pub(super) sessions: usize,
@@ -217,12 +278,10 @@ impl DeathRow {
     pub(super) fn new(death: &OfTenant<PastDeath>, grace: Duration, now: Timestamp) -> Self {
         let OfTenant { tenant, what } = death;
         Self {
-            at: what.at.to_string(),
-            ago: ago(what.at, now),
-            owner: shown(what.name.as_deref().unwrap_or_default()),
-            tenant: shown(tenant.as_deref().unwrap_or_default()),
+            when: When::new(what.at, now),
+            owner: Named::new(what.name.as_deref(), tenant.as_deref()),
             kind: shown(&what.kind),
-            how: how(what.how),
+            how: what.how_noticed(),
             sessions: what.sessions,
             since: match what {
                 _ if what.is_back => "it came back",
@@ -233,47 +292,34 @@ impl DeathRow {
     }
 }
 
-/// Returns how the server noticed a death.
-pub(super) fn how(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Process => "its process exited",
-        Loss::Connection => "its connection closed",
-        Loss::Lease => "its lease lapsed",
-    }
-}
-
 /// An active session.
 pub(super) struct SessionLine {
-    pub(super) id: String,
+    pub(super) session: Named,
     pub(super) scope: String,
     pub(super) generation: u32,
-    pub(super) tenant: String,
     pub(super) kind: String,
     pub(super) owner: String,
-    pub(super) at: String,
-    pub(super) ago: String,
+    pub(super) began: When,
     pub(super) agent: &'static str,
     pub(super) cwd: String,
 }
 
 impl SessionLine {
     pub(super) fn new(session: &Session, turn_open: Option<bool>, now: Timestamp) -> Self {
-        let text = |text: Option<&str>| shown(text.unwrap_or_default());
+        let identity = &session.identity;
         Self {
-            id: shown(&session.identity.id),
-            scope: shown(&session.identity.scope),
+            session: Named::new(Some(&*identity.id), Some(&*identity.tenant)),
+            scope: shown(&identity.scope),
             generation: session.generation,
-            tenant: shown(&session.identity.tenant),
-            kind: text(session.owner_kind.as_deref()),
-            owner: text(session.owner.as_deref().map(|owner| owner.name.as_str())),
-            at: session.started_at.map(|at| at.to_string()).unwrap_or_default(),
-            ago: session.started_at.map(|at| ago(at, now)).unwrap_or_default(),
+            kind: known(session.owner_kind.as_deref()),
+            owner: known(session.owner.as_deref().map(|owner| owner.name.as_str())),
+            began: session.started_at.map(|at| When::new(at, now)).unwrap_or_default(),
             agent: match turn_open {
                 Some(true) => "at work",
                 Some(false) => "waits",
                 None => "",
             },
-            cwd: text(session.cwd.as_deref()),
+            cwd: known(session.cwd.as_deref()),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginRow, SessionLine, Tile};
+use super::rows::{DeathRow, DeliveryLine, DrainRow, FindingRow, PluginChange, PluginRow, SessionLine, Tile};
 
 /// The form for the token.
 #[derive(Template)]
@@ -38,9 +38,8 @@ pub(super) struct Dashboard {
     pub(super) is_too_slow: bool,
     /// Whether the owed deliveries could not all be read, in time or at all.
     pub(super) is_unread: bool,
-    pub(super) has_actions: bool,
-    /// Plugins with dead deliveries.
-    pub(super) dead_plugins: Vec<String>,
+    /// What an operator can do with all deliveries of a plugin.
+    pub(super) changes: Vec<PluginChange>,
     pub(super) deliveries: Vec<DeliveryLine>,
     pub(super) has_more_deliveries: bool,
     pub(super) recent_calls: usize,

@@ -1,12 +1,13 @@
 //! `/v1/deliveries`: the deliveries that were not made, and an operator's changes to them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lastword::events::{DeliveryId, PluginName};
+use lastword::events::{DeliveryId, JournalName, PluginName};
 use lastword::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest, Runtime};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use crate::http::caller::Caller;
 use crate::http::extract::{Payload, Query};
 use crate::http::page::{bad_page, page_rows};
 use crate::http::problem::Problem;
+use crate::http::tenant_turns::Turn;
 use crate::limits::{LIST_TIMEOUT, MAX_CHANGED_AT_ONCE, PAGE_LIST_TIMEOUT};
 use crate::shared::Shared;
 
@@ -33,6 +35,8 @@ pub(crate) struct DeliveriesQuery {
     tenant: Option<String>,
     /// Deliveries of this plugin.
     plugin: Option<String>,
+    /// Deliveries of this journal, which the daemon has adopted, and not of its own.
+    journal: Option<String>,
     /// The place to continue from, which is `next` of the page before.
     after: Option<String>,
     /// Most rows of the page: 100 by default, and at most 1000. A page may have fewer rows, or none, although more
@@ -160,32 +164,49 @@ pub(crate) async fn list_deliveries(
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<DeliveriesPage>, Problem> {
     caller.needs(Needs::Read)?;
-    let DeliveriesQuery { state, tenant, plugin, after, limit } = query;
+    let DeliveriesQuery { state, tenant, plugin, journal, after, limit } = query;
+    let runtime = runtime_with(&shared, journal.as_deref())?;
     let filter = filter(&caller, state.as_deref(), tenant.as_deref(), plugin.as_deref())?;
     let limit = page_rows(limit);
     let request = match after {
         Some(after) => PageRequest::after(after.parse::<DeliveryId>().map_err(|_| bad_page())?, limit),
         None => PageRequest::first(limit),
     };
-    let page = match caller.access.tenant() {
-        Some(_) => own_page(&shared.runtime, &filter, request, LIST_TIMEOUT).await?,
-        None => shared.runtime.deliveries(&filter, &request).await?,
-    };
+    let page = page_for((&shared, &runtime), &caller, &filter, request, LIST_TIMEOUT).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Json(DeliveriesPage { deliveries: page.rows.into_iter().map(Delivery::from).collect(), next }))
 }
 
-/// Reads a page whose `next` is one of its own rows. The journal's `next` may be the row where it stopped reading,
-/// which can be another tenant's.
-async fn own_page(
-    runtime: &Runtime,
+/// Returns the runtime with this journal, by default the daemon's own.
+fn runtime_with(shared: &Shared, journal: Option<&str>) -> Result<Runtime, Problem> {
+    let Some(journal) = journal else { return Ok(shared.runtime.clone()) };
+    let name = journal.parse::<JournalName>();
+    let name = name.map_err(|error| Problem::bad_field("journal", "bad_journal", error))?;
+    if name == shared.runtime.journal_name() {
+        return Ok(shared.runtime.clone());
+    }
+    let adopted = shared.runtimes.cluster().and_then(|cluster| cluster.adopted_of(name));
+    adopted.ok_or_else(|| Problem::bad_field("journal", "unknown_journal", "this daemon does not have that journal"))
+}
+
+/// Reads a page for a caller. To a caller of one tenant `next` is one of the page's own rows: the journal's may be the
+/// row where it stopped reading, which can be another tenant's. The search for such a row takes `patience` at most.
+async fn page_for(
+    (shared, runtime): (&Shared, &Runtime),
+    caller: &Caller,
     filter: &DeliveryFilter,
     mut request: PageRequest,
     patience: Duration,
 ) -> Result<DeliveryPage, Problem> {
     let until = Instant::now() + patience;
     loop {
-        let mut page = runtime.deliveries(filter, &request).await?;
+        let mut page = {
+            let _turn = turn_to_read(shared, caller).await;
+            runtime.deliveries(filter, &request).await?
+        };
+        if caller.access.is_of_all() {
+            return Ok(page);
+        }
         let last = page.rows.last().map(|row| row.delivery.clone());
         match (page.next.take(), last) {
             (None, _) => return Ok(page),
@@ -202,6 +223,12 @@ async fn own_page(
     }
 }
 
+/// Waits until the caller may read deliveries. The runtime reads for one caller after the other. Each tenant waits there
+/// once, so one that asks again and again takes turns with the others.
+async fn turn_to_read<'a>(shared: &'a Shared, caller: &Caller) -> Turn<'a> {
+    shared.delivery_reads.take(caller.access.tenant().cloned()).await
+}
+
 /// Returns the first deliveries in this state that the caller may see.
 pub(in crate::http) async fn first_deliveries(
     shared: &Shared,
@@ -210,11 +237,7 @@ pub(in crate::http) async fn first_deliveries(
     limit: usize,
 ) -> Result<DeliveryPage, Problem> {
     let filter = filter(caller, Some(state.as_str()), None, None)?;
-    let request = PageRequest::first(limit);
-    match caller.access.tenant() {
-        Some(_) => own_page(&shared.runtime, &filter, request, PAGE_LIST_TIMEOUT).await,
-        None => Ok(shared.runtime.deliveries(&filter, &request).await?),
-    }
+    page_for((shared, &shared.runtime), caller, &filter, PageRequest::first(limit), PAGE_LIST_TIMEOUT).await
 }
 
 /// Redelivers these dead deliveries, or all of a plugin, that the caller may see. Returns their number.
@@ -228,6 +251,22 @@ pub(in crate::http) async fn redeliver(
     match plugin {
         Some(plugin) => Ok(shared.runtime.redeliver_all(&filter(caller, None, None, Some(plugin))?).await?),
         None => Ok(change_named(shared, caller, named, Change::Redeliver).await?.changed),
+    }
+}
+
+/// Drops these deliveries, or all of a plugin in this state, that the caller may see. Returns their number.
+pub(in crate::http) async fn drop_chosen(
+    shared: &Shared,
+    caller: &Caller,
+    named: &[String],
+    all: Option<(&str, &str)>,
+) -> Result<u64, Problem> {
+    caller.needs(Needs::Operate)?;
+    match all {
+        Some((plugin, state)) => {
+            Ok(shared.runtime.forget_all(&filter(caller, Some(state), None, Some(plugin))?).await?)
+        }
+        None => Ok(change_named(shared, caller, named, Change::Drop).await?.changed),
     }
 }
 
@@ -304,11 +343,7 @@ async fn change_named(
     }
     let seen = are_seen(shared, caller, &ids).await?;
     let asked: Vec<DeliveryId> = ids.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(id, _)| id.clone()).collect();
-    let how = match change {
-        Change::Redeliver => shared.runtime.redeliver(asked).await?,
-        Change::Drop => shared.runtime.forget(asked).await?,
-    };
-    let mut how = how.into_iter();
+    let mut how = change_each(shared, asked, change).await?.into_iter();
     let deliveries: Vec<ChangedDelivery> = ids
         .iter()
         .zip(seen)
@@ -321,14 +356,57 @@ async fn change_named(
     Ok(ChangedDeliveries { changed, deliveries })
 }
 
+/// Changes each delivery in its journal, and returns what became of them, in order.
+async fn change_each(shared: &Shared, ids: Vec<DeliveryId>, change: Change) -> Result<Vec<Changed>, Problem> {
+    let mut changed = vec![Changed::Unknown; ids.len()];
+    for (runtime, asked) in by_journal(shared, &ids) {
+        let (places, asked): (Vec<usize>, Vec<DeliveryId>) = asked.into_iter().unzip();
+        let how = match change {
+            Change::Redeliver => runtime.redeliver(asked).await?,
+            Change::Drop => runtime.forget(asked).await?,
+        };
+        put_back(&mut changed, places, how);
+    }
+    Ok(changed)
+}
+
+/// Returns the deliveries with their places, by the runtime that has their journal.
+fn by_journal(shared: &Shared, ids: &[DeliveryId]) -> Vec<(Runtime, Vec<(usize, DeliveryId)>)> {
+    let mut of_journals: BTreeMap<JournalName, Vec<(usize, DeliveryId)>> = BTreeMap::new();
+    for (place, id) in ids.iter().enumerate() {
+        of_journals.entry(id.journal).or_default().push((place, id.clone()));
+    }
+    let with_runtime = |ids: Vec<(usize, DeliveryId)>| {
+        let runtime = ids.first().map(|(_, id)| shared.runtimes.of_delivery(id))?;
+        Some((runtime, ids))
+    };
+    of_journals.into_values().filter_map(with_runtime).collect()
+}
+
+/// Puts results in their places.
+fn put_back<T>(all: &mut [T], places: Vec<usize>, results: Vec<T>) {
+    for (place, result) in places.into_iter().zip(results) {
+        if let Some(at) = all.get_mut(place) {
+            *at = result;
+        }
+    }
+}
+
 /// Whether each delivery belongs to a tenant that the caller may see. The id does not contain the tenant, so the
 /// journal is read. Another tenant's delivery is answered as unknown.
 async fn are_seen(shared: &Shared, caller: &Caller, ids: &[DeliveryId]) -> Result<Vec<bool>, Problem> {
     if caller.access.is_of_all() {
         return Ok(vec![true; ids.len()]);
     }
-    let rows = shared.runtime.deliveries_named(ids.to_vec()).await?;
-    Ok(rows.iter().map(|row| row.as_ref().is_some_and(|row| caller.access.sees(&row.tenant))).collect())
+    let _turn = turn_to_read(shared, caller).await;
+    let mut seen = vec![false; ids.len()];
+    for (runtime, asked) in by_journal(shared, ids) {
+        let (places, asked): (Vec<usize>, Vec<DeliveryId>) = asked.into_iter().unzip();
+        let rows = runtime.deliveries_named(asked).await?;
+        let sees = |row: &Option<DeliveryRow>| row.as_ref().is_some_and(|row| caller.access.sees(&row.tenant));
+        put_back(&mut seen, places, rows.iter().map(sees).collect());
+    }
+    Ok(seen)
 }
 
 fn word(changed: Changed) -> &'static str {
@@ -366,7 +444,36 @@ fn read_state(word: &str) -> Result<DeliveryState, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use lastword::Runtime;
+    use lastword::journal::testing::FaultyJournal;
+
     use super::*;
+    use crate::access::{Access, Role};
+    use crate::observer::ServerObserver;
+    use crate::server::Server;
+
+    #[tokio::test]
+    async fn a_tenant_that_lists_again_and_again_takes_turns_with_the_others() {
+        let journal = Arc::new(FaultyJournal::in_memory());
+        let runtime = Runtime::builder().journal(journal.clone()).build().unwrap();
+        let shared = Shared::begin(Server::builder(runtime, ServerObserver::new()));
+        let list = |tenant: &str| {
+            let caller = Caller::of(Access::new(Role::ReadOnly, Some(tenant.into())));
+            list_deliveries(State(shared.clone()), caller, Query(DeliveriesQuery::default())).boxed()
+        };
+        journal.hold_reads();
+        let mut lists: Vec<_> = ["greedy"; 5].into_iter().chain(["other"]).map(list).collect();
+        let all_wait = lists.iter_mut().all(|list| list.now_or_never().is_none());
+        // First: the test's runtime waits for its threads.
+        journal.release_reads();
+        assert!(all_wait);
+        assert!(join_all(lists).await.iter().all(Result::is_ok));
+        let read = journal.tenants_of_lists();
+        let read: Vec<&str> = read.iter().flatten().map(|tenant| &**tenant).collect();
+        assert_eq!(read, ["greedy", "other", "greedy", "greedy", "greedy", "greedy"]);
+    }
 
     #[test]
     fn a_row_is_the_one_that_the_program_shows_of_a_journals_file() {

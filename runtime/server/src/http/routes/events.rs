@@ -24,6 +24,7 @@ use crate::http::extract::{Lines, Query, op_id};
 use crate::http::outcomes::{DeliveryOutcome, WaitQuery, outcomes};
 use crate::http::owner_query::OwnerQuery;
 use crate::http::problem::Problem;
+use crate::http::request_trace::RequestTrace;
 use crate::http::waits::wait_place;
 use crate::limits::{BODY_PIECE_BYTES, MAX_EVENTS_IN_A_BODY, MAX_PENDING_ANSWERS};
 use crate::owners::OwnerId;
@@ -55,7 +56,9 @@ type Answer = BoxFuture<'static, (Vec<u8>, Vec<DeliveryId>)>;
     params(
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The name of the whole body: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The name of the whole body: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body(content = String, content_type = "application/x-ndjson", description = "Lines of the stdio protocol"),
     responses((status = 200, description = "An answer for each line", body = String, content_type = "application/x-ndjson"))
@@ -78,7 +81,15 @@ pub(crate) async fn take_events(
     let token = caller.token().map(|token| token.name.clone());
     let waiting = until.map(|_| wait_place(&shared, &caller)).transpose()?;
     let client = caller.clone();
-    let batch = Batch { shared: &shared, caller, owner, op_id, owners: HashMap::new(), left: MAX_EVENTS_IN_A_BODY + 1 };
+    let batch = Batch {
+        shared: &shared,
+        caller,
+        owner,
+        op_id,
+        trace: RequestTrace::of(&headers),
+        owners: HashMap::new(),
+        left: MAX_EVENTS_IN_A_BODY + 1,
+    };
     let mut answers = Answers::new(until.is_some());
     let taken = batch.take_all(body, &mut answers).await;
     if let Some(token) = &token {
@@ -162,6 +173,8 @@ struct Batch<'a> {
     caller: Caller,
     owner: OwnerQuery,
     op_id: Option<Arc<str>>,
+    /// The trace of the whole body.
+    trace: Option<RequestTrace>,
     /// The owner that the request names, by tenant.
     owners: HashMap<Arc<str>, Option<OwnerId>>,
     /// The number of events that may still be read. The last of them is refused: one line may have several events.
@@ -246,6 +259,9 @@ impl Batch<'_> {
         let owner = self.owner_of(&tenant, kind.as_deref(), &mut event.dropped);
         if event.op_id.is_none() {
             event.op_id = self.op_id.as_ref().map(|key| format!("{key}/{number}").into());
+        }
+        if let Some(trace) = &self.trace {
+            trace.brings(&mut event);
         }
         let answer = take_in(self.shared, &Source { owner, connection: None }, event);
         Ok(Box::pin(async move {

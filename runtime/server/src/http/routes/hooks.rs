@@ -38,7 +38,9 @@ pub(crate) struct IgnoredEvent {
         ("owner-kind" = String, Path, description = "Whose payload it is: a word for `--from`", example = "claude-code"),
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body(content = Object, description = "The payload, as the owner wrote it"),
     responses(
@@ -64,7 +66,9 @@ pub(crate) async fn take_hook(
         ("event" = String, Path, description = "The owner's name for the event", example = "sessionEnd"),
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body(content = Object, description = "The payload, as the owner wrote it"),
     responses(

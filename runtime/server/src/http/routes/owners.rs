@@ -124,7 +124,7 @@ pub(crate) async fn drain_owner(
     let reason = drain_reason(query.reason.as_deref())?;
     let budget = query.budget.as_deref().map(|text| read_duration("budget", text)).transpose()?;
     let id = shared.owners.find(&tenant, &owner).ok_or_else(Problem::not_found)?;
-    let (owners, runtime) = (shared.owners.clone(), shared.runtime.clone());
+    let (owners, runtime) = (shared.owners.clone(), shared.runtimes.clone());
     // The drain is carried out even if the caller does not wait for the answer.
     let drain = tokio::spawn(async move { owners.drain(&runtime, id, reason, budget).await });
     let drain = drain.await.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error))?;

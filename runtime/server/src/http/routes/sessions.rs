@@ -63,7 +63,9 @@ pub(crate) struct SessionsPage {
     params(
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body = StartBody,
     responses(
@@ -87,7 +89,9 @@ pub(crate) async fn start_session(
         ("id" = String, Path, description = "The session's id"),
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body = Option<EndBody>,
     responses(
@@ -112,7 +116,9 @@ pub(crate) async fn end_session(
         ("id" = String, Path, description = "The session's id"),
         OwnerQuery,
         WaitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing")
+        ("Idempotency-Key" = Option<String>, Header, description = "The request's name: the same one again does nothing"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the request is part of (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "What tracing systems have added to it")
     ),
     request_body = CompactionBody,
     responses(

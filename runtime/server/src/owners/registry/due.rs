@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use lastword::events::{Identity, Timestamp};
 
-use super::{Passed, Registry};
+use super::{LostOwner, Passed, Registry};
 use crate::limits::END_RETRY;
 use crate::owners::owned_session::{Ending, Mark, SessionToEnd};
 use crate::owners::owner::{Death, Life, Loss, OwnerId};
@@ -64,6 +64,9 @@ impl Registry {
             let Some(owner) = self.owners.get(&id) else { continue };
             match owner.death {
                 Some(death) if death.grace_ends <= now => {
+                    if death.sessions == 0 && !owner.sessions.is_empty() {
+                        passed.revealed.push(LostOwner::new(owner, death.how));
+                    }
                     let sessions = self.forget(id);
                     passed.ends.extend(sessions.into_iter().filter_map(|identity| self.left_behind(identity, death)));
                 }

@@ -168,11 +168,11 @@ impl Registry {
             return None;
         }
         let grace_ends = now + self.settings.grace;
-        owner.death = Some(Death { at, grace_ends });
+        let lost = LostOwner::new(owner, how);
+        owner.death = Some(Death { how, at, sessions: lost.sessions, grace_ends });
         self.lost += 1;
         self.owners_due.set(&id, grace_ends);
-        let (name, kind, sessions) = (owner.name.clone(), owner.kind.clone(), owner.sessions.len());
-        Some(LostOwner { name, kind, how, sessions })
+        Some(lost)
     }
 
     /// Marks the owners that live by an exited process as dead. Owners that live otherwise by now stay alive.

@@ -374,6 +374,33 @@ fn a_process_that_is_gone_already_is_a_death_unless_its_owner_lives_otherwise_by
 }
 
 #[test]
+fn a_death_without_a_session_is_revealed_when_late_hooks_have_left_one_and_no_other_death_is() {
+    let mut house = House::new();
+    let when = (house.now(), house.at());
+    let mut gone = |name: &str, pid| {
+        let Life::Process(process) = process(pid) else { panic!() };
+        house.registry.register_dead(OwnerName::new("acme", name), &no_kind(), process, when).unwrap().0
+    };
+    gone("silent", 1);
+    let (late, ends) = (gone("late", 2), gone("ends", 3));
+    let told = house.register("told", process(4));
+    house.start("told", Some(told.id));
+    assert_eq!(house.lose(told).unwrap().sessions, 1);
+    house.start("a", Some(late.id));
+    house.start("b", Some(late.id));
+    house.start("c", Some(ends.id));
+    house.ended("c");
+    assert!(house.pass(Duration::from_millis(1_999)).revealed.is_empty(), "they may end by their owner's word yet");
+    let passed = house.pass(Duration::from_millis(1));
+    let name = |lost: &LostOwner| lost.name.as_ref().unwrap().name.to_string();
+    let revealed: Vec<_> = passed.revealed.iter().map(|lost| (name(lost), lost.how, lost.sessions)).collect();
+    assert_eq!(revealed, [("late".to_owned(), Loss::Process, 2)]);
+    let mut ended: Vec<String> = passed.ends.iter().map(|end| end.identity.id.to_string()).collect();
+    ended.sort();
+    assert_eq!(ended, ["a", "b", "told"]);
+}
+
+#[test]
 fn a_start_that_is_being_written_when_its_owner_is_forgotten_ends_as_soon_as_it_is_on_record() {
     let mut house = House::new();
     let owner = house.register("o", process(1));

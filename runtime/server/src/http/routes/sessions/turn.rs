@@ -71,7 +71,7 @@ pub(crate) async fn note_turn(
     let input = read(&shared, "turn", with_id(body.object()?, id))?;
     let Input::Unrelated { name, session: session @ Some(_) } = input else { return Err(not_of_a_session()) };
     let Noted { identity, dropped } = note(&shared, &caller, &owner, None, &name, session)??;
-    let active = shared.runtime.session(&identity).map(|session| session.identity.clone());
+    let active = shared.runtimes.session(&identity).map(|session| session.identity.clone());
     let turn_open = shared.owners.is_turn_open(active.as_ref().unwrap_or(&identity));
     if active.is_none() && turn_open.is_none() {
         return Err(Problem::not_found());

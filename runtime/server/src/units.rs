@@ -11,7 +11,7 @@ const SIZES: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "
 const AGES: [(u64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "min")];
 
 /// `85 µs`, `14.2 ms`, `1.53 s`.
-pub(super) fn time(time: Duration) -> String {
+pub(crate) fn time(time: Duration) -> String {
     let micros = time.as_micros();
     match micros {
         0..1_000 => format!("{micros} µs"),
@@ -21,7 +21,7 @@ pub(super) fn time(time: Duration) -> String {
 }
 
 /// `512 B`, `1.4 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match SIZES.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{:.1} {name}", as_f64(bytes) / as_f64(unit)),
         None => format!("{bytes} B"),
@@ -29,7 +29,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// `12 s`, `3 min`, `2 d`.
-pub(super) fn long_time(seconds: u64) -> String {
+pub(crate) fn long_time(seconds: u64) -> String {
     match AGES.into_iter().find(|(unit, _)| seconds >= *unit) {
         Some((unit, name)) => format!("{} {name}", seconds / unit),
         None => format!("{seconds} s"),
@@ -37,7 +37,7 @@ pub(super) fn long_time(seconds: u64) -> String {
 }
 
 /// `just now`, `12 s ago`, `3 min ago`; `in 5 s`.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     let millis = now.as_millisecond().saturating_sub(at.as_millisecond());
     let seconds = millis.unsigned_abs() / 1000;
     let long = long_time(seconds);
@@ -49,12 +49,12 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// `1 session`, `3 sessions`.
-pub(super) fn many(count: u64, one: &str) -> String {
+pub(crate) fn many(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// A count as a number for pictures. No count here exceeds the 53 bits of a float.
-pub(super) fn as_f64(count: u64) -> f64 {
+pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 

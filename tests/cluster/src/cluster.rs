@@ -1,0 +1,294 @@
+//! Three servers that are one cluster, and what happens to each of them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use lastword_jetstream::{Cluster, Registry};
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use crate::address::Addresses;
+use crate::configuration::{APPLICATION, NatsSettings, SERVERS, User, name};
+use crate::monitoring::{self, StreamView};
+use crate::patience::{PATIENCE, look, look_for};
+use crate::reached::settings;
+use crate::server::{Server, State};
+use crate::starter::Starter;
+
+/// How often ports are picked anew because somebody else was faster.
+const TRIES: usize = 5;
+/// What a server says whose port is taken.
+const PORT_IS_TAKEN: &str = "address already in use";
+
+/// Three servers on loopback, each with its store in a folder that is gone with this. Servers are counted from 0.
+///
+/// When a test fails, what the servers said last is printed, and their logs are kept.
+pub struct NatsCluster {
+    // Before what they are started by: they are stopped first.
+    servers: Vec<Mutex<Server>>,
+    starter: Starter,
+    with_its_parent: PathBuf,
+    folder: TempDir,
+}
+
+impl NatsCluster {
+    /// Starts three servers as the journal asks for them, and waits until they are one cluster. `with_its_parent` is the program of this
+    /// package with that name.
+    ///
+    /// # Panics
+    /// They do not become one.
+    #[must_use]
+    pub fn start(with_its_parent: impl AsRef<Path>) -> Self {
+        Self::start_as(with_its_parent, &NatsSettings::default())
+    }
+
+    /// The same, configured like this.
+    ///
+    /// # Panics
+    /// They do not become one.
+    #[must_use]
+    pub fn start_as(with_its_parent: impl AsRef<Path>, settings: &NatsSettings) -> Self {
+        for _ in 0..TRIES {
+            let cluster = Self::begin(with_its_parent.as_ref(), settings);
+            match look(PATIENCE, || cluster.begun()) {
+                Some(Begun::Whole) => return cluster,
+                Some(Begun::PortTaken) => {}
+                None => panic!("the three servers did not become one cluster"),
+            }
+        }
+        panic!("each of {TRIES} times somebody had taken a port that was free a moment before");
+    }
+
+    fn begin(with_its_parent: &Path, settings: &NatsSettings) -> Self {
+        let folder = tempfile::Builder::new().prefix("lastword-nats-").tempdir().unwrap();
+        let addresses = Addresses::pick(SERVERS).unwrap();
+        let starter = Starter::new();
+        let servers = addresses.iter().enumerate().map(|(number, own)| {
+            let mut server = Server::new(number, *own, folder.path());
+            server.configure(&settings.file(number, &addresses, &folder.path().join(name(number))));
+            server.start(&starter, with_its_parent);
+            Mutex::new(server)
+        });
+        let servers = servers.collect();
+        Self { servers, starter, with_its_parent: with_its_parent.to_owned(), folder }
+    }
+
+    fn begun(&self) -> Option<Begun> {
+        let left = self.servers.iter().find(|server| server.lock().has_left());
+        if let Some(left) = left {
+            let left = left.lock();
+            assert!(left.said(PORT_IS_TAKEN), "{} has left:\n{}", left.name(), left.last_said());
+            return Some(Begun::PortTaken);
+        }
+        self.is_whole().then_some(Begun::Whole)
+    }
+
+    /// Whether all three run, are healthy and agree on who leads the cluster.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let all: Vec<_> = (0..SERVERS).filter(|server| self.state(*server) == State::Running).collect();
+        all.len() == SERVERS
+            && self.agreed_meta_leader(&all).is_some()
+            && all.iter().all(|server| self.is_healthy(*server))
+    }
+
+    /// Waits until [all is well](Self::is_whole): each replica has what the others have.
+    ///
+    /// # Panics
+    /// It does not come to that.
+    #[track_caller]
+    pub fn wait_until_whole(&self) {
+        look_for("three healthy servers with one leader", || self.is_whole().then_some(()));
+    }
+
+    /// Where clients connect: without a name and password.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|server| server.lock().clients()).collect()
+    }
+
+    /// `nats://host:port` of each.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.addresses().iter().map(|address| format!("nats://{address}")).collect()
+    }
+
+    /// `http://host:port` of the monitoring of each.
+    #[must_use]
+    pub fn monitoring(&self) -> Vec<String> {
+        self.servers.iter().map(|server| format!("http://{}", server.lock().monitoring())).collect()
+    }
+
+    /// Deletes the stream of a journal, as an operator may do by mistake.
+    ///
+    /// # Panics
+    /// It cannot be deleted.
+    pub fn delete_journal(&self, journal: &str) {
+        let settings = settings(self.urls(), self.monitoring(), APPLICATION, &self.password(APPLICATION));
+        let cluster = Cluster::new(settings, "operator").unwrap();
+        let journal = journal.parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { Registry::open(&cluster).await.unwrap().delete_stream(journal).await.unwrap() });
+    }
+
+    /// The file with this user's password.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    #[must_use]
+    pub fn password(&self, user: User) -> PathBuf {
+        let file = self.folder.path().join(format!("{}.password", user.name));
+        fs::write(&file, user.password).unwrap();
+        file
+    }
+
+    /// SIGKILL: the server is gone when this returns.
+    pub fn kill(&self, server: usize) {
+        self.of(server).lock().kill();
+    }
+
+    /// SIGKILL for several at once.
+    pub fn kill_all(&self, servers: &[usize]) {
+        thread::scope(|scope| {
+            for server in servers {
+                scope.spawn(|| self.kill(*server));
+            }
+        });
+    }
+
+    /// Starts a server that was killed, with the store that it has left and on the same ports. It does not wait.
+    ///
+    /// # Panics
+    /// It runs.
+    pub fn restart(&self, server: usize) {
+        self.of(server).lock().start(&self.starter, &self.with_its_parent);
+    }
+
+    /// The same, with other settings from now on.
+    ///
+    /// # Panics
+    /// It runs.
+    pub fn restart_as(&self, server: usize, settings: &NatsSettings) {
+        let addresses: Vec<_> = self.servers.iter().map(|one| one.lock().addresses()).collect();
+        let mut restarted = self.of(server).lock();
+        restarted.configure(&settings.file(server, &addresses, &self.folder.path().join(name(server))));
+        restarted.start(&self.starter, &self.with_its_parent);
+    }
+
+    /// SIGSTOP: it is there and answers nothing, as with a disk that hangs.
+    pub fn suspend(&self, server: usize) {
+        self.of(server).lock().suspend();
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self, server: usize) {
+        self.of(server).lock().resume();
+    }
+
+    /// Who leads the cluster's own group.
+    ///
+    /// # Panics
+    /// Nobody does in time.
+    #[must_use]
+    #[track_caller]
+    pub fn meta_leader(&self) -> usize {
+        look_for("a leader of the cluster", || self.agreed_meta_leader(&self.running()))
+    }
+
+    /// Who leads this stream: a server that runs, says so itself, and is the only one that does.
+    ///
+    /// # Panics
+    /// Nobody does in time.
+    #[must_use]
+    #[track_caller]
+    pub fn leader_of(&self, stream: &str) -> usize {
+        look_for(&format!("a leader of {stream}"), || self.leads_now(stream))
+    }
+
+    /// The same, if it is so now.
+    #[must_use]
+    pub fn leads_now(&self, stream: &str) -> Option<usize> {
+        let says = |server: &usize| self.view(*server, stream).is_some_and(|view| view.leader == Some(name(*server)));
+        let leaders: Vec<_> = self.running().into_iter().filter(says).collect();
+        <[usize; 1]>::try_from(leaders).ok().map(|[leader]| leader)
+    }
+
+    /// The servers that do not lead this stream.
+    ///
+    /// # Panics
+    /// Nobody leads it in time.
+    #[must_use]
+    #[track_caller]
+    pub fn followers_of(&self, stream: &str) -> [usize; SERVERS - 1] {
+        let leader = self.leader_of(stream);
+        let others: Vec<_> = (0..SERVERS).filter(|server| *server != leader).collect();
+        <[usize; SERVERS - 1]>::try_from(others).unwrap()
+    }
+
+    /// A stream as its leader sees it.
+    ///
+    /// # Panics
+    /// Nobody leads it in time.
+    #[must_use]
+    #[track_caller]
+    pub fn stream(&self, stream: &str) -> StreamView {
+        look_for(stream, || self.view(self.leads_now(stream)?, stream))
+    }
+
+    fn view(&self, server: usize, stream: &str) -> Option<StreamView> {
+        let address = self.of(server).lock().monitoring();
+        monitoring::stream(address, stream)
+    }
+
+    fn agreed_meta_leader(&self, servers: &[usize]) -> Option<usize> {
+        let mut said = servers.iter().map(|server| {
+            let address = self.of(*server).lock().monitoring();
+            monitoring::meta_leader(address)
+        });
+        let first = said.next()??;
+        let agree = said.all(|other| other.as_ref() == Some(&first));
+        agree.then(|| servers.iter().copied().find(|server| name(*server) == first)).flatten()
+    }
+
+    fn is_healthy(&self, server: usize) -> bool {
+        let address = self.of(server).lock().monitoring();
+        monitoring::is_healthy(address)
+    }
+
+    fn running(&self) -> Vec<usize> {
+        (0..SERVERS).filter(|server| self.state(*server) == State::Running).collect()
+    }
+
+    fn state(&self, server: usize) -> State {
+        self.of(server).lock().state()
+    }
+
+    fn of(&self, server: usize) -> &Mutex<Server> {
+        self.servers.get(server).unwrap()
+    }
+}
+
+impl Drop for NatsCluster {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        for server in &self.servers {
+            let mut server = server.lock();
+            server.kill();
+            eprintln!("━━ what {} said last\n{}", server.name(), server.last_said());
+            // Only the logs and the configuration are of use later.
+            fs::remove_dir_all(self.folder.path().join(server.name())).ok();
+        }
+        self.folder.disable_cleanup(true);
+        eprintln!("━━ all of it is in {}", self.folder.path().display());
+    }
+}
+
+/// What became of three servers that were started.
+enum Begun {
+    Whole,
+    PortTaken,
+}
