@@ -53,10 +53,11 @@ fn with_real_records_snapshots_purges_and_replay_every_end_is_delivered() {
 
 #[test]
 fn after_a_death_with_a_leader_of_jetstream_ends_are_delivered_within_ten_seconds() {
+    // So seldom that no node dies that has just adopted another's journal: the next one waits longer for that.
     let reports = runs(200..203, |seed| Settings {
         faults: vec![Fault::Deaths],
-        every: Duration::from_secs(20),
-        ..Settings::of(10, 1_000, minutes(30), seed)
+        every: minutes(4),
+        ..Settings::of(10, 1_000, minutes(120), seed)
     });
     for report in reports {
         assert!(report.deaths > 20 && report.until_taken.total() >= report.deaths - 1, "{report}");
