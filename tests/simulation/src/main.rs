@@ -35,8 +35,8 @@ struct Args {
     /// Minutes that a session lives, on average
     #[arg(long, default_value_t = 60.0)]
     life: f64,
-    /// A mistake that has to be found; it is an error when it is not
-    #[arg(long)]
+    /// A mistake that has to be found, in a small fleet; it is an error when it is not
+    #[arg(long, conflicts_with_all = ["nodes", "sessions", "hours", "runs", "faults", "every", "life", "full"])]
     mutate: Option<Mutation>,
     /// Real records, snapshots, purges and replay, for some thousand sessions
     #[arg(long)]
@@ -49,6 +49,9 @@ struct Args {
     quiet: bool,
 }
 
+/// So many seeds are tried until a mutation is found.
+const MUTATED_RUNS: u64 = 20;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let faults = match faults(&args.faults) {
@@ -58,29 +61,33 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let trace = args.trace.map(|from| Duration::from_secs_f64(from.max(0.0)));
+    if let Some(mutation) = args.mutate {
+        // Whether it is found is chance, so several seeds are tried.
+        for seed in args.seed..args.seed.saturating_add(MUTATED_RUNS) {
+            if simulate(&Settings { trace, ..Settings::for_mutation(mutation, seed) }, args.quiet) {
+                return ExitCode::SUCCESS;
+            }
+        }
+        anstream::eprintln!("simulate: the mutation was not found");
+        return ExitCode::FAILURE;
+    }
     let mut is_good = true;
     for seed in args.seed..args.seed.saturating_add(args.runs.max(1)) {
         let settings = Settings {
-            nodes: args.nodes.max(2),
-            sessions: args.sessions,
-            length: Duration::from_secs_f64(args.hours.max(0.01) * 3_600.0),
-            seed,
             faults: faults.clone(),
             every: Duration::from_secs_f64(args.every.max(0.1)),
             life: Duration::from_secs_f64(args.life.max(0.01) * 60.0),
-            mutation: args.mutate,
             is_full: args.full,
-            trace: args.trace.map(|from| Duration::from_secs_f64(from.max(0.0))),
+            trace,
+            ..Settings::of(
+                args.nodes.max(2),
+                args.sessions,
+                Duration::from_secs_f64(args.hours.max(0.01) * 3_600.0),
+                seed,
+            )
         };
-        let is_found = simulate(&settings, args.quiet);
-        if args.mutate.is_some() && is_found {
-            return ExitCode::SUCCESS;
-        }
-        is_good &= !is_found;
-    }
-    if args.mutate.is_some() {
-        anstream::eprintln!("simulate: the mutation was not found");
-        return ExitCode::FAILURE;
+        is_good &= !simulate(&settings, args.quiet);
     }
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -83,6 +83,22 @@ impl Settings {
         }
     }
 
+    /// A fleet in which a mutation is found soon: in two of five runs at least, each of less than 2 s.
+    #[must_use]
+    pub fn for_mutation(mutation: Mutation, seed: u64) -> Self {
+        let fleet = |sessions, minutes, every, life| Self {
+            every: Duration::from_secs(every),
+            life: Duration::from_secs(life),
+            mutation: Some(mutation),
+            ..Self::of(6, sessions, Duration::from_mins(minutes), seed)
+        };
+        match mutation {
+            // A fence has to come between two groups of a node that writes all the time and is not heard.
+            Mutation::TwoInFlight => Self { faults: vec![Fault::Mutes], ..fleet(2_000, 6, 5, 3) },
+            Mutation::NoFence | Mutation::SuspectAfter3s => fleet(500, 20, 8, 120),
+        }
+    }
+
     pub(crate) fn rules(&self) -> Rules {
         match self.mutation {
             Some(Mutation::SuspectAfter3s) => {

@@ -360,6 +360,9 @@ impl World {
 
     /// The sessions that a stream has: those that are active, and those whose end is owed.
     fn owed_in(&self, stream: &Stream) -> Result<(Vec<SessionId>, Vec<SessionId>), String> {
+        if stream.last() == 0 {
+            return Ok(Default::default());
+        }
         if self.settings.is_full {
             let replayed = stream.replay(stream.last())?;
             Full::new(replayed).map(|(_, active, owed)| (active, owed))
