@@ -296,9 +296,9 @@ pub(crate) const ADOPTED_WORKERS: std::num::NonZeroUsize = std::num::NonZeroUsiz
 pub(crate) const ADOPTED_LOOK: Duration = Duration::from_secs(1);
 
 /// The time for a node to be in the registry with a journal that has begun. JetStream's elections take 4 to 9 s, and two may
-/// follow each other.
+/// follow each other. A node whose name another one has, and keeps for so long, is refused.
 #[cfg(feature = "jetstream")]
-pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(40);
 
 /// The time for a node that cannot begin to take its entry out of the registry. Otherwise others do that.
 #[cfg(feature = "jetstream")]
