@@ -149,6 +149,7 @@ impl World {
             }
             Action::Update { name, entry, expected } => {
                 let journal = self.by_name[&name];
+                self.check_asking(journal, &entry, expected, run.node);
                 self.ask(run, journal, Whose::Member, Asks::Update { entry, expected });
             }
             Action::Discard { name, revision } => {
