@@ -425,8 +425,8 @@ impl Member {
         let newest = mine.max_by_key(|(_, known)| known.revision).map(|(name, _)| *name);
         self.own = newest.unwrap_or(self.settings.run);
         if newest.is_none() && self.journals.contains_key(&self.own) {
-            // This run's entry was written and not answered, and others have dealt with it meanwhile. It goes away when they are done.
-            return;
+            // This run's entry was written and not answered, and others have dealt with it meanwhile: they delete whatever has its name.
+            return self.leave(Behind::Successor, now);
         }
         self.kept.insert(self.own, Kept::new(Stage::Entering, self.settings.format, now));
         self.settle(self.own, now);

@@ -122,7 +122,7 @@ impl World {
                 self.report.updates += 1;
                 let has = self.registry.get(&journal).map_or(0, |(_, revision)| *revision);
                 reply.answer = Answer::Refused;
-                if has == expected {
+                if has == expected && (expected > 0 || !self.deleted.contains(&journal)) {
                     self.count_taking(journal, &entry);
                     self.revision += 1;
                     let revision = self.revision;
@@ -140,6 +140,7 @@ impl World {
                     self.check_deleted(journal);
                     self.streams[journal].delete();
                     self.registry.remove(&journal);
+                    self.deleted.insert(journal);
                     self.revision += 1;
                     self.watch_has(journal, None, self.revision);
                     reply.answer = Answer::Deleted;
