@@ -46,6 +46,10 @@ soak rounds="":
 schedules times="20":
     LASTWORD_SCHEDULES="$1" cargo xtask test -E 'package(lastword-schedules)'
 
+# Simulate a fleet of nodes with faults, in virtual time: no end may be lost. `just simulate --help`
+simulate *args:
+    cargo xtask simulate "$@"
+
 # Kill the program again and again, on one journal after the other, without end or for a number of rounds
 soak-kills rounds="":
     LASTWORD_SOAK_ROUNDS="$1" cargo xtask test --run-ignored only --no-capture -E 'test(kill::soak)'

@@ -424,6 +424,10 @@ impl Member {
         let mine = self.journals.iter().filter(|(_, known)| self.is_choosable(&known.entry));
         let newest = mine.max_by_key(|(_, known)| known.revision).map(|(name, _)| *name);
         self.own = newest.unwrap_or(self.settings.run);
+        if newest.is_none() && self.journals.contains_key(&self.own) {
+            // This run's entry was written and not answered, and others have dealt with it meanwhile: they delete whatever has its name.
+            return self.leave(Behind::Successor, now);
+        }
         self.kept.insert(self.own, Kept::new(Stage::Entering, self.settings.format, now));
         self.settle(self.own, now);
     }

@@ -164,11 +164,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Nothing is left of it. One that is made again begins anew.
     pub(crate) fn delete(&mut self) {
-        self.exists = false;
-        self.messages = VecDeque::new();
-        self.proposed.clear();
-        self.base = Reader::default();
+        let (subjects, full) = (self.subjects.clone(), self.base.only_counts);
+        let (leader, lost_at, term) = (self.leader, self.lost_at, self.term);
+        *self = Self { leader, lost_at, term, ..Self::new(subjects, 0, full) };
     }
 
     /// The stored message with this sequence; `None` also for one that is not kept as it is.

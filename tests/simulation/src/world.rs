@@ -6,7 +6,7 @@ mod journals;
 mod members;
 mod owners;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use lastword_cluster::Entry;
@@ -61,6 +61,8 @@ pub(crate) enum Event {
     DrainOver(RunId),
     /// A process that was drained is not waited for any longer.
     Kill(RunId),
+    /// A process that has no journal until then gives up.
+    GiveUp(RunId),
     /// A node starts.
     Boot(usize),
     /// Something goes wrong.
@@ -97,6 +99,8 @@ pub(crate) struct World {
     by_name: HashMap<JournalName, StreamId>,
     registry: BTreeMap<StreamId, (Entry, u64)>,
     revision: u64,
+    /// Entries that were deleted: an entry of that name does not count as one that never was.
+    deleted: BTreeSet<StreamId>,
     nodes: Vec<Node>,
     ledger: Ledger,
     report: Report,
@@ -229,6 +233,7 @@ impl World {
             by_name: HashMap::new(),
             registry: BTreeMap::new(),
             revision: 0,
+            deleted: BTreeSet::new(),
             nodes: (0..settings.nodes).map(|number| node(number, &mut random)).collect(),
             ledger: Ledger::default(),
             report: Report { length: settings.length, nodes: settings.nodes, ..Report::default() },
@@ -284,6 +289,7 @@ impl World {
             Event::End(run, is_drawn) => self.end_one(run, is_drawn),
             Event::DrainOver(run) => self.drain_over(run),
             Event::Kill(run) => self.kill(run),
+            Event::GiveUp(run) => self.give_up(run),
             Event::Boot(node) => self.boot(node),
             Event::Fault => self.fault(),
             Event::Connect(node) => self.connect(node),
@@ -401,6 +407,7 @@ impl Event {
             | Self::Read(run, _)
             | Self::Called(run, ..)
             | Self::End(run, _)
+            | Self::GiveUp(run)
             | Self::DrainOver(run) => Some(*run),
             Self::Answered(reply) => Some(reply.to),
             _ => None,

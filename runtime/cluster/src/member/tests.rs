@@ -554,6 +554,21 @@ fn what_a_member_has_missed_itself_it_blames_on_nobody() {
 }
 
 #[test]
+fn a_run_whose_entry_others_have_dealt_with_is_over_before_it_begins() {
+    let settings = MemberSettings { run: name(5), node: "n5".into(), address: String::new(), format: 1, seed: 5 };
+    let mut member = Member::new(settings, Rules::default(), Duration::ZERO);
+    member.listed(secs(0.1));
+    let asked: Vec<Action> = std::iter::from_fn(|| member.next_action()).collect();
+    let [Action::Update { name, entry, expected: 0 }] = &asked[..] else { panic!("{asked:?}") };
+    member.answered(*name, entry, Cas::Unknown, secs(2.1));
+    // It was written all the same, and the others found no stream.
+    let empty = Entry { state: EntryState::Empty, ..entry.clone() };
+    member.entry(*name, Some(empty), 7, secs(10.0));
+    let asked: Vec<Action> = std::iter::from_fn(|| member.next_action()).collect();
+    assert_eq!(asked, [Action::Left]);
+}
+
+#[test]
 fn operators_see_who_is_silent() {
     let mut world = World::new(3);
     world.nodes[1].is_dead = true;

@@ -122,8 +122,8 @@ impl World {
                 self.report.updates += 1;
                 let has = self.registry.get(&journal).map_or(0, |(_, revision)| *revision);
                 reply.answer = Answer::Refused;
-                if has == expected {
-                    self.check_taking(journal, &entry, from.node);
+                if has == expected && (expected > 0 || !self.deleted.contains(&journal)) {
+                    self.count_taking(journal, &entry);
                     self.revision += 1;
                     let revision = self.revision;
                     self.registry.insert(journal, (entry.clone(), revision));
@@ -140,6 +140,7 @@ impl World {
                     self.check_deleted(journal);
                     self.streams[journal].delete();
                     self.registry.remove(&journal);
+                    self.deleted.insert(journal);
                     self.revision += 1;
                     self.watch_has(journal, None, self.revision);
                     reply.answer = Answer::Deleted;
@@ -162,23 +163,33 @@ impl World {
         self.queue.add(at, Event::Watched { journal, entry, revision });
     }
 
-    /// Nobody may take a journal from a node that was heard a moment ago.
-    fn check_taking(&mut self, journal: StreamId, entry: &Entry, taker: usize) {
-        let EntryState::Adopted { by } = entry.state else { return };
-        let Some((before, _)) = self.registry.get(&journal) else { return };
-        let name = self.journals[journal].name;
-        let Some(keeper) = before.keeper(name).filter(|&keeper| keeper != by) else { return };
+    /// Who has the journal, if somebody who lives has it, and another takes it with this entry.
+    fn loses_it(&self, journal: StreamId, entry: &Entry) -> Option<usize> {
+        let EntryState::Adopted { by } = entry.state else { return None };
+        let (before, _) = self.registry.get(&journal)?;
+        let keeper = before.keeper(self.journals[journal].name).filter(|&keeper| keeper != by)?;
         let is_of = |process: &crate::node::Process| process.member.run() == keeper;
-        let Some(node) = self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of)) else { return };
-        if self.now.saturating_sub(self.nodes[node].beat_arrived) < MUST_BE_SILENT {
-            self.report.taken_though_heard += 1;
-        }
+        self.nodes.iter().position(|node| node.process.as_ref().is_some_and(is_of))
+    }
+
+    /// Nobody may ask for a journal of a node that it has heard a moment ago.
+    pub(super) fn check_asking(&mut self, journal: StreamId, entry: &Entry, expected: u64, taker: usize) {
+        let is_current = self.registry.get(&journal).is_some_and(|(_, revision)| *revision == expected);
+        let Some(node) = self.loses_it(journal, entry).filter(|_| is_current) else { return };
         let silent = self.now.saturating_sub(self.heard[taker][node]);
         if silent < MUST_BE_SILENT {
             self.broken(format!(
                 "node {taker} takes journal {journal} from node {node}, which lives and which it has heard {:.1} s ago",
                 silent.as_secs_f64()
             ));
+        }
+    }
+
+    /// Counts that a node loses its journal although it lives.
+    fn count_taking(&mut self, journal: StreamId, entry: &Entry) {
+        let Some(node) = self.loses_it(journal, entry) else { return };
+        if self.now.saturating_sub(self.nodes[node].beat_arrived) < MUST_BE_SILENT {
+            self.report.taken_though_heard += 1;
         }
         if self.journals[journal].ended.is_none() {
             self.journal_ends(journal, How::CutOff);

@@ -24,6 +24,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// How long a fence is tried, and how long to wait between two tries.
 const FENCE_FOR: Duration = Duration::from_secs(30);
 const FENCE_AGAIN: Duration = Duration::from_millis(250);
+/// How long a node tries to have its own journal.
+const JOIN_WITHIN: Duration = Duration::from_secs(40);
 /// Sessions in one record of a node that ends them all. Their records have to fit one message.
 const ENDS_AT_ONCE: usize = 4_096;
 
@@ -80,6 +82,14 @@ impl World {
         });
         let run = RunId { node: number, run: node.run };
         self.queue.add(now, Event::Tick(run));
+        self.queue.add(now + JOIN_WITHIN, Event::GiveUp(run));
+    }
+
+    /// Whoever has no journal by now starts again.
+    pub(super) fn give_up(&mut self, run: RunId) {
+        if self.process(run).is_some_and(|process| !process.is_ready) {
+            self.kill(run);
+        }
     }
 
     pub(super) fn tick(&mut self, run: RunId) {
@@ -149,6 +159,7 @@ impl World {
             }
             Action::Update { name, entry, expected } => {
                 let journal = self.by_name[&name];
+                self.check_asking(journal, &entry, expected, run.node);
                 self.ask(run, journal, Whose::Member, Asks::Update { entry, expected });
             }
             Action::Discard { name, revision } => {
