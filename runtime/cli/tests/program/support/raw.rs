@@ -94,12 +94,12 @@ pub(crate) fn http_with(socket: &Path, method: &str, path: &str, headers: &[(&st
     let mut stream = connect(socket);
     let length = body.len();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(
-        stream,
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n{headers}\r\n{body}"
-    )
-    .unwrap();
+    );
+    // In one piece: a daemon that leaves may answer, and close, before the body's own write.
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
