@@ -2,20 +2,27 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::ConnectOptions;
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, stream};
-use lastword_cluster_tests::{APPLICATION, Load, NatsCluster, NatsSettings, settings};
+use lastword_cluster_tests::{APPLICATION, Load, NatsCluster, NatsSettings, PATIENCE, settings};
 use lastword_events::JournalName;
 use lastword_jetstream::subjects::Subjects;
 use lastword_jetstream::{Cluster, ClusterSettings, Ended, JetStreamJournal};
 use lastword_journal::{Journal, Recovered};
+use tokio::time::sleep;
 
 /// Becomes a server that does not outlive the test.
 pub(crate) const WITH_ITS_PARENT: &str = env!("CARGO_BIN_EXE_with-its-parent");
 /// What streams and buckets begin with.
 const PREFIX: &str = "LW";
+/// How long a client that is not ours waits for an acknowledgement. Some tests wait for all of it, so it is not longer.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
+/// How often a new stream is asked for.
+const BETWEEN_PROBES: Duration = Duration::from_millis(5);
 /// So many starts show that a journal is written to.
 pub(crate) const SOME: usize = 200;
 
@@ -96,12 +103,29 @@ pub(crate) async fn client(urls: &[String]) -> jetstream::Context {
     let options = ConnectOptions::with_user_and_password(APPLICATION.name.into(), APPLICATION.password.into());
     let client = options.ignore_discovered_servers().connect(urls.to_vec()).await.unwrap();
     let mut context = jetstream::new(client);
-    context.set_timeout(Duration::from_secs(2));
+    context.set_timeout(ACKNOWLEDGED_WITHIN);
     context
 }
 
-/// A stream as a journal's is.
-pub(crate) fn stream(name: &str) -> stream::Config {
+/// Makes a stream as a journal's is, and waits until each server knows whom to give its messages to. The server that has answered is not
+/// always the one that a client is connected to: there, a message that is sent at once may have no responder yet.
+pub(crate) async fn make_stream(servers: &NatsCluster, name: &str) {
+    client(&servers.urls()).await.create_stream(stream(name)).await.unwrap();
+    for server in servers.urls() {
+        let client = client(&[server]).await;
+        let begun = Instant::now();
+        // No stream stores what another one is to have, so this one refuses it as soon as it hears of it.
+        let probe = || PublishMessage::build().expected_stream("another");
+        while let Err(error) = client.send_publish(format!("{name}.probe"), probe()).await.unwrap().await
+            && matches!(error.kind(), PublishErrorKind::StreamNotFound | PublishErrorKind::TimedOut)
+        {
+            assert!(begun.elapsed() < PATIENCE, "{name} is not reached: {error}");
+            sleep(BETWEEN_PROBES).await;
+        }
+    }
+}
+
+fn stream(name: &str) -> stream::Config {
     stream::Config {
         name: name.into(),
         subjects: vec![format!("{name}.>")],

@@ -15,7 +15,7 @@ use lastword_jetstream::group::Group;
 use lastword_jetstream::subjects::Kind;
 
 use crate::messages;
-use crate::support::{client, stream, three_servers};
+use crate::support::{client, make_stream, three_servers};
 
 /// Acknowledgements before the fence comes.
 const BEFORE_THE_FENCE: usize = 30;
@@ -47,8 +47,8 @@ async fn with_one_group_under_way_nothing_gets_behind_a_fence_and_with_four_some
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
 async fn of_eight_fences_that_follow_the_same_one_one_is_stored() {
     let servers = three_servers();
+    make_stream(&servers, "S").await;
     let client = client(&servers.urls()).await;
-    client.create_stream(stream("S")).await.unwrap();
     let first = fence(&client, "S", 0).await.unwrap();
     let answers = join_all((0..8).map(|_| fence(&client, "S", first))).await;
     let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
@@ -59,8 +59,8 @@ async fn of_eight_fences_that_follow_the_same_one_one_is_stored() {
 
 /// Fences a writer with so many groups under way. Gives the sequences of what was stored behind the fence.
 async fn behind_the_fence(servers: &NatsCluster, name: &str, under_way: usize) -> Vec<u64> {
+    make_stream(servers, name).await;
     let client = client(&servers.urls()).await;
-    client.create_stream(stream(name)).await.unwrap();
     let epoch = fence(&client, name, 0).await.unwrap();
     let acknowledged = Arc::new(AtomicUsize::new(0));
     let (taker, name_of_taker, counted) =

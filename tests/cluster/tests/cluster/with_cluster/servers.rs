@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_nats::jetstream::message::PublishMessage;
 use lastword_cluster_tests::{Fate, NatsProxy, look_for};
 
-use crate::support::{client, stream, three_servers};
+use crate::support::{client, make_stream, three_servers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
 async fn a_stream_survives_its_leader_and_then_all_servers() {
     let servers = three_servers();
+    make_stream(&servers, "S").await;
     let client = client(&servers.urls()).await;
-    client.create_stream(stream("S")).await.unwrap();
     client.publish("S.a", "one".into()).await.unwrap().await.unwrap();
     let leader = servers.leader_of("S");
     servers.kill(leader);
@@ -36,7 +36,7 @@ async fn a_stream_survives_its_leader_and_then_all_servers() {
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
 async fn an_acknowledgement_is_lost_late_or_cut_off_as_the_proxy_is_told_and_the_message_is_stored() {
     let servers = three_servers();
-    client(&servers.urls()).await.create_stream(stream("S")).await.unwrap();
+    make_stream(&servers, "S").await;
     let seen = Arc::new(AtomicUsize::new(0));
     let counted = seen.clone();
     let proxy = NatsProxy::in_front_of(servers.addresses(), move |acknowledgement| {
