@@ -15,6 +15,8 @@ mod end;
 mod fair;
 mod field;
 mod guests;
+#[cfg(target_os = "linux")]
+mod jetstream;
 mod journal;
 mod key_values;
 mod memory;
@@ -73,6 +75,8 @@ enum What {
     Guests,
     /// 10 000 sessions whose plugin waits for a server, and what a guest that waits takes; fails when a target is missed
     Waiting,
+    /// A journal on JetStream against a bare client, with the servers that `LASTWORD_NATS_SERVER` names; fails when a target is missed
+    Jetstream,
     /// What a hook costs its agent, with a daemon and without one, against a process that does nothing
     Emit,
     /// `lastword serve` against `lastword stdio` and a bare disk, idle and at work; fails when a target is missed
@@ -128,12 +132,26 @@ fn main() -> anyhow::Result<()> {
     if wanted(What::Emit) {
         emit::measure()?;
     }
-    // Last: it is an error when a target of these is missed, and one says nothing of the other.
+    // Last: it is an error when a target of these is missed, and one says nothing of the others.
     let waiting = if wanted(What::Waiting) { waiting::measure() } else { Ok(()) };
+    let jetstream = if wanted(What::Jetstream) { measure_jetstream() } else { Ok(()) };
     if wanted(What::Daemon) {
         daemon::measure()?;
     }
     waiting?;
+    jetstream?;
     // It measures much of the above a second time.
     if what.contains(&What::Field) { field::measure(update) } else { Ok(()) }
+}
+
+#[cfg(target_os = "linux")]
+fn measure_jetstream() -> anyhow::Result<()> {
+    jetstream::measure()
+}
+
+/// Each test's servers have an address of loopback of their own, which only Linux gives without being asked.
+#[cfg(not(target_os = "linux"))]
+fn measure_jetstream() -> anyhow::Result<()> {
+    rounds::say("a journal on JetStream is not measured: it takes Linux");
+    Ok(())
 }

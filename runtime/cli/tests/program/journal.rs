@@ -11,7 +11,6 @@ mod owner;
 mod path;
 mod promises;
 mod recovery;
-mod reports;
 mod scenario;
 mod seed;
 #[cfg(target_os = "linux")]

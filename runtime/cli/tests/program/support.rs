@@ -4,7 +4,7 @@
 //! that is not one of the protocol's fails it.
 //!
 //! [`Home`] is the directory in which it runs, [`Launch`] says how it is started, [`Program`] is one that runs, [`Raw`] an owner's connection to one, [`Ended`] one that has left, and [`seen`] gathers what
-//! it says meanwhile.
+//! it says meanwhile. [`reports`] has what its plugins have told a server.
 
 #[cfg(target_os = "linux")]
 mod child;
@@ -15,6 +15,7 @@ mod home;
 mod launch;
 mod program;
 mod raw;
+pub(crate) mod reports;
 mod seen;
 mod terminal;
 

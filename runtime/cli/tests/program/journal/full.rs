@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use lastword_faults::{Fault, Kind};
 use serde_json::{Value, json};
 
-use super::reports::{Behavior, ReportServer};
 use super::seed::Seed;
+use crate::support::reports::{Behavior, ReportServer};
 use crate::support::{Home, Launch, Program, Signal};
 
 /// A program with two plugins that report to a server, and a disk whose space is taken and given back.

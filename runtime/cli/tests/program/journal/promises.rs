@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::owner::Run;
-use super::reports::Report;
+use crate::support::reports::Report;
 
 pub(super) fn assert_every_end_was_delivered(plugin: &str, accepted: &BTreeSet<Run>, reports: &[Report]) {
     assert!(!accepted.is_empty(), "nothing was accepted");

@@ -15,10 +15,10 @@ use serde_json::json;
 
 use super::owner::Owner;
 use super::promises;
-use super::reports::{Behavior, Report, ReportServer};
 use super::seed::Seed;
 #[cfg(target_os = "linux")]
 use crate::support::Ended;
+use crate::support::reports::{Behavior, Report, ReportServer};
 use crate::support::{Home, Launch, Program, Signal};
 
 /// Plugins that report to the server. A third counts in the journal itself.

@@ -9,41 +9,44 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use lastword_events::{DeliveryId, EventKey};
+use rustix::net::listen;
 
 /// Refusals of one delivery: fewer than make the program give it up.
 const MAX_REFUSALS: u32 = 2;
+/// Clients whose connections wait to be taken.
+const MAX_CLIENTS: i32 = 1_024;
 /// A client that says nothing for longer than this is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One attempt that got as far as the server, which knew of it before it answered.
 #[derive(Clone, Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// The run of the program that made it, counted by the test.
-    pub(super) run: u32,
-    pub(super) id: DeliveryId,
-    pub(super) tenant: String,
-    pub(super) session: String,
-    pub(super) generation: u32,
-    pub(super) attempt: u32,
-    pub(super) late: bool,
+    pub(crate) run: u32,
+    pub(crate) id: DeliveryId,
+    pub(crate) tenant: String,
+    pub(crate) session: String,
+    pub(crate) generation: u32,
+    pub(crate) attempt: u32,
+    pub(crate) late: bool,
 }
 
 impl Report {
-    pub(super) fn is_end(&self) -> bool {
+    pub(crate) fn is_end(&self) -> bool {
         self.id.event == EventKey::End
     }
 }
 
 /// How the server answers.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Behavior {
+pub(crate) struct Behavior {
     /// So many of a hundred attempts are refused, which fails them.
-    pub(super) refused: u8,
+    pub(crate) refused: u8,
     /// How long it takes at most.
-    pub(super) slow: Duration,
+    pub(crate) slow: Duration,
 }
 
-pub(super) struct ReportServer {
+pub(crate) struct ReportServer {
     address: SocketAddr,
     state: Arc<Shared>,
 }
@@ -66,28 +69,45 @@ struct State {
 }
 
 impl ReportServer {
-    pub(super) fn serve(random: Rng) -> Self {
+    /// Serves one client after the other, so that reports are in the order in which the attempts came. The answers are not.
+    pub(crate) fn serve(random: Rng) -> Self {
+        Self::begin(random, |state, stream| {
+            // Whoever was killed in the middle of its request has not made it.
+            serve(state, stream).ok();
+        })
+    }
+
+    /// Serves all clients at once, and refuses none: one that stands still in the middle of its request holds up no other.
+    #[cfg(all(target_os = "linux", feature = "jetstream"))]
+    pub(crate) fn serve_at_once() -> Self {
+        Self::begin(Rng::with_seed(0), |state, stream| {
+            let state = state.clone();
+            thread::spawn(move || serve(&state, stream).ok());
+        })
+    }
+
+    fn begin(random: Rng, serve_one: impl Fn(&Arc<Shared>, TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // In the place of the library's 128: as many calls may be under way, each with a connection.
+        listen(&listener, MAX_CLIENTS).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Shared::default());
         state.lock().random = random;
         let served = state.clone();
-        // One after the other, so that reports are in the order in which the attempts came. The answers are not.
         thread::spawn(move || {
             for stream in listener.incoming() {
-                // Whoever was killed in the middle of its request has not made it.
-                serve(&served, stream.unwrap()).ok();
+                serve_one(&served, stream.unwrap());
             }
         });
         Self { address, state }
     }
 
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
 
     /// What came so far belongs to earlier runs of the program, which has ended.
-    pub(super) fn next_run(&self, behavior: Behavior) -> u32 {
+    pub(crate) fn next_run(&self, behavior: Behavior) -> u32 {
         // Comes after everything that a killed program has left in the queue.
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(b"GET /sync HTTP/1.1\r\n\r\n").unwrap();
@@ -98,18 +118,24 @@ impl ReportServer {
         state.run
     }
 
-    pub(super) fn all(&self) -> Vec<Report> {
+    pub(crate) fn all(&self) -> Vec<Report> {
         self.state.lock().reports.clone()
     }
 
+    /// Looks at what was reported so far.
+    #[cfg(all(target_os = "linux", feature = "jetstream"))]
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&[Report]) -> T) -> T {
+        look(&self.state.lock().reports)
+    }
+
     /// From now on nobody is answered, until this says otherwise.
-    pub(super) fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.state.lock().held = held;
         self.state.changed.notify_all();
     }
 
     /// Waits for so many reports.
-    pub(super) fn wait(&self, wanted: usize) {
+    pub(crate) fn wait(&self, wanted: usize) {
         let had_enough = self.state.wait(|state| state.reports.len() >= wanted);
         assert!(had_enough, "waited in vain for {wanted} reports: {:#?}", self.all());
     }

@@ -1,0 +1,9 @@
+//! With three real NATS servers.
+
+mod owner;
+mod servers;
+mod stand_in;
+mod told;
+mod under_load;
+mod upgrade;
+mod watched;
