@@ -58,6 +58,10 @@ async fn a_runtime_beside_another_has_a_part_of_the_slots_and_the_same_plugins()
     // Never more than the sandbox has.
     let all = Runtime::builder().slots(NonZeroU32::MAX).build().unwrap();
     assert_eq!(all.stats().slots, first.stats().slots);
+    for (slots, has) in [(1, 1), (u32::MAX, first.stats().slots)] {
+        second.set_slots(NonZeroU32::new(slots).unwrap());
+        assert_eq!((second.stats().slots, second.stats().slots_taken), (has, 0));
+    }
 }
 
 #[tokio::test]

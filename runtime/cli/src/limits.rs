@@ -284,6 +284,10 @@ pub(crate) const LAST_LINES_WAIT: Duration = Duration::from_millis(40);
 /// The part of the slots that is for adopted journals: a quarter. A drain of the own sessions has the rest.
 pub(crate) const ADOPTED_SLOTS_DIVISOR: u32 = 4;
 
+/// The part of these slots that is kept for journals that there may be, in equal parts: an eighth. A journal that comes has its part at
+/// once, whatever the calls of others do, and one that is alone has the other seven.
+pub(crate) const KEPT_SLOTS_DIVISOR: u32 = 8;
+
 /// Journals of others that a node has at once, and as many again in which only an operator can do anything. The state of each is in memory.
 pub(crate) const MAX_ADOPTED_JOURNALS: u32 = 16;
 
@@ -291,7 +295,8 @@ pub(crate) const MAX_ADOPTED_JOURNALS: u32 = 16;
 #[cfg(feature = "jetstream")]
 pub(crate) const ADOPTED_WORKERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 
-/// The interval of looking whether anything is left to do in an adopted journal. No event tells.
+/// The interval of looking whether anything is left to do in an adopted journal, and of dividing the slots among those in which there
+/// is. No event tells.
 #[cfg(feature = "jetstream")]
 pub(crate) const ADOPTED_LOOK: Duration = Duration::from_secs(1);
 

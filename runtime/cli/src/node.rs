@@ -8,7 +8,11 @@ mod adopted;
 mod parts;
 
 #[cfg(feature = "jetstream")]
+mod adopted_slots;
+#[cfg(feature = "jetstream")]
 mod adopter;
+#[cfg(feature = "jetstream")]
+mod division;
 #[cfg(feature = "jetstream")]
 mod driver;
 #[cfg(feature = "jetstream")]

@@ -132,7 +132,7 @@ impl Builder {
 
     /// The most calls of this runtime that can be under way at once. Default: as many as the sandbox has room for
     /// (`Sandbox::max_concurrent_calls`), and never more. Runtimes that share a sandbox must not have more together than it has: give each
-    /// its part.
+    /// its part. [`Runtime::set_slots`] changes it later.
     pub fn slots(mut self, slots: NonZeroU32) -> Self {
         self.slots = Some(slots);
         self

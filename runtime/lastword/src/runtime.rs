@@ -1,6 +1,7 @@
 //! The runtime's handle.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -283,6 +284,21 @@ impl Runtime {
     pub fn set_quota(&self, tenant: &str, quota: Option<TenantQuota>) -> Result<(), InstallError> {
         let is_open = self.core().in_flight().is_open() && self.core().dispatcher().set_quota(tenant, quota);
         if is_open { Ok(()) } else { Err(InstallError::Draining) }
+    }
+
+    /// Changes how many calls of this runtime can be under way at once: so many from now on, and never more than the sandbox has room for
+    /// (`Sandbox::max_concurrent_calls`). [`Builder::slots`] says how many there are at first. Does not block.
+    ///
+    /// If there are fewer than before, whatever holds a slot keeps it: a call that is under way comes to its end, and one that a worker has
+    /// taken already begins. No other call begins until fewer slots are taken than there are now. If there are more, calls that wait for a
+    /// slot begin at once. What is computed from the number follows it: the shares of plugins and queues, and what is kept for a drain and
+    /// for queues that hold none.
+    ///
+    /// This is for a program with several runtimes beside each other on one sandbox. To give slots of one runtime to another, lower the
+    /// first one's number, and raise the other's as far as [`Stats::slots_taken`] of the first has come down.
+    pub fn set_slots(&self, slots: NonZeroU32) {
+        let core = self.core();
+        core.dispatcher().set_slots(slots.get().min(core.sandbox().max_concurrent_calls()));
     }
 
     /// Pauses a plugin: no call of it begins until the returned value and all of its clones are dropped. What the plugin is owed waits, and

@@ -106,4 +106,7 @@ pub struct LeftStatus {
     pub dead: u64,
     /// Deliveries whose plugin is not installed: the journal is kept for them too.
     pub orphaned: u64,
+    /// Calls that can be under way in it at once now.
+    #[serde(default)]
+    pub slots: u32,
 }

@@ -222,7 +222,7 @@ fn without_node(node: &NodeStatus) -> Option<Finding> {
 
 /// An adopted journal in which nothing is left to do but for an operator.
 fn kept_for_operator(node: &NodeStatus) -> Option<Finding> {
-    let LeftStatus { sessions, owed, dead, orphaned } = node.left?;
+    let LeftStatus { sessions, owed, dead, orphaned, .. } = node.left?;
     if sessions > 0 || owed > 0 || dead + orphaned == 0 {
         return None;
     }

@@ -7,6 +7,9 @@ use lastword::{Runtime, TenantQuota};
 use lastword_events::JournalName;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
+#[cfg(feature = "jetstream")]
+use super::adopted_slots::Place;
+
 /// The adopted runtimes, by journal. A daemon that is no node of a cluster has none.
 #[derive(Default)]
 pub(crate) struct Adopted {
@@ -20,11 +23,25 @@ pub(crate) struct Adopted {
 #[derive(Default)]
 #[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster reads it"))]
 struct Runtimes {
-    /// With the epoch behind which each writes: a journal may be taken over twice.
-    by_journal: BTreeMap<JournalName, (u64, Runtime)>,
+    by_journal: BTreeMap<JournalName, Adoption>,
     /// Whether the node leaves, and takes nothing more.
     is_closed: bool,
 }
+
+/// An adopted journal's runtime.
+#[cfg_attr(not(feature = "jetstream"), allow(dead_code, reason = "only a node of a cluster makes one"))]
+pub(super) struct Adoption {
+    /// Behind which it writes: a journal may be taken over twice.
+    pub(super) epoch: u64,
+    pub(super) runtime: Runtime,
+    /// Whoever takes the runtime out of here keeps this until its last call has ended.
+    #[cfg(feature = "jetstream")]
+    pub(super) _place: Place,
+}
+
+/// The node leaves, and takes nothing more.
+#[cfg(feature = "jetstream")]
+pub(super) struct IsClosed;
 
 impl Adopted {
     pub(crate) fn new(quotas: impl IntoIterator<Item = (Arc<str>, TenantQuota)>) -> Self {
@@ -37,7 +54,7 @@ impl Adopted {
     }
 
     pub(crate) fn all(&self) -> Vec<Runtime> {
-        self.runtimes.read().by_journal.values().map(|(_, runtime)| runtime.clone()).collect()
+        self.runtimes.read().by_journal.values().map(|adoption| adoption.runtime.clone()).collect()
     }
 
     /// Notes a tenant's own quota, for runtimes that are built later.
@@ -53,35 +70,35 @@ impl Adopted {
 #[cfg(feature = "jetstream")]
 impl Adopted {
     pub(super) fn get(&self, journal: JournalName) -> Option<Runtime> {
-        self.runtimes.read().by_journal.get(&journal).map(|(_, runtime)| runtime.clone())
+        self.runtimes.read().by_journal.get(&journal).map(|adoption| adoption.runtime.clone())
     }
 
     /// Whether the runtime is there that writes behind this epoch.
     pub(super) fn has(&self, journal: JournalName, epoch: u64) -> bool {
-        self.runtimes.read().by_journal.get(&journal).is_some_and(|(has, _)| *has == epoch)
+        self.runtimes.read().by_journal.get(&journal).is_some_and(|adoption| adoption.epoch == epoch)
     }
 
-    /// Adds a runtime, and says whether it was added: a node that leaves takes nothing more.
-    pub(super) fn insert(&self, journal: JournalName, epoch: u64, runtime: &Runtime) -> bool {
+    /// Adds a runtime. Gives the one that the journal had before.
+    ///
+    /// # Errors
+    /// When the node leaves.
+    pub(super) fn insert(&self, journal: JournalName, adoption: Adoption) -> Result<Option<Adoption>, IsClosed> {
         let mut runtimes = self.runtimes.write();
-        if !runtimes.is_closed {
-            runtimes.by_journal.insert(journal, (epoch, runtime.clone()));
-        }
-        !runtimes.is_closed
+        if runtimes.is_closed { Err(IsClosed) } else { Ok(runtimes.by_journal.insert(journal, adoption)) }
     }
 
     /// Removes the runtime that writes behind this epoch.
-    pub(super) fn remove(&self, journal: JournalName, epoch: u64) -> Option<Runtime> {
+    pub(super) fn remove(&self, journal: JournalName, epoch: u64) -> Option<Adoption> {
         let mut runtimes = self.runtimes.write();
-        if runtimes.by_journal.get(&journal).is_none_or(|(has, _)| *has != epoch) {
+        if runtimes.by_journal.get(&journal).is_none_or(|adoption| adoption.epoch != epoch) {
             return None;
         }
-        runtimes.by_journal.remove(&journal).map(|(_, runtime)| runtime)
+        runtimes.by_journal.remove(&journal)
     }
 
     /// Removes whatever runtime the journal has.
-    pub(super) fn remove_any(&self, journal: JournalName) -> Option<Runtime> {
-        self.runtimes.write().by_journal.remove(&journal).map(|(_, runtime)| runtime)
+    pub(super) fn remove_any(&self, journal: JournalName) -> Option<Adoption> {
+        self.runtimes.write().by_journal.remove(&journal)
     }
 
     /// Takes nothing more from now on. The runtimes stay, so that requests of their sessions do not go elsewhere.

@@ -1,7 +1,6 @@
 //! Takes a dead node's journal over: a second runtime in this process ends its sessions, unless their owners come back,
 //! and makes its deliveries.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -14,6 +13,9 @@ use lastword_jetstream::{Cluster, ClusterError, Ended, JetStreamJournal};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
+use super::adopted::{Adoption, IsClosed};
+use super::adopted_slots::{AdoptedSlots, work};
+use super::division::Work;
 use super::driver::Heard;
 use super::{Adopted, Beside};
 use crate::limits::{ADOPTED_LOOK, ADOPTED_WORKERS};
@@ -21,7 +23,7 @@ use crate::limits::{ADOPTED_LOOK, ADOPTED_WORKERS};
 /// Takes journals over.
 pub(super) struct Adopter {
     pub(super) beside: Beside,
-    pub(super) slots: NonZeroU32,
+    pub(super) slots: Arc<AdoptedSlots>,
     pub(super) adopted: Arc<Adopted>,
 }
 
@@ -55,13 +57,22 @@ impl Adopter {
         if !is_wanted.load(Ordering::Relaxed) {
             return Err(TakenOver::Beaten);
         }
+        let Some(place) = self.slots.enter() else {
+            // The journal stays this node's, and is tried again until they have ended.
+            tracing::info!(%node, journal = %name, "calls of journals that this node has let go of are still under way: there is no slot for another");
+            return Err(TakenOver::Beaten);
+        };
         let runtime = self.runtime(journal.clone()).map_err(|error| {
             tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
             TakenOver::Unavailable
         })?;
-        if !self.adopted.insert(name, epoch, &runtime) {
+        place.is_of(&runtime);
+        match self.adopted.insert(name, Adoption { epoch, runtime: runtime.clone(), _place: place }) {
             // This node leaves: another one takes it over. What was decided here is on record there, or is decided again.
-            return Err(TakenOver::Unavailable);
+            Err(IsClosed) => return Err(TakenOver::Unavailable),
+            // It was fenced before anybody here has seen that.
+            Ok(Some(before)) => drop(tokio::spawn(let_go(name, before))),
+            Ok(None) => {}
         }
         let recovered = runtime.recovered();
         let (sessions, deliveries) = (recovered.sessions, recovered.deliveries);
@@ -77,7 +88,7 @@ impl Adopter {
             .quota(*quota)
             .attach_grace(*grace)
             .drain_budget(*budget)
-            .slots(self.slots)
+            .slots(self.slots.least())
             .workers(ADOPTED_WORKERS);
         for (tenant, quota) in self.adopted.quotas() {
             builder = builder.tenant_quota(&tenant, quota);
@@ -107,8 +118,8 @@ impl Adopter {
             if let Ok(why) = lost {
                 let why = why.unwrap_or_else(|| "its writer is gone".to_owned());
                 tracing::warn!(journal = %name, "an adopted journal is not this node's any more: {why}");
-                if let Some(runtime) = self.adopted.remove(name, epoch) {
-                    let_go(name, &runtime).await;
+                if let Some(adoption) = self.adopted.remove(name, epoch) {
+                    let_go(name, adoption).await;
                     tell.send(Heard::Fenced(name, epoch)).await.ok();
                 }
                 return;
@@ -116,6 +127,7 @@ impl Adopter {
             if !self.adopted.has(name, epoch) {
                 return;
             }
+            self.slots.divide();
             if is_for_operators(&runtime.stats()) != is_set_aside {
                 is_set_aside = !is_set_aside;
                 tell.send(Heard::SetAside(name, epoch, is_set_aside)).await.ok();
@@ -123,8 +135,9 @@ impl Adopter {
             let is_done = is_done(&runtime, &journal).await;
             done_since = is_done.then(|| done_since.unwrap_or_else(Instant::now));
             if done_since.is_some_and(|since| since.elapsed() >= DUPLICATE_WITHIN) {
-                let Some(runtime) = self.adopted.remove(name, epoch) else { return };
-                runtime.shutdown(DrainReason::Shutdown).await;
+                let Some(adoption) = self.adopted.remove(name, epoch) else { return };
+                adoption.runtime.shutdown(DrainReason::Shutdown).await;
+                drop(adoption);
                 tell.send(what_is_left(name, epoch, &journal)).await.ok();
                 return;
             }
@@ -132,11 +145,12 @@ impl Adopter {
     }
 }
 
-/// Stops the runtime of a journal that is another node's now.
-pub(super) async fn let_go(name: JournalName, runtime: &Runtime) {
-    if let Err(error) = runtime.detach().await {
+/// Stops the runtime of a journal that is another node's now. Its slots are another journal's when its last call has ended.
+pub(super) async fn let_go(name: JournalName, adoption: Adoption) {
+    if let Err(error) = adoption.runtime.detach().await {
         tracing::debug!(journal = %name, %error, "the last outcomes of an adopted journal are not on record");
     }
+    drop(adoption);
 }
 
 /// What is left in an adopted journal whose runtime has ended.
@@ -161,20 +175,16 @@ async fn is_done(runtime: &Runtime, journal: &JetStreamJournal) -> bool {
 
 /// Whether nothing is left to do but what an operator has to decide.
 fn is_for_operators(stats: &Stats) -> bool {
-    let (mut to_do, mut to_decide) = (stats.sessions + stats.unwritten_bytes, 0);
-    for plugin in &stats.plugins {
-        to_do += plugin.ready + plugin.running + plugin.waiting;
-        to_decide += plugin.dead + plugin.orphaned;
-    }
-    to_do == 0 && to_decide > 0
+    work(stats) == Work::Nothing && to_decide(stats) > 0
+}
+
+/// Deliveries that were given up, or are orphaned.
+fn to_decide(stats: &Stats) -> u64 {
+    stats.plugins.iter().map(|plugin| plugin.dead + plugin.orphaned).sum()
 }
 
 fn is_idle(stats: &Stats) -> bool {
-    let left = stats
-        .plugins
-        .iter()
-        .map(|plugin| plugin.ready + plugin.running + plugin.waiting + plugin.dead + plugin.orphaned);
-    stats.sessions + stats.unwritten_bytes + left.sum::<u64>() == 0
+    work(stats) == Work::Nothing && to_decide(stats) == 0
 }
 
 /// Whether a journal has nothing that anybody would have to look after. It reads all that is unfinished: ask it when that is little.

@@ -164,9 +164,9 @@ impl Driver {
                     TakenOver::Done { .. } if is_kept => self.view.has_adopted(),
                     // Meanwhile it has become another's, or this node leaves.
                     TakenOver::Done { epoch } => {
-                        let runtime = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove(name, epoch));
-                        if let Some(runtime) = runtime {
-                            tokio::spawn(async move { let_go(name, &runtime).await });
+                        let adoption = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove(name, epoch));
+                        if let Some(adoption) = adoption {
+                            tokio::spawn(let_go(name, adoption));
                         }
                     }
                     _ => {}
@@ -352,8 +352,8 @@ impl Driver {
             self.wants_nothing_more();
             let by = by.map_or_else(|| "nobody any more".to_owned(), |by| format!("the run {by} of a node"));
             self.view.is_over(format!("the registry says that the journal {name} is for {by}"));
-        } else if let Some(runtime) = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove_any(name)) {
-            tokio::spawn(async move { let_go(name, &runtime).await });
+        } else if let Some(adoption) = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove_any(name)) {
+            tokio::spawn(let_go(name, adoption));
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 
+use super::adopted_slots::AdoptedSlots;
 use super::adopter::{Adopter, owes_nothing};
 use super::driver::{Driver, Order};
 use super::view::View;
@@ -118,7 +119,7 @@ impl Node {
 
     /// The own runtime serves: journals of others may be taken over from now on.
     pub(crate) fn serve(&self, beside: Beside) {
-        let adopter = Adopter { beside, slots: self.parts.adopted, adopted: self.adopted.clone() };
+        let adopter = Adopter { beside, slots: AdoptedSlots::new(self.parts), adopted: self.adopted.clone() };
         self.orders.send(Order::Serve(Arc::new(adopter))).ok();
     }
 

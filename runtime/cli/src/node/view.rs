@@ -140,7 +140,7 @@ impl View {
 
     fn left_in(&self, journal: &str) -> Option<LeftStatus> {
         let stats = self.adopted.get(journal.parse().ok()?)?.stats();
-        let mut left = LeftStatus { sessions: stats.sessions, ..LeftStatus::default() };
+        let mut left = LeftStatus { sessions: stats.sessions, slots: stats.slots, ..LeftStatus::default() };
         for plugin in stats.plugins {
             left.owed += plugin.ready + plugin.running + plugin.waiting;
             left.dead += plugin.dead;

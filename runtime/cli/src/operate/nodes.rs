@@ -77,12 +77,12 @@ fn state(node: &NodeStatus) -> String {
     }
 }
 
-/// Formats what is left: `3 sessions, 2 owed`.
+/// Formats what is left, and how many calls can be under way for that: `3 sessions, 2 owed; 900 slots`.
 fn left_to_do(left: &LeftStatus) -> String {
-    let LeftStatus { sessions, owed, dead, orphaned } = *left;
+    let LeftStatus { sessions, owed, dead, orphaned, slots } = *left;
     let counts = [(sessions, "sessions"), (owed, "owed"), (dead, "given up"), (orphaned, "orphaned")];
     let said: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
+    if said.is_empty() { "nothing".to_owned() } else { format!("{}; {slots} slots", said.join(", ")) }
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_table_says_who_has_which_journal() {
-        let left = LeftStatus { sessions: 2, dead: 1, ..LeftStatus::default() };
+        let left = LeftStatus { sessions: 2, dead: 1, slots: 900, ..LeftStatus::default() };
         let node = |node: &str, journal: &str, state: &str| NodeStatus {
             node: node.to_owned(),
             journal: journal.to_owned(),
@@ -109,7 +109,7 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.split("  ").map(str::trim).filter(|w| !w.is_empty()).collect()).collect();
-        assert_eq!(lines[1], ["a", "aaaaaaaa", "adopted by b", "3", "2 sessions, 1 given up"], "{text}");
+        assert_eq!(lines[1], ["a", "aaaaaaaa", "adopted by b", "3", "2 sessions, 1 given up; 900 slots"], "{text}");
         assert_eq!(lines[2], ["b (this one)", "bbbbbbbb", "active", "1 s ago", "3", "https://b"], "{text}");
     }
 }

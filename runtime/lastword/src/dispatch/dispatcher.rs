@@ -60,6 +60,8 @@ pub(crate) struct DispatchCounts {
     pub(crate) unwritten: u64,
     /// Calls that can be under way at once.
     pub(crate) slots: u32,
+    /// Slots that calls hold.
+    pub(crate) slots_taken: u32,
 }
 
 impl Dispatcher {
@@ -233,7 +235,15 @@ impl Dispatcher {
         let state = self.state.lock();
         let (scheduler, installed) = (state.scheduler(), self.installed());
         let plugins = installed.numbered().map(|(number, one)| (one.clone(), scheduler.counts_of(number))).collect();
-        DispatchCounts { plugins, unwritten: scheduler.gates().unwritten(), slots: scheduler.slots().total() }
+        let (unwritten, slots) = (scheduler.gates().unwritten(), scheduler.slots());
+        DispatchCounts { plugins, unwritten, slots: slots.total(), slots_taken: slots.taken() }
+    }
+
+    /// Changes how many calls can be under way at once. Whatever has a slot keeps it.
+    pub(crate) fn set_slots(&self, slots: u32) {
+        let mut state = self.state.lock();
+        state.scheduler_mut().set_slots(slots);
+        self.announce(&mut state);
     }
 
     /// Makes room for the sessions of a dead run. `sessions` says how many each tenant has.

@@ -32,6 +32,11 @@ impl PluginShares {
         Self { shares: std::iter::repeat_with(share).take(plugins).collect() }
     }
 
+    /// The numbers of plugins are below this.
+    pub(super) fn len(&self) -> usize {
+        self.shares.len()
+    }
+
     /// Adds the share of a plugin that has this number from now on.
     pub(super) fn add(&mut self, plugin: PluginNumber) {
         if self.shares.len() <= plugin {

@@ -18,7 +18,6 @@ use super::slots::{Holder, Permit, Slots, part_of};
 use super::tenant_gates::{Gate, Gates};
 use super::tenants::{TenantQueues, Tenants};
 use crate::installed::{PluginNumber, Version};
-use crate::limits::{MAX_BATCH, MIN_BATCH};
 use crate::quota::TenantQuota;
 use crate::sandbox::Reservation;
 
@@ -34,8 +33,6 @@ pub(super) struct Scheduler {
     plugins: PluginShares,
     counts: PluginCounts,
     memory: MemoryTurns,
-    /// How many deliveries a worker takes at once.
-    batch: u32,
 }
 
 /// The memory of a queue's next call, which has no slot yet.
@@ -47,8 +44,6 @@ impl Scheduler {
             slots: Slots::new(slots, workers),
             plugins: PluginShares::new(plugins.len()),
             memory: MemoryTurns::new(plugins),
-            // No worker takes so many that nothing is left for others of what one queue may hold.
-            batch: (slots / 2 / workers.max(1)).clamp(MIN_BATCH, MAX_BATCH),
             ..Self::default()
         }
     }
@@ -67,6 +62,16 @@ impl Scheduler {
 
     pub(super) fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    /// Changes how many slots there are. Parked queues come back as far as their plugins may hold more than before: no call has to end for
+    /// that.
+    pub(super) fn set_slots(&mut self, slots: u32) {
+        self.slots.set_total(slots);
+        let share = self.plugins.share(&self.slots);
+        for plugin in 0..self.plugins.len() {
+            self.unpark(plugin, share);
+        }
     }
 
     /// Adds a tenant and a queue for each of these plugins. Numbers of forgotten ones are used again where there are any.
@@ -292,7 +297,7 @@ impl Scheduler {
             match self.plugin_room(queue, of_plugin) {
                 0 => self.park(queue),
                 _ if !self.memory.fits(&self.view(), queue) => self.wait_for_memory(queue),
-                room => return Some((queue, room.min(room_of(queue)).min(self.batch))),
+                room => return Some((queue, room.min(room_of(queue)).min(self.slots.batch()))),
             }
         }
     }

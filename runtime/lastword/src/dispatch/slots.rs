@@ -5,7 +5,7 @@
 
 use super::ids::{QueueId, TenantNumber};
 use crate::installed::PluginNumber;
-use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_FIRST_SLOTS_DIVISOR};
+use crate::limits::{DRAIN_SLOTS_DIVISOR, FIRST_SLOTS_DIVISOR, MAX_BATCH, MAX_FIRST_SLOTS_DIVISOR, MIN_BATCH};
 
 /// Room for one call, and the memory that the call has reserved. It is given back under the dispatcher's lock, with
 /// [`Slots::give_back`], and not when it is dropped: a permit knows no lock.
@@ -27,9 +27,11 @@ pub(super) struct Holder {
 /// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
+    /// How many there are now. More are taken where the number was lowered.
     total: u32,
     /// Those of them that are for queues without any.
     first: u32,
+    workers: u32,
     taken: u32,
     of_queues: Vec<u32>,
     of_tenants: Vec<u32>,
@@ -40,8 +42,16 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(total: u32, workers: u32) -> Self {
-        let first = (total / FIRST_SLOTS_DIVISOR).max(workers).min(total / MAX_FIRST_SLOTS_DIVISOR);
-        Self { total, first, ..Self::default() }
+        let mut slots = Self { workers, ..Self::default() };
+        slots.set_total(total);
+        slots
+    }
+
+    /// Changes how many there are. Calls keep theirs, also where more are taken than there are now: then no slot is free until enough have
+    /// come back.
+    pub(super) fn set_total(&mut self, total: u32) {
+        self.total = total;
+        self.first = (total / FIRST_SLOTS_DIVISOR).max(self.workers).min(total / MAX_FIRST_SLOTS_DIVISOR);
     }
 
     pub(super) fn total(&self) -> u32 {
@@ -100,6 +110,11 @@ impl Slots {
     pub(super) fn free_for(&self, queue: QueueId, free: u32) -> u32 {
         let holds_none = self.of_queue(queue) == 0;
         free.saturating_sub(self.first).max(u32::from(holds_none).min(free))
+    }
+
+    /// How many a worker takes at once. It never takes so many that nothing is left for others of what one queue may hold.
+    pub(super) fn batch(&self) -> u32 {
+        (self.total / 2 / self.workers.max(1)).clamp(MIN_BATCH, MAX_BATCH)
     }
 
     /// One queue may hold at most half of the slots, and its equal part when many want some: a plugin that keeps its
@@ -166,5 +181,29 @@ mod tests {
         let free = slots.free(false);
         assert_eq!((free, slots.free_for(0, free), slots.free_for(1, free)), (2, 0, 1));
         assert_eq!((slots.share_of_queue(0), slots.share_of_queue(4), slots.share_of_queue(100)), (8, 4, 1));
+    }
+
+    #[test]
+    fn whatever_depends_on_the_number_of_slots_follows_when_that_changes() {
+        let all = |slots: &Slots| {
+            let free = slots.free(false);
+            (slots.total(), free, slots.free(true), slots.free_for(0, free), slots.share_of_queue(0), slots.batch())
+        };
+        let mut slots = Slots::new(16, 2);
+        let mut permits: Vec<Permit> = (0..10).map(|_| slots.take(holder(0), 0)).collect();
+        assert_eq!(all(&slots), (16, 2, 6, 0, 8, 16));
+        slots.set_total(256);
+        // A sixteenth is for queues that hold none.
+        assert_eq!(all(&slots), (256, 182, 246, 166, 128, 64));
+        slots.set_total(4);
+        assert_eq!(all(&slots), (4, 0, 0, 0, 2, 16));
+        assert_eq!(slots.taken(), 10, "nobody loses a slot");
+        permits.drain(..7).for_each(|permit| slots.give_back(permit));
+        assert_eq!((slots.free(false), slots.free(true)), (0, 1));
+        permits.drain(..2).for_each(|permit| slots.give_back(permit));
+        assert_eq!((slots.free(false), slots.free_for(0, 2), slots.free_for(1, 2)), (2, 1, 1));
+        let fresh = Slots::new(4, 2);
+        permits.into_iter().for_each(|permit| slots.give_back(permit));
+        assert_eq!(all(&slots), all(&fresh), "as if there had never been more");
     }
 }

@@ -160,6 +160,47 @@ fn a_plugin_that_hangs_for_one_tenant_has_slots_for_the_others() {
 }
 
 #[test]
+fn a_plugin_that_hangs_holds_its_share_of_the_slots_that_there_are_now() {
+    let dispatcher = dispatcher(16, 2);
+    for n in 0..500 {
+        owe(&dispatcher, &format!("t{n}"), &calls(None), 3);
+    }
+    let (mut hanging, mut taken) = (VecDeque::new(), 0);
+    let mut look = |hanging: &mut VecDeque<(QueueId, Taken)>| {
+        while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
+            taken += slice.jobs.len();
+            if slice.plugin == 0 {
+                hanging.extend(slice.jobs.into_iter().map(|job| (slice.queue, job)));
+            } else {
+                bring_back(&dispatcher, slice.queue, slice.jobs, false);
+            }
+        }
+    };
+    look(&mut hanging);
+    assert_eq!(hanging.len(), 8);
+    dispatcher.set_slots(64);
+    // Those that hold one wait as well.
+    let ready = dispatcher.state().scheduler().fair().ready_queues();
+    assert_eq!(ready, 8 + 24, "what was parked is back: workers that sleep are woken for it, and no call has ended");
+    look(&mut hanging);
+    assert_eq!(hanging.len(), 32);
+    dispatcher.set_slots(16);
+    for still in (8..32).rev() {
+        look(&mut hanging);
+        assert_eq!(hanging.len(), still + 1, "none begins");
+        let (queue, job) = hanging.pop_front().unwrap();
+        bring_back(&dispatcher, queue, vec![job], false);
+    }
+    while let Some((queue, job)) = hanging.pop_front() {
+        bring_back(&dispatcher, queue, vec![job], false);
+        look(&mut hanging);
+        assert!(hanging.len() <= 8);
+    }
+    assert_eq!(taken, 3_000);
+    assert!(dispatcher.state().is_quiet());
+}
+
+#[test]
 fn a_plugin_that_hangs_leaves_calls_of_its_tenant_to_its_siblings() {
     let dispatcher = dispatcher(16, 2);
     owe(&dispatcher, "t", &calls(Some(4)), 100);
@@ -440,11 +481,12 @@ proptest! {
     #[test]
     fn quotas_and_shares_hold_and_nothing_waits_for_ever(
         tenants in prop::collection::vec((prop::option::of(1u32..4), 1u64..12), 1..8),
-        slots in 1u32..24,
+        first_slots in 1u32..24,
         workers in 1u32..5,
-        ends in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 1..40),
+        ends in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4, prop::option::weighted(0.2, 1u32..24)), 1..40),
     ) {
-        let dispatcher = dispatcher(slots, workers);
+        let dispatcher = dispatcher(first_slots, workers);
+        let mut slots = first_slots;
         let mut delivery = 0;
         for (n, (limit, sessions)) in tenants.iter().enumerate() {
             owe(&dispatcher, &format!("t{n}"), &calls(*limit), *sessions);
@@ -452,7 +494,12 @@ proptest! {
         }
         let mut under_way = Vec::new();
         let (mut delivered, mut failures) = (0, 0);
-        for (which, what) in ends.iter().cycle() {
+        for (which, what, changed) in ends.iter().cycle() {
+            if let Some(changed) = *changed {
+                slots = changed;
+                dispatcher.set_slots(slots);
+            }
+            let taken_before = dispatcher.state().scheduler().slots().taken();
             // A worker looks, and finds something or not. Now and then two look before a call ends.
             for _ in 0..=(*what % 2) {
                 match dispatcher.next(None, &[]) {
@@ -465,7 +512,8 @@ proptest! {
                 let state = dispatcher.state();
                 check_counts(&state);
                 let held = state.scheduler().slots();
-                prop_assert!(held.taken() <= (slots - slots / 4).max(1));
+                // More only where there were more, and their calls have not ended.
+                prop_assert!(held.taken() <= (slots - slots / 4).max(1).max(taken_before));
                 for (n, (limit, _)) in tenants.iter().enumerate() {
                     let tenant = state.scheduler().tenants().number(&format!("t{n}")).unwrap();
                     prop_assert!(limit.is_none_or(|limit| held.of_tenant(tenant) <= limit));

@@ -19,9 +19,12 @@ pub struct Stats {
     pub sessions: u64,
     /// Bytes that plugins have stored with the grant `keyvalue` and that the journal has not written yet.
     pub unwritten_bytes: u64,
-    /// Calls that can be under way at once: of the whole sandbox, or of the part that [`Builder::slots`](crate::Builder::slots) gives this
-    /// runtime.
+    /// Calls that can be under way at once now: of the whole sandbox, or of the part that [`Builder::slots`](crate::Builder::slots) and
+    /// [`Runtime::set_slots`](crate::Runtime::set_slots) give this runtime.
     pub slots: u32,
+    /// Slots that calls hold, which are under way or about to begin. Calls of plugins that are being uninstalled count too. There are more
+    /// than [`slots`](Self::slots) only where these were lowered, and calls from before that have not ended.
+    pub slots_taken: u32,
     /// Why the sandbox has not more of them.
     pub slots_bound: SlotsBound,
     /// The installed plugins in their order. Then, by name, other plugins of which deliveries are left. Deliveries of scoped plugins that
@@ -70,6 +73,7 @@ pub(crate) fn stats(core: &Core) -> Stats {
         sessions: core.operators().sessions(),
         unwritten_bytes: counts.unwritten,
         slots: counts.slots,
+        slots_taken: counts.slots_taken,
         slots_bound: allocation.bound,
         plugins,
     }

@@ -72,7 +72,7 @@ impl ClusterGauges {
         let help = "Copies of the stream, by whether they are current: fewer than two current ones are no quorum";
         registry.register("stream_replicas", help, gauges.replicas.clone());
         registry.register("cluster_journals", "Journals of the cluster, by state", gauges.journals.clone());
-        let help = "Journals of other nodes that this run has taken over, and 1 if it hears no node";
+        let help = "Journals of other nodes that this run has taken over, calls that can be under way in those that it has, and 1 if it hears no node";
         registry.register("cluster_node", help, gauges.node.clone());
         gauges
     }
@@ -100,7 +100,11 @@ impl ClusterGauges {
         for node in &cluster.nodes {
             self.journals.get_or_create(&[label("state", &node.state)]).inc();
         }
-        for (what, n) in [("adoptions", cluster.adoptions), ("cut_off", u64::from(cluster.cut_off))] {
+        let slots: u64 =
+            cluster.nodes.iter().filter_map(|node| node.left.as_ref()).map(|left| u64::from(left.slots)).sum();
+        let numbers =
+            [("adoptions", cluster.adoptions), ("adopted_slots", slots), ("cut_off", u64::from(cluster.cut_off))];
+        for (what, n) in numbers {
             self.node.get_or_create(&[label("what", what)]).set(as_i64(n));
         }
     }

@@ -22,7 +22,7 @@ struct Adopted(Runtime);
 
 impl Cluster for Adopted {
     fn status(&self) -> ClusterStatus {
-        let left = LeftStatus { sessions: self.0.active_sessions(), ..LeftStatus::default() };
+        let left = LeftStatus { sessions: self.0.active_sessions(), slots: 7, ..LeftStatus::default() };
         let node = NodeStatus {
             node: "dead".to_owned(),
             journal: self.0.journal_name().to_string(),
@@ -219,7 +219,12 @@ async fn operators_of_every_tenant_see_the_nodes_and_nobody_else_does() {
     assert_eq!((&nodes["node"], &nodes["nodes"][0]["node"]), (&json!("this"), &json!("dead")), "{nodes}");
     assert_eq!(nodes["nodes"][0]["left"]["sessions"], 1, "{nodes}");
     let metrics = with_cluster.client().await.get("/metrics").await.text();
-    for line in [r#"lastword_cluster_node{what="adoptions"} 1"#, r#"lastword_cluster_journals{state="adopted"} 1"#] {
+    let lines = [
+        r#"lastword_cluster_node{what="adoptions"} 1"#,
+        r#"lastword_cluster_node{what="adopted_slots"} 7"#,
+        r#"lastword_cluster_journals{state="adopted"} 1"#,
+    ];
+    for line in lines {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
     let alone = Build { tokens: store, ..Build::default() }.start();

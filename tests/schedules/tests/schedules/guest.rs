@@ -31,11 +31,14 @@ pub(crate) struct Calls {
     log: Mutex<Log>,
     /// Calls at once that a tenant may have.
     most_of_a_tenant: Option<usize>,
+    /// Calls at once that there may be.
+    allowed: Mutex<u32>,
 }
 
 #[derive(Default)]
 struct Log {
     under_way: HashSet<(PluginName, Identity)>,
+    at_once: u32,
     by_tenant: HashMap<Arc<str>, usize>,
     /// The newest event that a plugin has heard of a session id.
     newest: HashMap<(PluginName, Identity), (u64, EventKey)>,
@@ -45,7 +48,13 @@ struct Log {
 
 impl Calls {
     pub(crate) fn new(most_of_a_tenant: Option<usize>) -> Self {
-        Self { log: Mutex::default(), most_of_a_tenant }
+        Self { log: Mutex::default(), most_of_a_tenant, allowed: Mutex::new(u32::MAX) }
+    }
+
+    /// From now on there may be so many at once, given how many there might be until now.
+    pub(crate) fn allow(&self, allowed: impl FnOnce(u32) -> u32) {
+        let mut now = self.allowed.lock().unwrap();
+        *now = allowed(*now);
     }
 
     pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, behavior: Behavior) -> Guest {
@@ -115,6 +124,9 @@ impl UnderWay {
             "{lane:?}: {event} of {sequence} comes after {newest:?}, and does not say so"
         );
         *newest = (*newest).max((sequence, event));
+        log.at_once += 1;
+        let allowed = *calls.allowed.lock().unwrap();
+        assert!(log.at_once <= allowed, "{} calls at once, of {allowed}", log.at_once);
         let at_once = log.by_tenant.entry(lane.1.tenant.clone()).or_default();
         *at_once += 1;
         assert!(
@@ -147,6 +159,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let Ok(mut log) = self.calls.log.lock() else { return };
         log.under_way.remove(&self.lane);
+        log.at_once -= 1;
         if let Some(at_once) = log.by_tenant.get_mut(&self.lane.1.tenant) {
             *at_once -= 1;
         }

@@ -22,6 +22,7 @@ use crate::draw::{chance, linger, one_of, up_to};
 use crate::guest::{Behavior, Calls};
 use crate::operator::operate;
 use crate::owner::{Answers, Line, speak};
+use crate::slots::change_slots;
 use crate::trace::{name, trace};
 
 /// How often to look whether something that nobody waits for is over.
@@ -46,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) operators: bool,
     /// Somebody installs, replaces and uninstalls plugins.
     pub(crate) changes: bool,
+    /// Somebody changes how many calls may be under way at once.
+    pub(crate) slots: bool,
     pub(crate) endings: &'static [Ending],
 }
 
@@ -118,14 +121,18 @@ pub(crate) fn play(plan: &Plan) {
         let (runtime, memory, calls) = (harness.runtime.clone(), harness.memory.clone(), harness.calls.clone());
         thread::spawn(move || change_plugins(&runtime, &memory, &calls))
     });
+    let of_slots = plan.slots.then(|| {
+        let (runtime, room, calls) = (harness.runtime.clone(), harness.room, harness.calls.clone());
+        thread::spawn(move || change_slots(&runtime, room, &calls))
+    });
     let ending = one_of(plan.endings);
     let reports = end(&harness, ending);
     disk.thaw();
     owners.into_iter().for_each(|owner| owner.join().unwrap());
-    changer.into_iter().for_each(|changer| changer.join().unwrap());
+    changer.into_iter().chain(of_slots).for_each(|changer| changer.join().unwrap());
     let mut waits = operator.map_or_else(Vec::new, |operator| operator.join().unwrap());
 
-    let Harness { runtime, plugins, memory: _, calls, told, answers } = harness;
+    let Harness { runtime, room: _, plugins, memory: _, calls, told, answers } = harness;
     let (accepted_before, ended_before) = answers.before_the_drain();
     // The grace of an earlier run's sessions makes requests that nobody waits for.
     wait_while(|| runtime.held_resources().into_keys().any(of_requests));
@@ -258,6 +265,8 @@ fn abandon(harness: &Harness) {
 
 struct Harness {
     runtime: Runtime,
+    /// Calls for which the sandbox has room.
+    room: u32,
     /// Those that stay.
     plugins: Vec<(PluginName, Tenants)>,
     memory: MemoryAccount,
@@ -276,8 +285,10 @@ impl Harness {
         let told: Arc<Mutex<Vec<ObservedOutcome>>> = Arc::default();
         let (witness, gone) = channel::<()>();
         let guest = calls.guest(disk, one_of(plan.behaviors));
+        let room = one_of(&[1, 2, 8]);
+        calls.allow(|_| room);
         let sandbox = Sandbox::scripted(
-            one_of(&[1, 2, 8]),
+            room,
             Arc::new(move |plugin, call, memory| {
                 let _held = &witness;
                 guest(plugin, call, memory)
@@ -301,7 +312,8 @@ impl Harness {
         for (plugin, tenants) in &plugins {
             builder = builder.plugin(draw_version(plugin, &memory), tenants.clone());
         }
-        (Self { runtime: builder.build().unwrap(), plugins, memory, calls, told, answers: Arc::default() }, gone)
+        let runtime = builder.build().unwrap();
+        (Self { runtime, room, plugins, memory, calls, told, answers: Arc::default() }, gone)
     }
 }
 

@@ -24,6 +24,7 @@ mod harness;
 mod operator;
 mod owner;
 mod scheduler;
+mod slots;
 mod trace;
 
 use lastword_fakes::sync::Time;
@@ -34,6 +35,7 @@ use crate::explore::{explore, run_each_twice};
 use crate::guest::Behavior;
 use crate::harness::{Ending, Plan, play};
 use crate::owner::Line;
+use crate::slots::wait_for_more_slots;
 
 /// For each test, in CI. All of them take half a minute on two cores that nobody else uses.
 const SCHEDULES: usize = 15_000;
@@ -48,6 +50,7 @@ const PLAN: Plan = Plan {
     lines: &[Line::Start, Line::Compaction, Line::End, Line::End, Line::Replace],
     operators: false,
     changes: false,
+    slots: false,
     endings: &[Ending::Drain, Ending::TwoDrains],
 };
 
@@ -145,6 +148,25 @@ fn plugins_that_come_and_go_are_told_what_they_are_owed_and_nothing_else() {
         let time = one_of(&[Time::Still, Time::Passes]);
         play(&Plan { time, health, behaviors, quotas: chance(1, 3), changes: true, endings, ..PLAN });
     });
+}
+
+/// How many calls may be under way changes, whatever calls, workers and the end of the run do meanwhile.
+#[test]
+fn no_call_begins_beyond_the_slots_that_there_are_then_and_nothing_is_lost() {
+    let beside_changes = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop][..];
+    let endings =
+        &[Ending::Drain, Ending::TwoDrains, Ending::TwoShutdowns, Ending::Detach, Ending::Close, Ending::Drop];
+    explore(SCHEDULES, move || {
+        let (quotas, changes) = (chance(1, 3), chance(1, 4));
+        let endings = if changes { beside_changes } else { endings };
+        play(&Plan { quotas, changes, slots: true, endings, ..PLAN });
+    });
+}
+
+/// No call ends, so nobody else wakes the workers.
+#[test]
+fn calls_that_wait_for_a_slot_begin_when_there_are_more() {
+    explore(SCHEDULES / 3, wait_for_more_slots);
 }
 
 #[test]
