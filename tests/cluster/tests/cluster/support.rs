@@ -13,7 +13,7 @@ use lastword_events::JournalName;
 use lastword_jetstream::subjects::Subjects;
 use lastword_jetstream::{Cluster, ClusterSettings, Ended, JetStreamJournal};
 use lastword_journal::{Journal, Recovered};
-use tokio::time::sleep;
+use tokio::time::interval;
 
 /// Becomes a server that does not outlive the test.
 pub(crate) const WITH_ITS_PARENT: &str = env!("CARGO_BIN_EXE_with-its-parent");
@@ -113,14 +113,14 @@ pub(crate) async fn make_stream(servers: &NatsCluster, name: &str) {
     client(&servers.urls()).await.create_stream(stream(name)).await.unwrap();
     for server in servers.urls() {
         let client = client(&[server]).await;
-        let begun = Instant::now();
+        let (begun, mut next) = (Instant::now(), interval(BETWEEN_PROBES));
         // No stream stores what another one is to have, so this one refuses it as soon as it hears of it.
         let probe = || PublishMessage::build().expected_stream("another");
         while let Err(error) = client.send_publish(format!("{name}.probe"), probe()).await.unwrap().await
             && matches!(error.kind(), PublishErrorKind::StreamNotFound | PublishErrorKind::TimedOut)
         {
             assert!(begun.elapsed() < PATIENCE, "{name} is not reached: {error}");
-            sleep(BETWEEN_PROBES).await;
+            next.tick().await;
         }
     }
 }
