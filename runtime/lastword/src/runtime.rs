@@ -295,7 +295,8 @@ impl Runtime {
     /// for queues that hold none.
     ///
     /// This is for a program with several runtimes beside each other on one sandbox. To give slots of one runtime to another, lower the
-    /// first one's number, and raise the other's as far as [`Stats::slots_taken`] of the first has come down.
+    /// first one's number; then raise the other's as far as the larger one of [`Stats::slots`] and [`Stats::slots_taken`] of the first leaves
+    /// room.
     pub fn set_slots(&self, slots: NonZeroU32) {
         let core = self.core();
         core.dispatcher().set_slots(slots.get().min(core.sandbox().max_concurrent_calls()));

@@ -48,6 +48,12 @@ impl Adopter {
         node: &str,
         is_wanted: &Arc<AtomicBool>,
     ) -> Result<Taken, TakenOver> {
+        // Before anything of the journal is read or written.
+        let Some(place) = self.slots.enter() else {
+            // It is tried again until they have ended.
+            tracing::info!(%node, journal = %name, "calls of journals that this node has let go of are still under way: there is no slot for another");
+            return Err(TakenOver::Beaten);
+        };
         let asked = is_wanted.clone();
         let journal = JetStreamJournal::take_over_if(cluster, name, move || asked.load(Ordering::Relaxed))
             .map_err(|error| not_taken(name, node, &error))?;
@@ -57,16 +63,14 @@ impl Adopter {
         if !is_wanted.load(Ordering::Relaxed) {
             return Err(TakenOver::Beaten);
         }
-        let Some(place) = self.slots.enter() else {
-            // The journal stays this node's, and is tried again until they have ended.
-            tracing::info!(%node, journal = %name, "calls of journals that this node has let go of are still under way: there is no slot for another");
-            return Err(TakenOver::Beaten);
-        };
+        if self.adopted.is_closed() {
+            return Err(TakenOver::Unavailable);
+        }
         let runtime = self.runtime(journal.clone()).map_err(|error| {
             tracing::error!(%node, journal = %name, %error, "a dead node's journal was taken over, and cannot be served");
             TakenOver::Unavailable
         })?;
-        place.is_of(&runtime);
+        let place_number = place.number();
         match self.adopted.insert(name, Adoption { epoch, runtime: runtime.clone(), _place: place }) {
             // This node leaves: another one takes it over. What was decided here is on record there, or is decided again.
             Err(IsClosed) => return Err(TakenOver::Unavailable),
@@ -74,6 +78,7 @@ impl Adopter {
             Ok(Some(before)) => drop(tokio::spawn(let_go(name, before))),
             Ok(None) => {}
         }
+        self.slots.begins(place_number, &runtime);
         let recovered = runtime.recovered();
         let (sessions, deliveries) = (recovered.sessions, recovered.deliveries);
         tracing::info!(%node, journal = %name, epoch, sessions, deliveries, "the journal of a node that is gone was taken over");
@@ -127,7 +132,7 @@ impl Adopter {
             if !self.adopted.has(name, epoch) {
                 return;
             }
-            self.slots.divide();
+            self.slots.look();
             if is_for_operators(&runtime.stats()) != is_set_aside {
                 is_set_aside = !is_set_aside;
                 tell.send(Heard::SetAside(name, epoch, is_set_aside)).await.ok();

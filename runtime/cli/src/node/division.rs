@@ -34,6 +34,8 @@ pub(super) struct Holder {
     /// How many are. Where the number was lowered they may be more.
     pub(super) taken: u32,
     pub(super) work: Work,
+    /// How many calls are under way or could begin: it needs no more slots now.
+    pub(super) wanted: u32,
 }
 
 impl Holder {
@@ -45,9 +47,9 @@ impl Holder {
 
 impl Division {
     /// Says how many slots each of these journals has from now on. What is kept for none is divided equally among those that have calls to
-    /// make. When nobody has any, it is divided among those that will have some. A number is lowered at once. It is raised as far as what
-    /// all of them hold, before this, and what is kept for those that are not there, leaves slots. So the rest follows with a later
-    /// division.
+    /// make, and what one does not need is for those that need more. When nobody has any, it is divided among those that will have some. A
+    /// number is lowered at once. It is raised as far as what all of them hold, before this, and what is kept for those that are not there,
+    /// leaves slots. So the rest follows with a later division.
     pub(super) fn divide(self, holders: &[Holder]) -> Vec<u32> {
         let there = u32::try_from(holders.len()).unwrap_or(u32::MAX);
         let due = self.due(holders);
@@ -61,9 +63,8 @@ impl Division {
         let mut raised: Vec<_> = all.filter(|((holder, due), _)| *due > holder.slots).collect();
         // What one leaves that misses little is for those that miss more.
         raised.sort_by_key(|((holder, due), _)| due.saturating_sub(holder.held()));
-        let parts = (1..=u32::try_from(raised.len()).unwrap_or(u32::MAX)).rev();
-        for (((holder, due), divided), parts) in raised.into_iter().zip(parts) {
-            *divided = due.min(holder.held().saturating_add(free / parts));
+        for (left, ((holder, due), divided)) in counting_down(&mut raised) {
+            **divided = (*due).min(holder.held().saturating_add(free / left));
             free -= divided.saturating_sub(holder.held());
         }
         divided
@@ -71,13 +72,31 @@ impl Division {
 
     /// How many slots each has once calls that hold more have ended.
     fn due(self, holders: &[Holder]) -> Vec<u32> {
+        let mut due = vec![self.least; holders.len()];
         let most = holders.iter().map(|holder| holder.work).max().unwrap_or(Work::Nothing);
         let has_part = |holder: &Holder| holder.work == most && most > Work::Nothing;
-        let parts = holders.iter().filter(|holder| has_part(holder)).count();
-        let beyond = self.slots.saturating_sub(self.least.saturating_mul(self.journals));
-        let part = beyond / u32::try_from(parts).unwrap_or(u32::MAX).max(1);
-        holders.iter().map(|holder| self.least + if has_part(holder) { part } else { 0 }).collect()
+        let mut beyond = self.slots.saturating_sub(self.least.saturating_mul(self.journals));
+        let mut sharing: Vec<_> = holders.iter().zip(&mut due).filter(|(holder, _)| has_part(holder)).collect();
+        // What one leaves that needs little is for those that need more.
+        sharing.sort_by_key(|(holder, _)| holder.wanted);
+        for (left, (holder, due)) in counting_down(&mut sharing) {
+            let part = (beyond / left).min(holder.wanted.saturating_sub(self.least));
+            **due += part;
+            beyond -= part;
+        }
+        // Nobody needs what is left now. It is there for calls that come before the next division.
+        for (left, (_, due)) in counting_down(&mut sharing) {
+            let part = beyond / left;
+            **due += part;
+            beyond -= part;
+        }
+        due
     }
+}
+
+/// Each one, with how many are left including it.
+fn counting_down<T>(all: &mut [T]) -> impl Iterator<Item = (u32, &mut T)> {
+    (1..=u32::try_from(all.len()).unwrap_or(u32::MAX)).rev().zip(all)
 }
 
 #[cfg(test)]
@@ -92,8 +111,9 @@ mod tests {
         Division { slots: parts.adopted.get(), least: parts.least.get(), journals: parts.journals() }
     }
 
+    /// With more to do than there are slots, if it has anything to do.
     fn journal(work: Work) -> Holder {
-        Holder { slots: 4, taken: 0, work }
+        Holder { slots: 4, taken: 0, work, wanted: if work == Work::Now { 10_000 } else { 0 } }
     }
 
     /// The numbers that are reached when no call is under way.
@@ -123,8 +143,23 @@ mod tests {
     }
 
     #[test]
+    fn what_one_journal_does_not_need_is_for_those_that_need_more() {
+        let one = Holder { wanted: 1, ..journal(Work::Now) };
+        // A sixteenth of what is beyond the least would be 56 each.
+        let mut holders = vec![one; 15];
+        holders.push(journal(Work::Now));
+        let mut expected = vec![4; 15];
+        expected.push(900);
+        assert_eq!(settled(division(4_096), holders), expected);
+        let some = Holder { wanted: 104, ..journal(Work::Now) };
+        assert_eq!(settled(division(4_096), vec![journal(Work::Now), some]), [800, 104]);
+        // What nobody needs is there for what comes.
+        assert_eq!(settled(division(4_096), vec![one, one]), [452, 452]);
+    }
+
+    #[test]
     fn what_calls_hold_is_nobody_elses_until_they_have_ended() {
-        let mut holders = vec![Holder { slots: 900, taken: 900, work: Work::Now }, journal(Work::Now)];
+        let mut holders = vec![Holder { slots: 900, taken: 900, ..journal(Work::Now) }, journal(Work::Now)];
         let divide = |holders: &mut Vec<Holder>| {
             let divided = division(4_096).divide(holders);
             holders.iter_mut().zip(&divided).for_each(|(holder, slots)| holder.slots = *slots);
@@ -146,11 +181,12 @@ mod tests {
         Comes,
         /// Its calls have ended.
         Goes(prop::sample::Index),
-        Works(prop::sample::Index, Work),
+        Works(prop::sample::Index, Work, u32),
         /// As many calls begin as may, of so many that are wanted.
         Begin(prop::sample::Index, u32),
         End(prop::sample::Index, u32),
-        Divide,
+        /// Calls of one end and begin between the moment at which it is looked at and the one at which its number changes.
+        Divide(prop::sample::Index, u32, u32),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -159,23 +195,25 @@ mod tests {
         prop_oneof![
             Just(Step::Comes),
             any::<prop::sample::Index>().prop_map(Step::Goes),
-            (any::<prop::sample::Index>(), work).prop_map(|(whose, work)| Step::Works(whose, work)),
+            (any::<prop::sample::Index>(), work, calls.clone())
+                .prop_map(|(whose, work, wanted)| Step::Works(whose, work, wanted)),
             (any::<prop::sample::Index>(), calls.clone()).prop_map(|(whose, calls)| Step::Begin(whose, calls)),
-            (any::<prop::sample::Index>(), calls).prop_map(|(whose, calls)| Step::End(whose, calls)),
-            Just(Step::Divide),
+            (any::<prop::sample::Index>(), calls.clone()).prop_map(|(whose, calls)| Step::End(whose, calls)),
+            (any::<prop::sample::Index>(), calls.clone(), calls)
+                .prop_map(|(whose, ended, begun)| Step::Divide(whose, ended, begun)),
         ]
     }
 
     /// Carries a step out, on what the holders are at that moment.
-    fn take(step: Step, division: Division, holders: &mut Vec<Holder>) {
+    fn take(step: &Step, division: Division, holders: &mut Vec<Holder>) {
         let one = |holders: &mut Vec<Holder>, whose: prop::sample::Index, change: &dyn Fn(&mut Holder)| {
             if !holders.is_empty() {
                 change(whose.get_mut(holders));
             }
         };
-        match step {
+        match *step {
             Step::Comes if u32::try_from(holders.len()).unwrap() < division.journals => {
-                holders.push(Holder { slots: division.least, taken: 0, work: Work::Later });
+                holders.push(Holder { slots: division.least, taken: 0, work: Work::Later, wanted: 0 });
             }
             Step::Comes => {}
             Step::Goes(whose) => {
@@ -183,13 +221,17 @@ mod tests {
                     holders.swap_remove(whose.index(holders.len()));
                 }
             }
-            Step::Works(whose, work) => one(holders, whose, &|holder| holder.work = work),
+            Step::Works(whose, work, wanted) => {
+                one(holders, whose, &|holder| (holder.work, holder.wanted) = (work, wanted));
+            }
             Step::Begin(whose, calls) => one(holders, whose, &|holder| {
                 holder.taken += calls.min(holder.slots.saturating_sub(holder.taken));
             }),
             Step::End(whose, calls) => one(holders, whose, &|holder| holder.taken -= calls.min(holder.taken)),
-            Step::Divide => {
+            Step::Divide(whose, ended, begun) => {
                 let divided = division.divide(holders);
+                take(&Step::End(whose, ended), division, holders);
+                take(&Step::Begin(whose, begun), division, holders);
                 holders.iter_mut().zip(divided).for_each(|(holder, slots)| holder.slots = slots);
             }
         }
@@ -204,7 +246,7 @@ mod tests {
             let division = division(slots);
             let mut holders = Vec::new();
             for step in steps {
-                take(step, division, &mut holders);
+                take(&step, division, &mut holders);
                 let held: u32 = holders.iter().map(Holder::held).sum();
                 let kept = division.least * (division.journals - u32::try_from(holders.len()).unwrap());
                 prop_assert!(held + kept <= division.slots, "{held} are held and {kept} kept of {division:?}: {holders:?}");

@@ -31,7 +31,8 @@ impl Parts {
     /// When there is only one.
     pub(crate) fn of(slots: u32) -> Result<Self, Failure> {
         let adopted = (slots / ADOPTED_SLOTS_DIVISOR).max(1);
-        let journals = adopted.min(2 * MAX_ADOPTED_JOURNALS);
+        // Where there are few slots fewer journals may come, so that a half is left for those that are there.
+        let journals = (adopted / 2).max(2).min(adopted).min(2 * MAX_ADOPTED_JOURNALS);
         let (most_adopted, most_set_aside) = (journals.div_ceil(2), journals / 2);
         let least = (adopted / KEPT_SLOTS_DIVISOR / journals).max(1);
         let parts = || {
@@ -69,6 +70,7 @@ mod tests {
             assert!(least.get() * parts.journals() <= adopted.get(), "{slots}");
             assert!(own.get() >= slots / 2 && most_adopted.get() <= MAX_ADOPTED_JOURNALS, "{slots}");
             assert!(most_set_aside <= most_adopted.get(), "{slots}");
+            assert!(adopted.get() < 4 || least.get() * parts.journals() <= adopted.get() / 2, "{slots}");
         }
         assert!(Parts::of(1).is_err() && Parts::of(0).is_err());
         let Parts { own, adopted, least, .. } = Parts::of(4_096).unwrap();
