@@ -17,7 +17,7 @@ pub(crate) struct Addresses {
 impl Addresses {
     /// Those of so many servers, on one address. They are free now; who takes one before its server does has the test start over.
     pub(crate) fn pick(servers: usize) -> io::Result<Vec<Self>> {
-        let address = own_address();
+        let address = host();
         // All at once, for each to be another one.
         let mut listeners = Vec::new();
         let mut next = || -> io::Result<SocketAddr> {
@@ -30,8 +30,9 @@ impl Addresses {
     }
 }
 
-/// Of 127.0.0.0/8, by the number of the process: tests run in a process each.
-fn own_address() -> Ipv4Addr {
+/// The address on which the servers of this process listen: one of 127.0.0.0/8, by the number of the process. Tests run in a process each.
+#[must_use]
+pub fn host() -> Ipv4Addr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     // Neither 127.0.0.1 nor what ends in 0 or 255.
     Ipv4Addr::new(127, 64 | (high & 0x3f), middle, 1 + low % 254)

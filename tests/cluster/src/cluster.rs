@@ -5,15 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use lastword_jetstream::{Cluster, Registry};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::address::Addresses;
-use crate::configuration::{APPLICATION, NatsSettings, SERVERS, User, name};
+use crate::configuration::{NatsSettings, SERVERS, User, name};
 use crate::monitoring::{self, StreamView};
 use crate::patience::{PATIENCE, look, look_for};
-use crate::reached::settings;
 use crate::server::{Server, State};
 use crate::starter::Starter;
 
@@ -53,7 +51,12 @@ impl NatsCluster {
         for _ in 0..TRIES {
             let cluster = Self::begin(with_its_parent.as_ref(), settings);
             match look(PATIENCE, || cluster.begun()) {
-                Some(Begun::Whole) => return cluster,
+                Some(Begun::Whole) => {
+                    if settings.access.is_none() && settings.tls.is_none() {
+                        cluster.wait_until_streams_can_be_made(cluster.for_operators());
+                    }
+                    return cluster;
+                }
                 Some(Begun::PortTaken) => {}
                 None => panic!("the three servers did not become one cluster"),
             }
@@ -85,13 +88,13 @@ impl NatsCluster {
         self.is_whole().then_some(Begun::Whole)
     }
 
-    /// Whether all three run, are healthy and agree on who leads the cluster.
+    /// Whether all three run, are healthy, are joined to each other and agree on who leads the cluster.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let all: Vec<_> = (0..SERVERS).filter(|server| self.state(*server) == State::Running).collect();
         all.len() == SERVERS
             && self.agreed_meta_leader(&all).is_some()
-            && all.iter().all(|server| self.is_healthy(*server))
+            && all.iter().all(|server| self.is_healthy(*server) && self.is_joined(*server))
     }
 
     /// Waits until [all is well](Self::is_whole): each replica has what the others have.
@@ -103,7 +106,7 @@ impl NatsCluster {
         look_for("three healthy servers with one leader", || self.is_whole().then_some(()));
     }
 
-    /// Where clients connect: without a name and password.
+    /// Where clients connect.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.lock().clients()).collect()
@@ -115,22 +118,16 @@ impl NatsCluster {
         self.addresses().iter().map(|address| format!("nats://{address}")).collect()
     }
 
+    /// `tls://host:port` of each.
+    #[must_use]
+    pub fn tls_urls(&self) -> Vec<String> {
+        self.addresses().iter().map(|address| format!("tls://{address}")).collect()
+    }
+
     /// `http://host:port` of the monitoring of each.
     #[must_use]
     pub fn monitoring(&self) -> Vec<String> {
         self.servers.iter().map(|server| format!("http://{}", server.lock().monitoring())).collect()
-    }
-
-    /// Deletes the stream of a journal, as an operator may do by mistake.
-    ///
-    /// # Panics
-    /// It cannot be deleted.
-    pub fn delete_journal(&self, journal: &str) {
-        let settings = settings(self.urls(), self.monitoring(), APPLICATION, &self.password(APPLICATION));
-        let cluster = Cluster::new(settings, "operator").unwrap();
-        let journal = journal.parse().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { Registry::open(&cluster).await.unwrap().delete_stream(journal).await.unwrap() });
     }
 
     /// The file with this user's password.
@@ -185,6 +182,21 @@ impl NatsCluster {
     /// SIGCONT.
     pub fn resume(&self, server: usize) {
         self.of(server).lock().resume();
+    }
+
+    /// From now on the server can write nothing more to its disk, not even to its log, as when that is full. It has room again once it is
+    /// killed and started again: a server never writes again to a file that it could not write to.
+    ///
+    /// The system refuses with "file too large" in the place of "no space left on device", for which a disk of its own would be needed. With
+    /// the latter a server turns JetStream off until it is restarted. For its streams that is the same: it stores and acknowledges nothing.
+    pub fn fill_disk(&self, server: usize) {
+        self.of(server).lock().fill_disk();
+    }
+
+    /// Whether one of the servers has ever said this.
+    #[must_use]
+    pub fn have_said(&self, words: &str) -> bool {
+        self.servers.iter().any(|server| server.lock().said(words))
     }
 
     /// Who leads the cluster's own group.
@@ -255,6 +267,11 @@ impl NatsCluster {
     fn is_healthy(&self, server: usize) -> bool {
         let address = self.of(server).lock().monitoring();
         monitoring::is_healthy(address)
+    }
+
+    fn is_joined(&self, server: usize) -> bool {
+        let address = self.of(server).lock().monitoring();
+        monitoring::is_joined(address, SERVERS - 1)
     }
 
     fn running(&self) -> Vec<usize> {

@@ -1,5 +1,5 @@
 //! Three real NATS servers for the tests of the journal on JetStream, and what happens to them: they are killed, suspended, started
-//! again and configured wrongly. A [`NatsProxy`] before them loses, holds back and cuts off acknowledgements.
+//! again and configured wrongly, and their disks are full. A [`NatsProxy`] before them loses, holds back and cuts off acknowledgements.
 //!
 //! `cargo xtask test --cluster` installs the server and runs the tests. They name it in `LASTWORD_NATS_SERVER`.
 //!
@@ -21,14 +21,16 @@ mod configuration;
 mod frames;
 mod load;
 mod monitoring;
+mod operator;
 mod patience;
 mod proxy;
 mod reached;
 mod server;
 mod starter;
 
+pub use address::host;
 pub use cluster::NatsCluster;
-pub use configuration::{APPLICATION, NatsSettings, SERVERS, SYSTEM, User};
+pub use configuration::{APPLICATION, NatsSettings, SERVERS, SYSTEM, ServerTls, User};
 pub use load::{Load, Loaded, WRITERS, start_op};
 pub use monitoring::StreamView;
 pub use patience::{PATIENCE, look, look_for};

@@ -6,8 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::Agent;
 
+use crate::configuration::POOLED_ROUTES;
+
 /// A suspended server takes a connection and answers nothing.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// What each server answers to users of the system account.
+const SYSTEM_ANSWER: &str = "$SYS.REQ.SERVER.PING.VARZ";
 
 /// How one server sees a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,18 @@ pub(crate) fn is_healthy(server: SocketAddr) -> bool {
 /// Who leads the cluster's own group, as this server sees it.
 pub(crate) fn meta_leader(server: SocketAddr) -> Option<String> {
     named(ask(server, "/jsz")?.pointer("/meta_cluster/leader"))
+}
+
+/// Whether it has all its connections to so many others, and has heard on that of the system account what each of them answers there.
+/// With each connection that is made it forgets what it knew of the other one's JetStream, until that one next says how it is.
+pub(crate) fn is_joined(server: SocketAddr, others: usize) -> bool {
+    let Some(answer) = ask(server, "/routez?subs=true") else { return false };
+    let routes = answer.get("routes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let hears = |route: &&Value| {
+        let subjects = route.get("subscriptions_list").and_then(Value::as_array);
+        subjects.is_some_and(|subjects| subjects.iter().any(|subject| subject.as_str() == Some(SYSTEM_ANSWER)))
+    };
+    routes.len() == others * (POOLED_ROUTES + 1) && routes.iter().filter(hears).count() == others
 }
 
 /// A stream of any account, as this server sees it.

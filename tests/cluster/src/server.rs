@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::address::Addresses;
 use crate::configuration::name;
@@ -101,11 +101,20 @@ impl Server {
         self.state = State::Running;
     }
 
+    /// From now on no file of it grows. Sockets are no files, so it is there and answers. The limit goes with the process.
+    pub(crate) fn fill_disk(&self) {
+        let limit = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).unwrap();
+    }
+
     fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
         let child = self.child.as_ref().unwrap_or_else(|| panic!("{} does not run", self.name));
         // Nobody has waited for it, so the number is its own.
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(pid, signal).unwrap();
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap()
     }
 
     /// Whether it has left by itself.

@@ -1,4 +1,4 @@
-//! The journal on JetStream with three real servers, which are killed, suspended and configured wrongly.
+//! The journal on JetStream with three real servers, which are killed, suspended and configured wrongly, and whose disks are full.
 //!
 //! `cargo xtask test --cluster` installs the server, and runs these.
 
@@ -11,23 +11,31 @@
     reason = "a test fails loudly, its helper functions too"
 )]
 
+mod access;
+mod certificates;
 mod messages;
 mod nodes;
+mod page;
 mod parent;
 mod side_by_side;
 mod support;
+mod tokens;
 mod writer;
 
 /// They need three NATS servers.
 mod with_cluster {
     mod acknowledgements;
     mod contract;
+    mod credentials;
     mod faults;
     mod fencing;
     mod full;
+    mod full_disk;
+    mod permissions;
     mod refused;
     mod registry;
     mod replay;
     mod servers;
     mod take_over;
+    mod tls;
 }

@@ -4,19 +4,8 @@ use lastword_cluster_tests::{APPLICATION, NatsSettings, SYSTEM};
 use lastword_jetstream::{Cluster, ClusterSettings, Credentials, JetStreamJournal, SyncProof};
 use lastword_journal::Journal;
 
+use crate::access::{refused, says};
 use crate::support::{begun, client, node, settings_of, stream_of, three_servers, three_servers_as};
-
-/// What is said when a journal is to begin there.
-#[track_caller]
-fn refused(settings: ClusterSettings) -> String {
-    let node = Cluster::new(settings, "n").unwrap();
-    JetStreamJournal::begin(&node, JetStreamJournal::random_name()).unwrap_err().to_string()
-}
-
-#[track_caller]
-fn says(said: &str, words: &[&str]) {
-    assert!(words.iter().all(|word| said.contains(word)), "{said:?} does not say {words:?}");
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs three NATS servers: cargo xtask test --cluster"]
