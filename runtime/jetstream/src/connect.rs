@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+pub(crate) use async_nats::Client;
+use async_nats::{ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 

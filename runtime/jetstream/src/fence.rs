@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lastword_events::Timestamp;
-use tokio::time::Instant;
 
 use crate::chain::Heard;
 use crate::connect::pause;
@@ -14,6 +13,7 @@ use crate::limits::{NO_LEADER_AGAIN, NO_LEADER_FOR};
 use crate::record::{FORMAT, FenceRecord};
 use crate::stream::JournalStream;
 use crate::subjects::Kind;
+use crate::sync::Instant;
 
 /// How long one fence waits for its acknowledgement.
 const WAIT: Duration = Duration::from_secs(2);

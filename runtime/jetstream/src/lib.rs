@@ -30,6 +30,7 @@ mod settings;
 mod shared;
 mod status;
 mod stream;
+mod sync;
 mod waiting;
 mod writer;
 

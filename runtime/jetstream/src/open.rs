@@ -1,8 +1,7 @@
 //! Begins a journal or takes one over, on the thread that writes it from then on.
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lastword_events::JournalName;
 
@@ -16,6 +15,7 @@ use crate::replay::Replayed;
 use crate::shared::Shared;
 use crate::status::JournalStatus;
 use crate::stream::JournalStream;
+use crate::sync::{Instant, channel, runtime, thread};
 use crate::writer::Writer;
 
 /// How a journal comes into this process.
@@ -38,7 +38,7 @@ pub(crate) fn start(
     let cluster = cluster.clone();
     let run = move || {
         // A runtime of its own: no caller's task holds up what is written, and no end of a caller's runtime stops it.
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return drop(answer.send(Err(ClusterError::Thread(error)))),
         };
@@ -53,7 +53,7 @@ pub(crate) fn start(
             }
         });
     };
-    std::thread::Builder::new().name("lastword-journal".to_owned()).spawn(run).map_err(ClusterError::Thread)?;
+    thread::Builder::new().name("lastword-journal".to_owned()).spawn(run).map_err(ClusterError::Thread)?;
     opened.recv().unwrap_or(Err(ClusterError::Defect))
 }
 

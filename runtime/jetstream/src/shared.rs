@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lastword_events::JournalName;
 use lastword_journal::state::Store;
 use lastword_journal::{CommitObserver, JournalError, JournalOp, Pending, Reply};
-use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::limits::{MAX_QUEUED_WRITES, SILENT_AFTER};
@@ -16,6 +15,7 @@ use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::state::{Answer as StateAnswer, State};
 use crate::status::{Ended, JournalStatus};
+use crate::sync::{Instant, Mutex, RwLock};
 use crate::values::Values;
 use crate::waiting::{Answer, Queued, Waiting};
 

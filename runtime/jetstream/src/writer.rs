@@ -6,18 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lastword_journal::state::Staged;
 use lastword_journal::{Commit, JournalError};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::chain::{Action, Chain, Effect, Heard};
 use crate::cluster::Cluster;
-use crate::connect::{Connection, Link};
+use crate::connect::{Client, Connection, Link};
 use crate::error::ClusterError;
 use crate::fence;
 use crate::group::Group;
@@ -27,6 +25,7 @@ use crate::shared::{Asked, Shared, silence};
 use crate::snapshot;
 use crate::status::Ended;
 use crate::stream::{Facts, JournalStream};
+use crate::sync::{Instant, Interval, JoinSet, MissedTickBehavior, interval_at, sleep_until, timeout};
 use crate::waiting::{Queued, Waiting};
 
 /// How long it is asked who has taken the journal over, before everyone is told that somebody has.
@@ -40,7 +39,7 @@ const MESSAGE_OVERHEAD: u64 = 300;
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     cluster: Cluster,
-    client: async_nats::Client,
+    client: Client,
     link: watch::Receiver<Link>,
     stream: JournalStream,
     chain: Chain,
@@ -481,13 +480,13 @@ async fn heard_of(in_flight: &mut Option<InFlight>) -> Heard {
 
 async fn at(time: Option<Instant>) {
     match time {
-        Some(time) => sleep_until(time.into()).await,
+        Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
 }
 
 fn every(period: Duration) -> Interval {
-    let mut interval = interval_at(tokio::time::Instant::now() + period, period);
+    let mut interval = interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lastword_cluster::Entry;
 use lastword_jetstream::chain::Heard;
-use lastword_jetstream::subjects::Kind;
+pub(crate) use lastword_stream::Publish;
 
 /// A stream, by its number in the run. 0 is that of the registry, the others are journals.
 pub(crate) type StreamId = usize;
@@ -59,18 +59,6 @@ pub(crate) enum Asks {
     Delete {
         expected: u64,
     },
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Publish {
-    /// The epoch in the body, which no server looks at.
-    pub(crate) epoch: u64,
-    pub(crate) kind: Kind,
-    pub(crate) body: Bytes,
-    /// `Nats-Expected-Last-Sequence`.
-    pub(crate) last: Option<u64>,
-    /// `Nats-Expected-Last-Subject-Sequence` of the fence's subject.
-    pub(crate) fence: Option<u64>,
 }
 
 /// What a leader says.

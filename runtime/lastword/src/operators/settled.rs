@@ -63,14 +63,19 @@ async fn look(runtime: &Weak<Core>, waiter: &mut Waiter) -> Option<Told> {
     if let Some(told) = waiter.was_told() {
         return Some(told);
     }
-    match rows {
-        Err(error) => Some(Err(error)),
+    let settled = match rows {
+        Err(error) => return Some(Err(error)),
         Ok(mut rows) => match rows.pop().flatten() {
-            None => Some(Ok(Settled::NotOwed)),
+            None => Settled::NotOwed,
             Some(DeliveryRow { state: DeliveryState::Dead, failures, cause, message, .. }) => {
-                Some(Ok(Settled::dead(failures, cause, message)))
+                Settled::dead(failures, cause, message)
             }
-            Some(_) => None,
+            Some(_) => return None,
         },
-    }
+    };
+    // A journal in memory may have carried out what is not on record yet.
+    let Some(flushed) = runtime.upgrade().map(|core| core.journal().flush()) else {
+        return Some(Err(JournalError::Closed));
+    };
+    Some(waiter.or_told(flushed.await).map_or_else(|told| told, |()| Ok(settled)))
 }

@@ -8,17 +8,20 @@ use lastword_journal::{DeliveryKey, Recovered, RecoveredSession, Settlement};
 use lastword_on_shuttle::Tenants;
 
 use crate::changes::{end_to_visitor, visitor};
-use crate::disk::{Disk, Record};
+use crate::ending::Ending;
 use crate::guest::Calls;
-use crate::harness::{Ending, ObservedOutcome};
+use crate::harness::{ObservedOutcome, Plugins};
 use crate::owner::Generation;
+use crate::record::{OnRecord, Record};
 
 /// What is known of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) ending: Ending,
     pub(crate) time: Time,
-    pub(crate) plugins: Vec<(PluginName, Tenants)>,
+    /// The journal may have been out of reach, or another's: what was not acknowledged may be on record, or not.
+    pub(crate) journal_fails: bool,
+    pub(crate) plugins: Plugins,
     pub(crate) reports: Vec<DrainReport>,
     /// Sessions that owners knew to be accepted when the first drain began.
     pub(crate) accepted_before: HashSet<Generation>,
@@ -30,42 +33,42 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn check(&self, disk: &Disk, calls: &Calls) {
-        assert_eq!(self.leftovers, BTreeMap::new(), "something was not given back: {self:#?}");
-        let recovered = disk.recovered();
-        let still_owed = owed_at_the_next_start(&recovered, &self.plugins);
-        disk.look(|record| {
-            let ends = self.ends(record);
-            let to_visitor = ends_owed_to_visitor(&recovered, record);
+    /// `recovered` is what the next run finds.
+    pub(crate) fn check(&self, recovered: &Recovered, on_record: &OnRecord, calls: &Calls) {
+        self.check_alone();
+        let still_owed = owed_at_the_next_start(recovered, &self.plugins);
+        on_record.look(|record| {
+            let ends = ends(record, &self.plugins);
+            let to_visitor = ends_owed_to_visitor(recovered, record);
             for end in ends.iter().chain(&to_visitor) {
-                check_one(end, record, calls, &still_owed);
+                let delivered = check_one(end, record, &still_owed);
+                let ok = calls.answered_ok(end);
+                let is_right = ok == delivered || self.journal_fails && ok > delivered;
+                assert!(is_right, "{end:?}: {ok} answers of the plugin, and {delivered} are written down");
             }
-            self.check_what_was_told();
             let is_undelivered = |end: &&DeliveryKey| !record.is_delivered(end) && !record.forgotten.contains(*end);
             if let Some(undelivered) = self.undelivered {
                 let left = ends.iter().chain(&to_visitor).filter(is_undelivered).count();
-                assert_eq!(undelivered, number(left), "the runtime's own count");
+                let is_right = undelivered == number(left) || self.journal_fails && undelivered < number(left);
+                assert!(is_right, "the runtime counts {undelivered}, and {left} are left");
             }
             if self.ending.drains() {
-                self.check_reports();
                 self.check_that_every_end_is_in_the_account(&ends, record);
                 self.check_that_owners_words_are_kept(record);
-                if self.time == Time::Still {
+                if self.time == Time::Still && !self.journal_fails {
                     self.check_that_nothing_was_left_out(&ends, record);
                 }
             }
         });
     }
 
-    /// Every end that anybody is owed who stays: each session's, to each plugin that serves its tenant.
-    fn ends(&self, record: &Record) -> Vec<DeliveryKey> {
-        let of_session = |(sequence, tenant): (u64, &str)| -> Vec<DeliveryKey> {
-            let serving = self.plugins.iter().filter(|(_, tenants)| tenants.serves(tenant));
-            let end = |plugin: &PluginName| DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
-            serving.map(|(plugin, _)| end(plugin)).collect()
-        };
-        let sessions = record.sessions.iter().map(|(sequence, session)| (*sequence, &*session.identity.tenant));
-        sessions.flat_map(of_session).collect()
+    /// Checks what has to add up whoever has the journal when the run ends.
+    pub(crate) fn check_alone(&self) {
+        assert_eq!(self.leftovers, BTreeMap::new(), "something was not given back: {self:#?}");
+        self.check_what_was_told();
+        if self.ending.drains() {
+            self.check_reports();
+        }
     }
 
     fn told_of_ends(&self) -> impl Iterator<Item = &ObservedOutcome> {
@@ -98,8 +101,9 @@ impl Account {
         assert_eq!(sum(|r| r.delivered), told(|o| *o == Outcome::Delivered), "{reports:?}");
         assert_eq!(sum(|r| r.deferred - r.unreported), told(|o| matches!(o, Outcome::Deferred(_))), "{reports:?}");
         let (failed, told_failed) = (sum(|r| r.failed), told(|o| matches!(o, Outcome::Failed { .. })));
-        // A failure from before the drain that is not written down in time is in its account, and was told before.
-        assert!(failed == told_failed || failed > told_failed && self.time == Time::Passes, "{reports:?}");
+        // A failure from before the drain that is not written down, or not in time, is in its account, and was told before.
+        let was_told_before = self.time == Time::Passes || self.journal_fails;
+        assert!(failed == told_failed || failed > told_failed && was_told_before, "{reports:?}");
         let of_plugins = |report: &DrainReport| -> u64 {
             report.plugins.iter().map(|line| line.delivered + line.failed + line.deferred).sum()
         };
@@ -160,8 +164,19 @@ impl Account {
     }
 }
 
-/// Either it was delivered, once, or it was given up, or the next start finds it.
-fn check_one(end: &DeliveryKey, record: &Record, calls: &Calls, still_owed: &HashMap<DeliveryKey, usize>) {
+/// Every end that anybody is owed who stays: each session's, to each plugin that serves its tenant.
+pub(crate) fn ends(record: &Record, plugins: &[(PluginName, Tenants)]) -> Vec<DeliveryKey> {
+    let of_session = |(sequence, tenant): (u64, &str)| -> Vec<DeliveryKey> {
+        let serving = plugins.iter().filter(|(_, tenants)| tenants.serves(tenant));
+        let end = |plugin: &PluginName| DeliveryKey { sequence, event: EventKey::End, plugin: plugin.clone() };
+        serving.map(|(plugin, _)| end(plugin)).collect()
+    };
+    let sessions = record.sessions.iter().map(|(sequence, session)| (*sequence, &*session.identity.tenant));
+    sessions.flat_map(of_session).collect()
+}
+
+/// Either it was delivered, once, or it was given up, or the next start finds it. Gives how often it was delivered.
+pub(crate) fn check_one(end: &DeliveryKey, record: &Record, still_owed: &HashMap<DeliveryKey, usize>) -> usize {
     let (delivered, dead) = (record.count(end, is_delivered), record.count(end, is_dead));
     let owed = still_owed.get(end).copied().unwrap_or(0);
     let dead = dead - record.revived.get(end).copied().unwrap_or(0);
@@ -171,7 +186,7 @@ fn check_one(end: &DeliveryKey, record: &Record, calls: &Calls, still_owed: &Has
         1,
         "{end:?}: {delivered} delivered, {dead} given up, {owed} still owed, {forgotten} forgotten"
     );
-    assert_eq!(calls.answered_ok(end), delivered, "{end:?}: answers of the plugin, and what is written down");
+    delivered
 }
 
 /// Every end that the plugin which comes and goes is owed: of sessions that were to end as long as it was there, and of those whose start
@@ -185,7 +200,8 @@ fn is_owed_to_visitor(active: &RecoveredSession) -> bool {
     active.drained().owed.iter().flatten().chain(&active.started).any(|plugin| *plugin == visitor())
 }
 
-fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants)]) -> HashMap<DeliveryKey, usize> {
+/// Ends that the next run owes.
+pub(crate) fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants)]) -> HashMap<DeliveryKey, usize> {
     let mut owed: HashMap<DeliveryKey, usize> = HashMap::new();
     for delivery in recovered.deliveries.iter().filter(|owed| owed.delivery.event == EventKey::End) {
         *owed.entry(delivery.delivery.clone()).or_default() += 1;

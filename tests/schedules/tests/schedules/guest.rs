@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use lastword_fakes::sandbox::{Answer, CallReport, Guest, Memory, MemoryPart, Res
 use lastword_fakes::sync::pass;
 use lastword_journal::DeliveryKey;
 
-use crate::disk::Disk;
 use crate::draw::{chance, linger_in_task, one_of, up_to};
+use crate::owner::Generation;
+use crate::record::OnRecord;
 use crate::trace::{name, trace};
 
 /// What plugins do, beside delivering.
@@ -29,10 +31,15 @@ pub(crate) enum Behavior {
 pub(crate) struct Calls {
     /// Of `std`: looking at it is no step of a schedule.
     log: Mutex<Log>,
+    of_all_runs: Arc<CallsOfAllRuns>,
     /// Calls at once that a tenant may have.
     most_of_a_tenant: Option<usize>,
     /// Calls at once that there may be.
     allowed: Mutex<u32>,
+    /// The run drains: so it tells of ends that are on record only with what comes of them.
+    drains: AtomicBool,
+    /// The same holds for sessions of dead runs, whose numbers are up to this one.
+    ends_up_to: u64,
 }
 
 #[derive(Default)]
@@ -46,9 +53,48 @@ struct Log {
     answered_ok: HashMap<DeliveryKey, usize>,
 }
 
+/// All calls of the runs that had a journal, one after the other or, until the older one knows of it, at once.
+#[derive(Default)]
+pub(crate) struct CallsOfAllRuns(Mutex<LogOfAllRuns>);
+
+#[derive(Default)]
+struct LogOfAllRuns {
+    /// Numbers of attempts.
+    numbers: HashMap<DeliveryKey, HashSet<u32>>,
+    /// Under which number each event of a session was told.
+    ids: HashMap<(PluginName, Identity, u32, EventKey), u64>,
+    answered_ok: HashMap<DeliveryKey, usize>,
+}
+
+impl CallsOfAllRuns {
+    /// How often plugins have answered ok to this.
+    pub(crate) fn answered_ok(&self, delivery: &DeliveryKey) -> usize {
+        self.0.lock().unwrap().answered_ok.get(delivery).copied().unwrap_or(0)
+    }
+
+    fn begin(&self, delivery: &DeliveryKey, (identity, generation): &Generation, attempt: u32) {
+        let DeliveryKey { sequence, event, plugin } = delivery;
+        let log = &mut *self.0.lock().unwrap();
+        let is_new = log.numbers.entry(delivery.clone()).or_default().insert(attempt);
+        assert!(is_new, "{delivery:?} has two attempts with the number {attempt}");
+        let told_as = *log.ids.entry((plugin.clone(), identity.clone(), *generation, *event)).or_insert(*sequence);
+        assert_eq!(told_as, *sequence, "{plugin} hears of {event} of {identity:?}, generation {generation}, under two ids");
+    }
+
+    /// It was no attempt.
+    fn put_back(&self, delivery: &DeliveryKey, attempt: u32) {
+        self.0.lock().unwrap().numbers.entry(delivery.clone()).or_default().remove(&attempt);
+    }
+
+    fn is_ok(&self, delivery: &DeliveryKey) {
+        *self.0.lock().unwrap().answered_ok.entry(delivery.clone()).or_default() += 1;
+    }
+}
+
 impl Calls {
-    pub(crate) fn new(most_of_a_tenant: Option<usize>) -> Self {
-        Self { log: Mutex::default(), most_of_a_tenant, allowed: Mutex::new(u32::MAX) }
+    pub(crate) fn new(most_of_a_tenant: Option<usize>, of_all_runs: Arc<CallsOfAllRuns>, ends_up_to: u64) -> Self {
+        let (drains, allowed) = (AtomicBool::new(false), Mutex::new(u32::MAX));
+        Self { log: Mutex::default(), of_all_runs, most_of_a_tenant, allowed, drains, ends_up_to }
     }
 
     /// From now on there may be so many at once, given how many there might be until now.
@@ -57,10 +103,15 @@ impl Calls {
         *now = allowed(*now);
     }
 
-    pub(crate) fn guest(self: &Arc<Self>, disk: &Arc<Disk>, behavior: Behavior) -> Guest {
-        let (calls, disk) = (self.clone(), disk.clone());
+    /// The run is about to drain.
+    pub(crate) fn a_drain_begins(&self) {
+        self.drains.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn guest(self: &Arc<Self>, on_record: &Arc<OnRecord>, behavior: Behavior) -> Guest {
+        let (calls, on_record) = (self.clone(), on_record.clone());
         Arc::new(move |plugin, call, reserved| -> Answer {
-            let under_way = UnderWay::begin(&calls, &disk, plugin.name(), &call);
+            let under_way = UnderWay::begin(&calls, &on_record, plugin.name(), &call);
             let memory = plugin.memory().clone();
             Box::pin(async move {
                 let report = match grow(memory, reserved).await {
@@ -92,29 +143,34 @@ struct UnderWay {
     calls: Arc<Calls>,
     delivery: DeliveryKey,
     lane: (PluginName, Identity),
+    attempt: u32,
     /// The number of the attempt before it.
     last_attempt: Option<u32>,
 }
 
 impl UnderWay {
-    fn begin(calls: &Arc<Calls>, disk: &Disk, plugin: &PluginName, call: &HookCall) -> Self {
+    fn begin(calls: &Arc<Calls>, on_record: &OnRecord, plugin: &PluginName, call: &HookCall) -> Self {
         let DeliveryId { sequence, event, .. } = call.delivery.id;
         let delivery = DeliveryKey { sequence, event, plugin: plugin.clone() };
         let lane = (plugin.clone(), call.session.identity.clone());
         trace!("call {} of {}, late: {}", call.delivery.attempt, name(&delivery), call.delivery.late);
         let attempt = call.delivery.attempt;
-        disk.look(|record| {
+        let session = (call.session.identity.clone(), call.session.generation);
+        let ends_all = calls.drains.load(Ordering::Relaxed) || sequence <= calls.ends_up_to;
+        on_record.look(|record| {
             assert!(
-                record.may_be_told(sequence, event),
+                record.may_be_told(sequence, event, ends_all),
                 "{plugin} hears of {event} of {sequence}, which is not recorded"
             );
+            assert_eq!(record.generation(sequence), session, "another session is on record as {sequence}");
         });
+        calls.of_all_runs.begin(&delivery, &session, attempt);
         let log = &mut *calls.log.lock().unwrap();
         let last_attempt = log.last_attempt.insert(delivery.clone(), attempt);
         if let Some(last) = last_attempt {
             assert_eq!(last + 1, attempt, "attempts of {delivery:?}");
-            let recorded = disk.look(|record| record.attempts.get(&delivery)?.last().map(|(attempt, _)| *attempt));
-            assert_eq!(recorded, Some(last), "{delivery:?} is tried again before its failure is recorded");
+            let is_recorded = on_record.look(|record| record.has_attempt(&delivery, last));
+            assert!(is_recorded, "{delivery:?} is tried again before its failure is recorded");
         }
         let alone = log.under_way.insert(lane.clone());
         assert!(alone || call.delivery.late, "{lane:?} is told of two events at once");
@@ -134,7 +190,7 @@ impl UnderWay {
             "{at_once} calls of {} at once",
             lane.1.tenant
         );
-        Self { calls: calls.clone(), delivery, lane, last_attempt }
+        Self { calls: calls.clone(), delivery, lane, attempt, last_attempt }
     }
 
     fn end(self, outcome: &Outcome) {
@@ -145,12 +201,14 @@ impl UnderWay {
                 Some(last) => log.last_attempt.insert(self.delivery.clone(), last),
                 None => log.last_attempt.remove(&self.delivery),
             };
+            self.calls.of_all_runs.put_back(&self.delivery, self.attempt);
         }
         if *outcome == Outcome::Delivered {
             let log = &mut *self.calls.log.lock().unwrap();
             let times = log.answered_ok.entry(self.delivery.clone()).or_default();
             *times += 1;
             assert_eq!(*times, 1, "{:?} is delivered again", self.delivery);
+            self.calls.of_all_runs.is_ok(&self.delivery);
         }
     }
 }

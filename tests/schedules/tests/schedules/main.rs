@@ -18,12 +18,19 @@ mod account;
 mod changes;
 mod disk;
 mod draw;
+mod ending;
 mod explore;
 mod guest;
 mod harness;
+mod medium;
+mod nats;
+mod nodes;
 mod operator;
+mod over_nats;
 mod owner;
+mod record;
 mod scheduler;
+mod shadow;
 mod slots;
 mod trace;
 
@@ -31,9 +38,12 @@ use lastword_fakes::sync::Time;
 
 use crate::disk::Health;
 use crate::draw::{chance, one_of};
+use crate::ending::Ending;
 use crate::explore::{explore, run_each_twice};
 use crate::guest::Behavior;
-use crate::harness::{Ending, Plan, play};
+use crate::harness::{Plan, play};
+use crate::nats::Weather;
+use crate::nodes::take_turns;
 use crate::owner::Line;
 use crate::slots::wait_for_more_slots;
 
@@ -44,6 +54,7 @@ const SCHEDULES: usize = 15_000;
 const PLAN: Plan = Plan {
     time: Time::Still,
     health: &[Health::AtOnce, Health::Good],
+    weather: &[],
     behaviors: &[Behavior::Deliver, Behavior::Fail],
     quotas: false,
     recovered: 0,
@@ -147,6 +158,37 @@ fn plugins_that_come_and_go_are_told_what_they_are_owed_and_nothing_else() {
     explore(SCHEDULES, || {
         let time = one_of(&[Time::Still, Time::Passes]);
         play(&Plan { time, health, behaviors, quotas: chance(1, 3), changes: true, endings, ..PLAN });
+    });
+}
+
+/// The journal is on NATS servers that answer whatever they are asked. No timer of the runtime goes off.
+#[test]
+fn over_servers_that_answer_everything_is_as_over_a_disk() {
+    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
+    explore(SCHEDULES / 10, || {
+        let (operators, changes, recovered) = (true, chance(1, 4), one_of(&[0, 2]));
+        play(&Plan { weather: &[Weather::Good], operators, changes, recovered, endings, ..PLAN });
+    });
+}
+
+/// Requests, acknowledgements, leaders and the quorum are lost, and come back.
+#[test]
+fn servers_that_lose_acknowledgements_and_leaders_lose_no_end() {
+    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
+    explore(SCHEDULES / 10, || {
+        let (time, recovered) = (one_of(&[Time::Still, Time::Passes]), one_of(&[0, 2]));
+        play(&Plan { time, weather: &[Weather::Bad], recovered, endings, ..PLAN });
+    });
+}
+
+/// Whatever was acknowledged is there, no id and no number of an attempt is used twice, nothing is stored behind a fence, and in the end
+/// every end was delivered.
+#[test]
+fn whoever_takes_a_journal_over_at_any_moment_finds_what_was_acknowledged_and_makes_what_is_owed() {
+    let endings = &[Ending::Drain, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach, Ending::Abandon];
+    let weather = &[Weather::Good, Weather::Bad];
+    explore(SCHEDULES / 5, || {
+        take_turns(&Plan { time: one_of(&[Time::Still, Time::Passes]), weather, endings, ..PLAN });
     });
 }
 

@@ -6,8 +6,8 @@ use lastword_journal::DeliveryKey;
 use lastword_on_shuttle::{Changed, DeliveryFilter, JournalError, PageRequest, Refusal, Runtime, Settled};
 use shuttle::future::block_on;
 
-use crate::disk::Disk;
 use crate::draw::{chance, linger, one_of, up_to};
+use crate::record::OnRecord;
 use crate::trace::{name, trace};
 
 /// An operator does so many things at most.
@@ -59,11 +59,11 @@ pub(crate) fn operate(runtime: &Runtime) -> Vec<Wait> {
 
 impl Wait {
     /// Whatever it is told is on record by then.
-    pub(crate) fn comes(self, disk: &Disk) {
+    pub(crate) fn comes(self, on_record: &OnRecord) {
         let Self { delivery, settled } = self;
         let settled = block_on(settled);
         trace!("operator: {}: {settled:?}", name(&delivery));
-        disk.look(|record| match settled {
+        on_record.look(|record| match settled {
             Ok(Settled::Delivered) => assert!(record.is_delivered(&delivery), "{delivery:?} is not on record"),
             Ok(Settled::Dead { .. }) => assert!(record.is_dead(&delivery), "{delivery:?} is not on record"),
             Ok(Settled::Forgotten) => assert!(record.forgotten.contains(&delivery), "{delivery:?} is not on record"),

@@ -12,6 +12,7 @@ use lastword_on_shuttle::{
 use shuttle::future::block_on;
 
 use crate::draw::{chance, linger, one_of, up_to};
+use crate::record::OnRecord;
 use crate::trace::trace;
 
 /// An owner says so many things at most.
@@ -20,12 +21,14 @@ const MOST_LINES: usize = 6;
 /// A generation of a session.
 pub(crate) type Generation = (Identity, u32);
 
-/// What all owners have been answered.
-#[derive(Default)]
+/// What all owners of a run have been answered.
 pub(crate) struct Answers {
     state: Mutex<State>,
+    on_record: Arc<OnRecord>,
     /// The journal is let go of at the end: what comes later is refused.
     journal_closes: AtomicBool,
+    /// The journal may be out of reach, or another's.
+    journal_fails: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +42,10 @@ struct State {
 }
 
 impl Answers {
+    pub(crate) fn new(on_record: Arc<OnRecord>, journal_fails: bool) -> Self {
+        Self { state: Mutex::default(), on_record, journal_closes: AtomicBool::new(false), journal_fails }
+    }
+
     /// A drain is about to begin.
     pub(crate) fn a_drain_begins(&self) {
         let mut state = self.state.lock().unwrap();
@@ -75,6 +82,7 @@ type Answer = Result<Vec<(Line, Accepted)>, Refusal>;
 /// A line that was said.
 struct Said {
     line: Line,
+    has_op_id: bool,
     before_the_drain: bool,
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
 }
@@ -83,7 +91,8 @@ struct Said {
 pub(crate) fn speak(runtime: &Runtime, sessions: &[Identity], lines: &[Line], answers: &Answers) {
     let mut said = Vec::new();
     let hesitates = up_to(3);
-    for n in 0..=up_to(MOST_LINES - 1) {
+    let most_lines = if lines.is_empty() { 0 } else { up_to(MOST_LINES - 1) + 1 };
+    for n in 0..most_lines {
         // Over all of a drain, some of them.
         if up_to(2) < hesitates {
             linger();
@@ -116,6 +125,7 @@ fn say(runtime: &Runtime, line: Line, whose: &Identity, other: &Identity, answer
         _ => format!("{} {}", whose.id, whose.scope),
     };
     let op_id: Option<Arc<str>> = chance(1, 3).then(|| format!("{line:?} {} {}", named(), up_to(1)).into());
+    let has_op_id = op_id.is_some();
     trace!("owner: {line:?} of {}", named());
     let one = move |answer: Result<Accepted, Refusal>| answer.map(|accepted| vec![(line, accepted)]);
     let answer: Pin<Box<dyn Future<Output = Answer> + Send>> = match line {
@@ -148,18 +158,19 @@ fn say(runtime: &Runtime, line: Line, whose: &Identity, other: &Identity, answer
         }
     };
     // Looked at last: a request is made when its function has returned.
-    Said { line, before_the_drain: answers.state.lock().unwrap().accepted_before.is_none(), answer }
+    Said { line, has_op_id, before_the_drain: answers.state.lock().unwrap().accepted_before.is_none(), answer }
 }
 
 impl Said {
     fn wait_for_answer(self, answers: &Answers) {
-        let Self { line, before_the_drain, answer } = self;
+        let Self { line, has_op_id, before_the_drain, answer } = self;
         let answer = block_on(answer);
         trace!("owner: {line:?} answered {answer:?}");
         let mut state = answers.state.lock().unwrap();
         let parts = match (line, answer) {
             (_, Ok(parts)) => parts,
             (_, Err(Refusal::Journal(JournalError::Full(_) | JournalError::Busy(_)))) => return,
+            (_, Err(Refusal::Journal(JournalError::Unavailable(_)))) if answers.journal_fails => return,
             (_, Err(Refusal::Journal(JournalError::Closed))) if answers.journal_closes.load(Ordering::Relaxed) => {
                 return;
             }
@@ -173,8 +184,17 @@ impl Said {
                 state.ended_before.insert((accepted.identity.clone(), accepted.generation));
             }
             match (line, accepted) {
-                (_, Accepted { identity, generation, how: Acceptance::Registered | Acceptance::Implied, .. }) => {
-                    state.accepted.insert((identity, generation));
+                (line, Accepted { identity, generation, how: Acceptance::Registered | Acceptance::Implied, .. }) => {
+                    let session = (identity, generation);
+                    // A drain ends the session of an end whose op_id another end had before: then there is no more to be recorded.
+                    let is_known_by_op = has_op_id && state.accepted_before.is_some();
+                    answers.on_record.look(|record| {
+                        let sequence = record.sequence(&session);
+                        let has_ended = sequence.is_some_and(|sequence| record.has_ended(sequence));
+                        let is_there = if line == Line::End { has_ended || is_known_by_op } else { sequence.is_some() };
+                        assert!(is_there, "a {line:?} of {session:?} was acknowledged, and is not on record");
+                    });
+                    state.accepted.insert(session);
                 }
                 (Line::End, Accepted { how: Acceptance::DuplicateEnd, .. }) => (),
                 (_, Accepted { how: Acceptance::DuplicateOp, .. }) => (),

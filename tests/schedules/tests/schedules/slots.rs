@@ -15,6 +15,7 @@ use shuttle::thread;
 use crate::disk::{Disk, Health};
 use crate::draw::{linger, up_to};
 use crate::guest::Calls;
+use crate::medium::Medium;
 use crate::trace::trace;
 
 /// So many changes at most.
@@ -64,7 +65,7 @@ pub(crate) fn wait_for_more_slots() {
     );
     let mut builder = Runtime::builder()
         .sandbox(sandbox)
-        .journal(disk.clone())
+        .journal(disk.clone().journal())
         .slots(number(up_to(gate.opens_at - 2) + 1))
         .workers(NonZeroUsize::new(up_to(1) + 1).unwrap());
     for n in 0..plugins {

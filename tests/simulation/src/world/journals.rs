@@ -67,20 +67,15 @@ impl World {
             let (asks, timeout, expected) = match action {
                 Action::Publish { subject, headers, body, timeout } => {
                     let kind = self.streams[journal].subjects.kind(&subject).unwrap_or(Kind::Group);
-                    let header = |name: &str| {
-                        let (_, value) = headers.iter().find(|(header, _)| *header == name)?;
-                        value.parse::<u64>().ok()
-                    };
-                    let last = header("Nats-Expected-Last-Sequence");
-                    let fence = header("Nats-Expected-Last-Subject-Sequence");
-                    let expected = last.unwrap_or_default();
-                    let (last, fence) = match self.settings.mutation {
-                        Some(Mutation::NoFence) => (None, None),
-                        Some(Mutation::TwoInFlight) => (last, None),
-                        _ => (last, fence),
-                    };
-                    self.report.bytes += body.len() as u64;
-                    (Asks::Publish(Publish { kind, epoch, body, last, fence }), timeout, expected)
+                    let mut publish = Publish::new(kind, epoch, body, &headers);
+                    let expected = publish.last.unwrap_or_default();
+                    match self.settings.mutation {
+                        Some(Mutation::NoFence) => (publish.last, publish.fence) = (None, None),
+                        Some(Mutation::TwoInFlight) => publish.fence = None,
+                        _ => {}
+                    }
+                    self.report.bytes += publish.body.len() as u64;
+                    (Asks::Publish(publish), timeout, expected)
                 }
                 Action::Look { sequence, timeout } => (Asks::Message(sequence), timeout, 0),
                 Action::Info { timeout } => (Asks::Info, timeout, 0),

@@ -37,6 +37,11 @@ pub fn begin(time: Time) {
     TIME.set(time);
 }
 
+/// From now on timers go off, or do not. Those that were set are not changed by that.
+pub fn go_on(time: Time) {
+    TIME.set(time);
+}
+
 /// The moment of the schedule.
 #[must_use]
 pub fn now() -> Instant {
@@ -73,7 +78,12 @@ pub(super) async fn sleep_until(at: Instant) {
     if TIME.get() == Time::Still {
         return pending().await;
     }
-    let timer = Timer::set(at);
+    at_some_moment(move || pass(at.saturating_duration_since(now()))).await;
+}
+
+/// Resolves when the scheduler says, and does this at that moment.
+pub async fn at_some_moment(then: impl FnOnce() + Send + 'static) {
+    let timer = Timer::set(then);
     timer.goes_off.notified().await;
 }
 
@@ -84,7 +94,7 @@ struct Timer {
 }
 
 impl Timer {
-    fn set(deadline: Instant) -> Self {
+    fn set(then: impl FnOnce() + Send + 'static) -> Self {
         let timer = Self::default();
         let (goes_off, is_over) = (timer.goes_off.clone(), timer.is_over.clone());
         let turns = thread_rng().gen_range(0..1u32 << thread_rng().gen_range(0..=PATIENCE));
@@ -96,7 +106,7 @@ impl Timer {
                     return;
                 }
             }
-            pass(deadline.saturating_duration_since(now()));
+            then();
             goes_off.notify_one();
         }));
         timer
