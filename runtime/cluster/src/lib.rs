@@ -36,6 +36,7 @@ mod action;
 mod entry;
 mod hearing;
 mod member;
+mod reach;
 mod rules;
 
 pub use action::{Action, Behind, Cas, StreamEnd, TakenOver};

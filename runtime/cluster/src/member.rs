@@ -7,13 +7,15 @@ mod own;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
-use known::{Known, Verdict};
+use known::{Evidence, Known, Verdict};
 use lastword_events::JournalName;
 use own::{Kept, Stage, Tried};
 
 use crate::hearing::Hearing;
+use crate::reach::Reach;
 use crate::{Action, Behind, Cas, Entry, EntryState, Rules, StreamEnd, TakenOver};
 
 /// For how long a heartbeat is remembered of a run that the registry does not name: its entry may be on its way.
@@ -45,6 +47,9 @@ pub struct Member {
     rules: Rules,
     random: fastrand::Rng,
     hearing: Hearing,
+    reach: Reach,
+    /// No look at streams that are not doubted before that.
+    looks_around_at: Duration,
     /// The last heartbeat of each run.
     heard: BTreeMap<JournalName, Duration>,
     forgets_at: Duration,
@@ -105,6 +110,8 @@ impl Member {
             rules,
             random,
             hearing: Hearing::new(now),
+            reach: Reach::default(),
+            looks_around_at: now,
             heard: BTreeMap::new(),
             forgets_at: now + REMEMBERED,
             is_cut_off: false,
@@ -221,8 +228,11 @@ impl Member {
 
     /// The answer to [`Action::Look`].
     pub fn stream(&mut self, name: &JournalName, end: StreamEnd, at: Duration) {
+        if end != StreamEnd::Unanswered {
+            self.reach.answered(at, self.rules.steady());
+        }
         if let Some(known) = self.journals.get_mut(name) {
-            known.looked(end, at, &self.rules);
+            known.looked(end, at);
             self.judge(*name, at);
         }
     }
@@ -234,7 +244,7 @@ impl Member {
             kept.answered(again);
         }
         if let Some(known) = self.journals.get_mut(&name) {
-            known.answered(again);
+            known.answered(cas, again);
         }
         match cas {
             Cas::Done { revision } => self.entry(name, Some(entry.clone()), revision, at),
@@ -603,12 +613,17 @@ impl Member {
 
     fn judge_all(&mut self, now: Duration) {
         // Most are heard each second; the names of the others are few.
-        let others: Vec<JournalName> = self
-            .journals
-            .iter()
-            .filter(|(name, known)| known.needs_a_look(self.silence_of(**name, known, now), &self.rules))
-            .map(|(name, _)| *name)
-            .collect();
+        let (mut others, mut looks_at) = (Vec::new(), Duration::MAX);
+        for (&name, known) in &self.journals {
+            let silence = self.silence_of(name, known, now);
+            if known.needs_a_look(silence, &self.rules) {
+                others.push(name);
+            } else if let Some(silence) = silence.filter(|&silence| silence > self.rules.steady()) {
+                // Whoever waits for the next heartbeat of its own looks up to a second late.
+                looks_at = looks_at.min(now + self.rules.listening().saturating_sub(silence));
+            }
+        }
+        self.wake(looks_at);
         for name in others {
             self.judge(name, now);
         }
@@ -624,14 +639,27 @@ impl Member {
         let may_take =
             self.has_room_for(name, now) && known.entry.format <= self.settings.format && !known.is_for_others(now);
         let place = if known.needs_a_look(silence, &self.rules) { self.place_for(name, now) } else { 0 };
+        let had_for = self.had_for(name, known);
+        let reached_for = self.reach.lasts(now, self.rules.steady());
+        let evidence = Evidence { silence, had_for, reached_for, place, may_take };
         let Some(known) = self.journals.get_mut(&name) else { return };
-        let verdict = known.judge(silence, place, may_take, &self.rules, &mut self.random, now);
+        let verdict = known.judge(evidence, &self.rules, &mut self.random, now);
         let (revision, entry) = (known.revision, known.entry.clone());
         match verdict {
             Verdict::Nothing => {}
             Verdict::Later(at) => self.wake(at),
             Verdict::Look => {
                 self.actions.push_back(Action::Look { name });
+                self.wake(now + self.rules.beat);
+            }
+            Verdict::LookAround => {
+                self.actions.push_back(Action::Look { name });
+                // Once for all whose streams do not answer.
+                if now >= self.looks_around_at {
+                    self.looks_around_at = now + self.rules.beat;
+                    let witnesses = self.witnesses(now);
+                    self.actions.extend(witnesses.into_iter().map(|name| Action::Look { name }));
+                }
                 self.wake(now + self.rules.beat);
             }
             Verdict::Take => {
@@ -649,14 +677,35 @@ impl Member {
         }
     }
 
+    /// How long whoever has the journal had it until it was last heard, as far as this member knows: no longer than it was.
+    fn had_for(&self, name: JournalName, known: &Known) -> Duration {
+        let heard = known.entry.keeper(name).and_then(|keeper| self.heard.get(&keeper)).copied().unwrap_or_default();
+        heard.saturating_sub(known.kept_since())
+    }
+
+    /// Journals whose streams have leaders, as a rule: the own one, and those of the next ones in the names' order whose nodes are heard.
+    fn witnesses(&self, now: Duration) -> Vec<JournalName> {
+        let is_heard = |(name, known): &(&JournalName, &Known)| {
+            known.entry.state == EntryState::Active
+                && self.silence_of(**name, known, now).is_some_and(|silence| silence < self.rules.listening())
+        };
+        let behind = self.journals.range((Bound::Excluded(self.own), Bound::Unbounded));
+        let around = behind.chain(self.journals.range(..self.own));
+        let others = around.filter(is_heard).map(|(&name, _)| name).take(self.rules.witnesses);
+        std::iter::once(self.own).chain(others).collect()
+    }
+
     /// How many of those who are here go before this member for that journal, by numbers that the names give. Each member works it out for
     /// itself; two who see others alive try together, and the registry takes one.
     fn place_for(&self, name: JournalName, now: Duration) -> usize {
         let own = self.settings.run;
         let mine = rank(name, own);
+        let format = self.journals.get(&name).map_or(0, |known| known.entry.format);
         let is_before = |(&other, known): (&JournalName, &Known)| {
             known.entry.active_run(other).is_some_and(|run| {
                 run != own
+                    // Its own journal has the form that its program writes.
+                    && known.entry.format >= format
                     && self.silence_of(other, known, now).is_some_and(|silence| silence < self.rules.listening())
                     && rank(name, run) < mine
                     && self.adopted_by(run) < self.rules.most_adopted

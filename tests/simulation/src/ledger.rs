@@ -21,10 +21,16 @@ const STARTED: u8 = 1;
 const DELIVERED: u8 = 2;
 
 impl Ledger {
+    /// The number of the session that begins next.
+    pub(crate) fn next(&self) -> SessionId {
+        u32::try_from(self.sessions.len()).expect("fewer sessions than 2³²")
+    }
+
     /// The next session.
     pub(crate) fn begin(&mut self) -> SessionId {
+        let session = self.next();
         self.sessions.push(0);
-        u32::try_from(self.sessions.len() - 1).expect("fewer sessions than 2³²")
+        session
     }
 
     pub(crate) fn started(&mut self, session: SessionId) {

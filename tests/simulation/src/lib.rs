@@ -27,10 +27,11 @@ mod reader;
 mod report;
 mod request;
 mod settings;
+mod slots;
 mod stream;
 mod world;
 
 pub use histogram::Histogram;
-pub use report::{Broken, Report};
+pub use report::{Broken, Report, Slowest, WITHIN, WITHIN_WITHOUT_LEADER};
 pub use settings::{Fault, Mutation, Settings};
 pub use world::{Progress, Tells, run};

@@ -35,8 +35,11 @@ struct Args {
     /// Minutes that a session lives, on average
     #[arg(long, default_value_t = 60.0)]
     life: f64,
+    /// Seconds that a node waits for the owners of active sessions that it has taken over; the program waits for 2 s unless it is configured
+    #[arg(long, default_value_t = 0.0)]
+    owner_grace: f64,
     /// A mistake that has to be found, in a small fleet; it is an error when it is not
-    #[arg(long, conflicts_with_all = ["nodes", "sessions", "hours", "runs", "faults", "every", "life", "full"])]
+    #[arg(long, conflicts_with_all = ["nodes", "sessions", "hours", "runs", "faults", "every", "life", "owner_grace", "full"])]
     mutate: Option<Mutation>,
     /// Real records, snapshots, purges and replay, for some thousand sessions
     #[arg(long)]
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
             faults: faults.clone(),
             every: Duration::from_secs_f64(args.every.max(0.1)),
             life: Duration::from_secs_f64(args.life.max(0.01) * 60.0),
+            owner_grace: Duration::from_secs_f64(args.owner_grace.max(0.0)),
             is_full: args.full,
             trace,
             ..Settings::of(

@@ -12,6 +12,7 @@ use crate::ledger::SessionId;
 use crate::network::ServerId;
 use crate::reader::Reader;
 use crate::request::{Asks, Request, StreamId, Whose};
+use crate::slots;
 use crate::world::Event;
 
 /// A node. Its number stays; what is in `process` goes with each run.
@@ -83,7 +84,8 @@ pub(crate) struct Serving {
     pub(crate) stage: Stage,
     /// Ends that are to be called.
     pub(crate) queue: VecDeque<SessionId>,
-    pub(crate) is_calling: bool,
+    /// Calls under way. They return together.
+    pub(crate) calls: usize,
     /// Sessions that are active or owed, as far as this node knows.
     pub(crate) open: u64,
 }
@@ -151,9 +153,32 @@ pub(crate) enum Told {
     Delivered(u64),
 }
 
+impl Process {
+    fn adopted(&self) -> impl Iterator<Item = (StreamId, &Serving)> {
+        self.journals.iter().filter(|(journal, _)| **journal != self.own).map(|(&journal, serving)| (journal, serving))
+    }
+
+    /// How many calls this journal may begin, which has none under way.
+    pub(crate) fn slots_for(&self, journal: StreamId) -> usize {
+        if journal == self.own {
+            return slots::OWN;
+        }
+        let busy = self.adopted().filter(|(_, serving)| serving.calls > 0 || !serving.queue.is_empty()).count();
+        let others = self.adopted().filter(|(other, _)| *other != journal);
+        let others: Vec<usize> = others.map(|(_, serving)| serving.calls).collect();
+        slots::of_adopted(busy, &others)
+    }
+
+    /// Adopted journals that have something to call, and nothing under way.
+    pub(crate) fn adopted_that_wait(&self) -> Vec<StreamId> {
+        let waits = |(_, serving): &(StreamId, &Serving)| serving.calls == 0 && !serving.queue.is_empty();
+        self.adopted().filter(waits).map(|(journal, _)| journal).collect()
+    }
+}
+
 impl Serving {
     pub(crate) fn new(stage: Stage) -> Self {
-        Self { stage, queue: VecDeque::new(), is_calling: false, open: 0 }
+        Self { stage, queue: VecDeque::new(), calls: 0, open: 0 }
     }
 
     pub(crate) fn writer(&mut self) -> Option<&mut Writer> {

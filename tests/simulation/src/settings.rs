@@ -22,6 +22,9 @@ pub struct Settings {
     pub every: Duration,
     /// How long a session lives on average.
     pub life: Duration,
+    /// How long a node waits for the owners of active sessions, whose journal it has taken over or taken back, before it ends them. Here
+    /// none of them comes.
+    pub owner_grace: Duration,
     /// A mistake that has to be found.
     pub mutation: Option<Mutation>,
     /// Whether records, snapshots and replay are the real ones. That is for some thousand sessions.
@@ -77,6 +80,7 @@ impl Settings {
             faults: Fault::value_variants().to_vec(),
             every: Duration::from_secs(30),
             life: Duration::from_hours(1),
+            owner_grace: Duration::ZERO,
             mutation: None,
             is_full: false,
             trace: None,

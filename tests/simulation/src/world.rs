@@ -1,5 +1,6 @@
 //! The fleet, and what happens to it.
 
+mod endings;
 mod faults;
 mod jetstream;
 mod journals;
@@ -9,6 +10,7 @@ mod owners;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use endings::Ending;
 use lastword_cluster::Entry;
 use lastword_events::JournalName;
 use lastword_jetstream::subjects::Subjects;
@@ -51,6 +53,8 @@ pub(crate) enum Event {
     OpenAgain(RunId, StreamId),
     /// A journal is read up to its fence.
     Read(RunId, StreamId),
+    /// The owners of sessions that were active when a journal was taken over, behind that fence, do not come.
+    Crashed(RunId, StreamId, u64, Vec<SessionId>),
     /// Calls of a journal have returned.
     Called(RunId, StreamId, Vec<SessionId>),
     /// Somewhere a session starts.
@@ -126,24 +130,8 @@ struct Journal {
     told: u64,
     /// Records that the last one to take it over has read.
     read: u64,
-    /// The first death, or leaving, of the node whose run made it.
-    ended: Option<Ended>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Ended {
-    at: Duration,
-    how: How,
-    /// Whether JetStream had no leader for the stream or the registry for some of the time until it was taken over.
-    had_no_leader: bool,
-    is_taken: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    Died,
-    Left,
-    CutOff,
+    /// How often its node has lost it, the first time first.
+    endings: Vec<Ending>,
 }
 
 /// What a run tells while it goes on.
@@ -284,6 +272,7 @@ impl World {
             Event::Watched { journal, entry, revision } => self.watched(journal, entry.as_ref(), revision),
             Event::OpenAgain(run, journal) => self.open_again(run, journal),
             Event::Read(run, journal) => self.read(run, journal),
+            Event::Crashed(run, journal, epoch, sessions) => self.crashed(run, journal, epoch, &sessions),
             Event::Called(run, journal, sessions) => self.called(run, journal, &sessions),
             Event::Start => self.start_somewhere(),
             Event::End(run, is_drawn) => self.end_one(run, is_drawn),
@@ -356,6 +345,7 @@ impl World {
                 self.broken(format!("{} ends are lost, the first of session {session}: {where_it_is}", lost.len()));
             }
         }
+        self.count_endings();
         self.report.sessions = self.ledger.started;
         self.report.refused = self.ledger.refused;
         self.report.delivered = self.ledger.delivered;
@@ -392,7 +382,7 @@ impl World {
 
 impl Journal {
     fn new(name: JournalName) -> Self {
-        Self { name, turn: 0, told: 0, read: 0, ended: None }
+        Self { name, turn: 0, told: 0, read: 0, endings: Vec::new() }
     }
 }
 
@@ -405,6 +395,7 @@ impl Event {
             | Self::TimedOut(run, _)
             | Self::OpenAgain(run, _)
             | Self::Read(run, _)
+            | Self::Crashed(run, ..)
             | Self::Called(run, ..)
             | Self::End(run, _)
             | Self::GiveUp(run)

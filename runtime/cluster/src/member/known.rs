@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lastword_events::JournalName;
 
-use crate::{Entry, EntryState, Rules, StreamEnd};
+use crate::{Cas, Entry, EntryState, Rules, StreamEnd};
 
 /// A journal in the registry.
 #[derive(Debug)]
@@ -21,11 +21,15 @@ pub(super) struct Known {
 /// What has been found out since whoever has the journal fell silent.
 #[derive(Debug, Default)]
 struct Doubt {
-    /// Since when every look was answered.
-    answered_since: Option<Duration>,
+    /// The last look that was asked for, and the last that was answered.
+    asked_at: Option<Duration>,
     answered_at: Duration,
-    /// Where the stream ended, and since when it ends there; 0 where there is none.
-    end: Option<(u64, Duration)>,
+    /// Where the stream ended; 0 where there is none.
+    end: Option<u64>,
+    /// Whether the last look that was answered found it further than the one before.
+    grew: bool,
+    /// Since when no look has found it further, up to the last look that came to an end, answered or not.
+    quiet: Option<(Duration, Duration)>,
     /// No look before that.
     looks_at: Duration,
     /// When this member's turn is.
@@ -36,12 +40,30 @@ struct Doubt {
     cleaned_until: Duration,
 }
 
+/// What a member has found out about whoever has a journal, and what it knows of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence {
+    /// For how long the keeper is silent; `None` when there is no keeper, or this member hears nothing.
+    pub(super) silence: Option<Duration>,
+    /// How long the keeper had the journal until then.
+    pub(super) had_for: Duration,
+    /// For how long JetStream has answered this member.
+    pub(super) reached_for: Duration,
+    /// How many other members go first.
+    pub(super) place: usize,
+    /// Whether this member may take the journal.
+    pub(super) may_take: bool,
+}
+
 /// What to do about a journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Nothing,
     Later(Duration),
+    /// Its stream is to be looked at.
     Look,
+    /// It was not answered: others' streams are to be looked at as well.
+    LookAround,
     Take,
     Clean,
 }
@@ -73,38 +95,40 @@ impl Known {
     }
 
     pub(super) fn is_suspected(&self) -> bool {
-        self.doubt.answered_since.is_some()
+        self.doubt.quiet.is_some()
     }
 
     pub(super) fn is_adopted_by(&self, member: JournalName) -> bool {
         self.entry.state == EntryState::Adopted { by: member }
     }
 
-    pub(super) fn looked(&mut self, end: StreamEnd, at: Duration, rules: &Rules) {
+    /// A look at its stream has come to an end.
+    pub(super) fn looked(&mut self, end: StreamEnd, at: Duration) {
+        if self.doubt.asked_at.is_none() {
+            // Nobody doubts its keeper: it was asked for on account of another.
+            return;
+        }
         let sequence = match end {
-            StreamEnd::At(sequence) => sequence,
-            StreamEnd::Gone => 0,
-            // Whoever cannot reach JetStream knows nothing of others who may.
-            StreamEnd::Unanswered => {
-                self.doubt.answered_since = None;
-                self.doubt.end = None;
-                return;
-            }
+            StreamEnd::At(sequence) => Some(sequence),
+            StreamEnd::Gone => Some(0),
+            // Where a stream has no leader nobody writes. But what grew until then may go on.
+            StreamEnd::Unanswered => None,
         };
-        // Whoever stood still in between, or was not connected, may have missed a heartbeat as well.
-        if self.doubt.answered_since.is_some() && at.saturating_sub(self.doubt.answered_at) > rules.steady() {
-            self.doubt.answered_since = None;
-            self.doubt.end = None;
+        if let Some(sequence) = sequence {
+            self.doubt.answered_at = at;
+            self.doubt.grew = self.doubt.end.replace(sequence).is_some_and(|before| before != sequence);
         }
-        self.doubt.answered_since.get_or_insert(at);
-        self.doubt.answered_at = at;
-        if self.doubt.end.is_none_or(|(end, _)| end != sequence) {
-            self.doubt.end = Some((sequence, at));
-        }
+        let since = self.doubt.quiet.filter(|_| !self.doubt.grew).map_or(at, |(since, _)| since);
+        self.doubt.quiet = Some((since, at));
     }
 
-    pub(super) fn answered(&mut self, again: Duration) {
+    /// The registry has answered, or not. Nothing is asked of it before `again`.
+    pub(super) fn answered(&mut self, cas: Cas, again: Duration) {
         self.doubt.asked_until = again;
+        if cas == Cas::Unknown {
+            // It is still this member's turn.
+            self.doubt.acts_at = Some(again);
+        }
     }
 
     /// Whether the registry was asked for the journal and has not answered.
@@ -125,16 +149,15 @@ impl Known {
         }
     }
 
-    /// Decides. `place` is how many other members go first.
+    /// Decides.
     pub(super) fn judge(
         &mut self,
-        silence: Option<Duration>,
-        place: usize,
-        may_take: bool,
+        evidence: Evidence,
         rules: &Rules,
         random: &mut fastrand::Rng,
         now: Duration,
     ) -> Verdict {
+        let Evidence { silence, had_for, reached_for, place, may_take } = evidence;
         let turn = u32::try_from(place / rules.first.max(1)).unwrap_or(u32::MAX);
         let later = rules.next.saturating_mul(turn);
         match self.entry.state {
@@ -160,7 +183,7 @@ impl Known {
             self.doubt = Doubt::default();
             return Verdict::Nothing;
         };
-        let later = later + rules.patience(self.entry.deaths);
+        let later = later + rules.patience(self.entry.deaths, had_for);
         let looks_from = rules.listening() + later;
         if silence < looks_from {
             self.doubt = Doubt::default();
@@ -170,15 +193,9 @@ impl Known {
                 Verdict::Later(now + (looks_from - silence))
             };
         }
-        let age = now.saturating_sub(self.doubt.answered_at);
-        let is_fresh = self.doubt.answered_since.is_some() && age <= rules.steady();
-        let answers_for =
-            self.doubt.answered_since.map_or(Duration::ZERO, |since| self.doubt.answered_at.saturating_sub(since));
-        let stands_for =
-            self.doubt.end.map_or(Duration::ZERO, |(_, since)| self.doubt.answered_at.saturating_sub(since));
-        let is_dead = is_fresh
-            && answers_for >= rules.still
-            && ((stands_for >= rules.still && silence >= rules.silence + later) || silence >= rules.growing + later);
+        let quiet_for = self.doubt.quiet.map_or(Duration::ZERO, |(since, until)| until.saturating_sub(since));
+        let is_dead = reached_for >= rules.still
+            && ((quiet_for >= rules.still && silence >= rules.silence + later) || silence >= rules.growing + later);
         if is_dead {
             let verdict = self.act(now, Duration::ZERO, rules.spread, rules, random);
             if verdict == Verdict::Take || self.doubt.looks_at > now {
@@ -191,19 +208,25 @@ impl Known {
             return Verdict::Later(self.doubt.looks_at);
         }
         self.doubt.looks_at = now + rules.beat;
-        Verdict::Look
+        self.look(now)
     }
 
     /// A stream that is there again, because somebody has restored it or its servers, is taken.
     fn judge_lost(&mut self, later: Duration, rules: &Rules, random: &mut fastrand::Rng, now: Duration) -> Verdict {
-        if self.doubt.end.is_some_and(|(end, _)| end > 0) {
+        if self.doubt.end.is_some_and(|end| end > 0) {
             return self.act(now, later, rules.spread, rules, random);
         }
         if self.doubt.looks_at > now {
             return Verdict::Later(self.doubt.looks_at);
         }
         self.doubt.looks_at = now + rules.slowest;
-        Verdict::Look
+        self.look(now)
+    }
+
+    fn look(&mut self, now: Duration) -> Verdict {
+        let is_unanswered = self.doubt.asked_at.is_some_and(|asked| asked > self.doubt.answered_at);
+        self.doubt.asked_at = Some(now);
+        if is_unanswered { Verdict::LookAround } else { Verdict::Look }
     }
 
     /// Acts after a random wait, so that those who think the same do not all ask at once.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Event, How, World};
+use super::endings::How;
+use super::{Event, World};
 use crate::network::{SERVERS, ServerId};
 use crate::request::{REGISTRY, Request, RunId};
 use crate::settings::Fault;
@@ -154,6 +155,7 @@ impl World {
             }
         }
         self.lose_leaders(server);
+        self.endings_have_no_quorum();
         let at = self.now + self.uneven(10_000, 120_000);
         self.queue.add(at, Event::ServerUp(server));
     }
@@ -167,6 +169,7 @@ impl World {
     fn part(&mut self, server: ServerId) {
         self.network.set_apart(server, true);
         self.lose_leaders(server);
+        self.endings_have_no_quorum();
         let at = self.now + self.uneven(5_000, 60_000);
         self.queue.add(at, Event::Joined(server));
     }

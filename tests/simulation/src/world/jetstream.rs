@@ -5,7 +5,8 @@ use std::time::Duration;
 use lastword_cluster::{Entry, EntryState};
 use lastword_jetstream::chain::Heard;
 
-use super::{Event, How, World};
+use super::endings::How;
+use super::{Event, World};
 use crate::network::ServerId;
 use crate::request::{Answer, Asks, REGISTRY, Reply, Request, StreamId, Whose};
 
@@ -191,7 +192,7 @@ impl World {
         if self.now.saturating_sub(self.nodes[node].beat_arrived) < MUST_BE_SILENT {
             self.report.taken_though_heard += 1;
         }
-        if self.journals[journal].ended.is_none() {
+        if !self.is_lost(journal) {
             self.journal_ends(journal, How::CutOff);
             self.report.cut_off_and_taken += 1;
         }
@@ -238,15 +239,7 @@ impl World {
         let term = self.streams[stream].term;
         let at = self.now + self.between(least, most);
         self.queue.add(at, Event::Elected { stream, term });
-        let all = stream == REGISTRY;
-        for (number, journal) in self.journals.iter_mut().enumerate() {
-            if let Some(ended) = &mut journal.ended
-                && !ended.is_taken
-                && (all || number == stream)
-            {
-                ended.had_no_leader = true;
-            }
-        }
+        self.endings_have_no_leader(stream);
     }
 
     pub(super) fn elect(&mut self, stream: StreamId, term: u32) {
@@ -276,12 +269,5 @@ impl World {
                 self.queue.add(at, Event::Commit { stream, term });
             }
         }
-    }
-
-    /// A journal loses the node that had it from its beginning.
-    pub(super) fn journal_ends(&mut self, journal: StreamId, how: How) {
-        let had_no_leader = self.streams[journal].leader.is_none() || self.streams[REGISTRY].leader.is_none();
-        let ended = super::Ended { at: self.now, how, had_no_leader, is_taken: false };
-        self.journals[journal].ended.get_or_insert(ended);
     }
 }

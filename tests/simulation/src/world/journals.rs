@@ -7,16 +7,13 @@ use lastword_jetstream::chain::{Action, Effect, Heard};
 use lastword_jetstream::record::{FORMAT, FenceRecord};
 use lastword_jetstream::subjects::Kind;
 
-use super::{Event, How, World};
+use super::{Event, World};
 use crate::ledger::SessionId;
 use crate::node::{Leaves, Stage, Told, UnderWay, Writer};
 use crate::reader::{What, record};
 use crate::request::{Asks, Publish, Request, RunId, StreamId, Whose};
 use crate::settings::Mutation;
 
-/// Calls at once of a node's own journal, and of one that it has adopted: of 4 096 slots, a quarter is for 32 adopted journals.
-const OWN_SLOTS: usize = 3_072;
-const ADOPTED_SLOTS: usize = 32;
 /// A call takes between this, in milliseconds, and 200 times as much; half of them less than 14 ms, and 38 ms on average.
 const SHORTEST_CALL: f64 = 1.0;
 const CALLS_DIFFER: f64 = 200.0;
@@ -242,13 +239,13 @@ impl World {
     pub(super) fn call(&mut self, run: RunId, journal: StreamId) {
         let draw = self.random.f64();
         let Some(process) = self.process(run) else { return };
-        let slots = if process.own == journal { OWN_SLOTS } else { ADOPTED_SLOTS };
+        let slots = process.slots_for(journal);
         let Some(serving) = process.journals.get_mut(&journal) else { return };
-        if serving.is_calling || serving.queue.is_empty() {
+        let count = slots.min(serving.queue.len());
+        if serving.calls > 0 || count == 0 {
             return;
         }
-        serving.is_calling = true;
-        let count = slots.min(serving.queue.len());
+        serving.calls = count;
         let sessions: Vec<SessionId> = serving.queue.drain(..count).collect();
         let milliseconds = if count == slots {
             AVERAGE_CALL
@@ -264,25 +261,21 @@ impl World {
         if self.process(run).is_none() {
             return;
         }
-        let ended = self.journals[journal].ended;
         for &session in sessions {
-            if self.ledger.delivered(session)
-                && let Some(ended) = ended
-            {
-                let histogram = match (ended.how, ended.had_no_leader) {
-                    (How::Died, false) => &mut self.report.with_leader,
-                    (How::Died, true) => &mut self.report.without_leader,
-                    (How::Left, _) => &mut self.report.after_leaving,
-                    (How::CutOff, _) => continue,
-                };
-                histogram.add(self.now - ended.at);
+            if self.ledger.delivered(session) {
+                self.end_is_delivered(journal, session);
             }
         }
         if let Some(serving) = self.process(run).and_then(|process| process.journals.get_mut(&journal)) {
-            serving.is_calling = false;
+            serving.calls = serving.calls.saturating_sub(sessions.len());
         }
         self.write(run, journal, What::Delivered, sessions, Told::Delivered(sessions.len() as u64));
         self.call(run, journal);
+        // What this one leaves of the slots is for those that wait for some.
+        let waiting: Vec<StreamId> = self.process(run).map_or_else(Vec::new, |process| process.adopted_that_wait());
+        for journal in waiting {
+            self.call(run, journal);
+        }
     }
 
     /// Says so when nothing is owed in an adopted journal any more.

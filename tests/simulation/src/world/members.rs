@@ -13,6 +13,7 @@ use lastword_jetstream::subjects::{Kind, Subjects};
 use super::journals::fence;
 use super::{Event, Journal, World};
 use crate::full::Full;
+use crate::ledger::SessionId;
 use crate::node::{Asked, Leaves, Opening, Process, Serving, Stage, Told, Writer};
 use crate::reader::What;
 use crate::request::{Answer, Asks, Publish, Reply, Request, RunId, StreamId, Whose};
@@ -519,24 +520,25 @@ impl World {
             self.report.ends_taken += ends;
             self.report.most_ends_taken = self.report.most_ends_taken.max(ends);
         }
-        if let Some(ended) = &mut self.journals[journal].ended
-            && !ended.is_taken
-        {
-            ended.is_taken = true;
-            if ended.how == super::How::Died {
-                self.report.until_taken.add(self.now - ended.at);
-            }
-        }
-        if is_own {
-            // It is its node's again: what comes from now on waits for nobody.
-            self.journals[journal].ended = None;
-        }
+        self.journal_is_taken(journal, is_own);
         self.opened(run, journal, TakenOver::Done { epoch });
-        for ends in active.chunks(ENDS_AT_ONCE) {
-            self.write(run, journal, What::Ended, ends, Told::Ended(ends.to_vec()));
+        if self.settings.owner_grace.is_zero() {
+            self.crashed(run, journal, epoch, &active);
+        } else {
+            self.queue.add(self.now + self.settings.owner_grace, Event::Crashed(run, journal, epoch, active));
         }
         self.call(run, journal);
         self.empty_when_done(run, journal);
+    }
+
+    /// Ends the sessions that were active in a journal when it was taken over behind this fence, and whose owners have not come.
+    pub(super) fn crashed(&mut self, run: RunId, journal: StreamId, epoch: u64, sessions: &[SessionId]) {
+        let is_ours = |serving: &mut Serving| serving.writer().is_some_and(|writer| writer.epoch == epoch);
+        if self.serving(run, journal).is_some_and(is_ours) {
+            for ends in sessions.chunks(ENDS_AT_ONCE) {
+                self.write(run, journal, What::Ended, ends, Told::Ended(ends.to_vec()));
+            }
+        }
     }
 
     fn opened(&mut self, run: RunId, journal: StreamId, taken: TakenOver) {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use lastword_cluster::Behind;
 
+use super::endings::How;
 use super::journals::is_empty;
-use super::{Event, How, World};
+use super::{Event, World};
 use crate::node::{Leaves, Stage, Told};
 use crate::reader::What;
 use crate::request::RunId;
