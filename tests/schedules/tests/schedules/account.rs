@@ -201,7 +201,10 @@ fn is_owed_to_visitor(active: &RecoveredSession) -> bool {
 }
 
 /// Ends that the next run owes.
-pub(crate) fn owed_at_the_next_start(recovered: &Recovered, plugins: &[(PluginName, Tenants)]) -> HashMap<DeliveryKey, usize> {
+pub(crate) fn owed_at_the_next_start(
+    recovered: &Recovered,
+    plugins: &[(PluginName, Tenants)],
+) -> HashMap<DeliveryKey, usize> {
     let mut owed: HashMap<DeliveryKey, usize> = HashMap::new();
     for delivery in recovered.deliveries.iter().filter(|owed| owed.delivery.event == EventKey::End) {
         *owed.entry(delivery.delivery.clone()).or_default() += 1;

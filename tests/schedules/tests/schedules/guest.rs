@@ -78,7 +78,10 @@ impl CallsOfAllRuns {
         let is_new = log.numbers.entry(delivery.clone()).or_default().insert(attempt);
         assert!(is_new, "{delivery:?} has two attempts with the number {attempt}");
         let told_as = *log.ids.entry((plugin.clone(), identity.clone(), *generation, *event)).or_insert(*sequence);
-        assert_eq!(told_as, *sequence, "{plugin} hears of {event} of {identity:?}, generation {generation}, under two ids");
+        assert_eq!(
+            told_as, *sequence,
+            "{plugin} hears of {event} of {identity:?}, generation {generation}, under two ids"
+        );
     }
 
     /// It was no attempt.

@@ -164,7 +164,8 @@ fn plugins_that_come_and_go_are_told_what_they_are_owed_and_nothing_else() {
 /// The journal is on NATS servers that answer whatever they are asked. No timer of the runtime goes off.
 #[test]
 fn over_servers_that_answer_everything_is_as_over_a_disk() {
-    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
+    let endings =
+        &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
     explore(SCHEDULES / 10, || {
         let (operators, changes, recovered) = (true, chance(1, 4), one_of(&[0, 2]));
         play(&Plan { weather: &[Weather::Good], operators, changes, recovered, endings, ..PLAN });
@@ -174,7 +175,8 @@ fn over_servers_that_answer_everything_is_as_over_a_disk() {
 /// Requests, acknowledgements, leaders and the quorum are lost, and come back.
 #[test]
 fn servers_that_lose_acknowledgements_and_leaders_lose_no_end() {
-    let endings = &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
+    let endings =
+        &[Ending::Drain, Ending::TwoDrains, Ending::Close, Ending::Drop, Ending::TwoShutdowns, Ending::Detach];
     explore(SCHEDULES / 10, || {
         let (time, recovered) = (one_of(&[Time::Still, Time::Passes]), one_of(&[0, 2]));
         play(&Plan { time, weather: &[Weather::Bad], recovered, endings, ..PLAN });

@@ -235,7 +235,10 @@ impl Nats {
     fn found(&self, sequence: u64) -> Heard {
         let state = self.state.lock().unwrap();
         let message = state.stream.message(sequence);
-        Heard::Found { sequence, message: message.map(|(kind, body)| (self.subjects.of(*kind).to_owned(), body.clone())) }
+        Heard::Found {
+            sequence,
+            message: message.map(|(kind, body)| (self.subjects.of(*kind).to_owned(), body.clone())),
+        }
     }
 
     fn first_and_last(&self) -> Heard {
@@ -283,10 +286,7 @@ impl Connection {
         !self.is_cut.load(Ordering::Relaxed)
     }
 
-    fn request<T: Send + 'static>(
-        &self,
-        arrives: impl FnOnce(&Arc<Nats>, Reply<T>) + Send + 'static,
-    ) -> Answer<T> {
+    fn request<T: Send + 'static>(&self, arrives: impl FnOnce(&Arc<Nats>, Reply<T>) + Send + 'static) -> Answer<T> {
         let (waits, answered) = oneshot::channel();
         let (reply, under_way) = (Reply { connection: self.clone(), waits }, self.nats.under_way.clone());
         drop(shuttle::future::spawn(async move {

@@ -130,7 +130,10 @@ impl Fleet {
         go_on(Time::Still);
         let journal = take_over(&self.connect(), "last").unwrap();
         let (behaviors, endings, lines) = (&[Behavior::Deliver][..], &[Ending::Drain][..], &[][..]);
-        self.live(&Plan { time: Time::Still, recovered: 0, quotas: false, behaviors, lines, endings, ..self.plan }, journal);
+        self.live(
+            &Plan { time: Time::Still, recovered: 0, quotas: false, behaviors, lines, endings, ..self.plan },
+            journal,
+        );
     }
 
     /// Every end that was ever on record was delivered, under one id and with numbers of its own, which the calls have checked, or was given
@@ -142,7 +145,10 @@ impl Fleet {
                 let delivered = check_one(&end, record, &still_owed);
                 assert_eq!(still_owed.get(&end), None, "{end:?} is owed though nothing keeps anybody from making it");
                 // A node that could not record it any more may have made it as well.
-                assert!(self.calls.answered_ok(&end) >= delivered, "{end:?} is on record as delivered, and nobody was told");
+                assert!(
+                    self.calls.answered_ok(&end) >= delivered,
+                    "{end:?} is on record as delivered, and nobody was told"
+                );
             }
         });
     }

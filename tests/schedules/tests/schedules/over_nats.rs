@@ -65,8 +65,16 @@ pub(crate) fn read(nats: &Arc<Nats>) -> Recovered {
     let recovered = journal.recover().unwrap();
     // Nothing is stored behind the fence, so both are of the same moment.
     let stored = nats.recovered();
-    assert_eq!(format!("{:?}", recovered.sessions), format!("{:?}", stored.sessions), "sessions that were read, and stored");
-    assert_eq!(format!("{:?}", recovered.deliveries), format!("{:?}", stored.deliveries), "deliveries that were read, and stored");
+    assert_eq!(
+        format!("{:?}", recovered.sessions),
+        format!("{:?}", stored.sessions),
+        "sessions that were read, and stored"
+    );
+    assert_eq!(
+        format!("{:?}", recovered.deliveries),
+        format!("{:?}", stored.deliveries),
+        "deliveries that were read, and stored"
+    );
     block_on(journal.release()).unwrap();
     recovered
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use lastword_events::{EventKey, Session};
 use lastword_journal::{
-    Appended, Changed, ChangedDelivery, Completion, DeliveryChange, DeliveryKey, DeliveryState, JournalError, JournalOp,
-    Settlement,
+    Appended, Changed, ChangedDelivery, Completion, DeliveryChange, DeliveryKey, DeliveryState, JournalError,
+    JournalOp, Settlement,
 };
 
 use crate::changes::end_to_visitor;
@@ -124,7 +124,12 @@ impl Record {
 
     /// Operators have changed deliveries: what was given up is not any more, and what is forgotten will not be made. Of each it is said whether
     /// it was late before.
-    pub(crate) fn changed(&mut self, change: DeliveryChange, deliveries: Vec<(DeliveryKey, bool)>, changed: &[ChangedDelivery]) {
+    pub(crate) fn changed(
+        &mut self,
+        change: DeliveryChange,
+        deliveries: Vec<(DeliveryKey, bool)>,
+        changed: &[ChangedDelivery],
+    ) {
         for ((delivery, late), changed) in deliveries.into_iter().zip(changed) {
             trace!("on record: {change:?} of {}: {:?}", name(&delivery), changed.changed);
             if changed.changed != Changed::Done {

@@ -58,9 +58,8 @@ impl Shadow {
                 self.state.apply(&mut written.clone());
             }
             Written::Changes(change, ref deliveries) => {
-                let is_late = |one: &DeliveryKey| {
-                    self.state.tables().delivery(one, self.journal).is_some_and(|row| row.late)
-                };
+                let is_late =
+                    |one: &DeliveryKey| self.state.tables().delivery(one, self.journal).is_some_and(|row| row.late);
                 let before = deliveries.iter().map(|one| (one.clone(), is_late(one))).collect();
                 if let Answer::Changed(Ok(changed)) = self.state.apply(&mut written.clone()) {
                     record.changed(change, before, &changed);
