@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn message(kind: Kind, epoch: u64, last: Option<u64>, fence: Option<u64>) -> Pub
 fn refused(answer: Result<(), (Heard, u32)>) -> (u64, String) {
     match answer {
         Err((Heard::Refused { code, description }, _)) => (code, description),
-        other => unreachable!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -18,6 +18,7 @@ mod journal;
 #[expect(dead_code, unreachable_pub, reason = "some are limits of what stands here for NATS, or for users")]
 mod limits;
 #[path = "../../../../runtime/jetstream/src/open.rs"]
+#[expect(clippy::needless_borrow, reason = "the prefix is a reference here, and text of its own there")]
 mod open;
 #[path = "../../../../runtime/jetstream/src/shared.rs"]
 mod shared;
@@ -26,6 +27,7 @@ mod status;
 #[path = "../../../../runtime/jetstream/src/waiting.rs"]
 mod waiting;
 #[path = "../../../../runtime/jetstream/src/writer.rs"]
+#[expect(clippy::redundant_closure_for_method_calls, reason = "there the time is of tokio, and another one's method")]
 mod writer;
 
 mod cluster;

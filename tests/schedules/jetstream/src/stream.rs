@@ -114,7 +114,7 @@ impl JournalStream {
     }
 
     /// It is never full because of its size.
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the real one asks the servers")]
+    #[expect(clippy::unused_async, reason = "the real one asks the servers")]
     pub(crate) async fn grow(&self, max_bytes: u64) -> Result<u64, ClusterError> {
         Ok(max_bytes)
     }

@@ -41,7 +41,6 @@ impl Scheduler for Drawn {
     fn new_execution(&mut self) -> Option<Schedule> {
         self.seed = self.seeds.next();
         let seed = self.seed?;
-        std::fs::write(format!("/tmp/seed.{}", std::process::id()), seed.to_string()).unwrap();
         self.rng = Rng::with_seed(seed);
         self.priorities = self.rng.bool().then(|| Priorities::draw(&mut self.rng));
         Some(Schedule::new(seed))

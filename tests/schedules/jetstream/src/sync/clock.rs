@@ -80,8 +80,7 @@ impl Interval {
     #[expect(clippy::unused_self, reason = "tokio's has a state")]
     pub(crate) fn set_missed_tick_behavior(&mut self, _behavior: MissedTickBehavior) {}
 
-    #[expect(clippy::unused_self, reason = "tokio's has a state")]
     pub(crate) async fn tick(&mut self) {
-        pending().await
+        pending().await;
     }
 }
