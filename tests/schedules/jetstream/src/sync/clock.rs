@@ -81,6 +81,6 @@ impl Interval {
     pub(crate) fn set_missed_tick_behavior(&mut self, _behavior: MissedTickBehavior) {}
 
     pub(crate) async fn tick(&mut self) {
-        pending().await;
+        pending::<()>().await;
     }
 }
