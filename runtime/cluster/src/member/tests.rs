@@ -21,9 +21,11 @@ fn secs(seconds: f64) -> Duration {
 }
 
 /// The name of a node's second run, and so on.
-fn run_of(number: usize, run: u8) -> JournalName {
+fn run_of(number: usize, run: u16) -> JournalName {
     let number = u8::try_from(number).unwrap();
-    JournalName::from_random([b'r', number, run, 0, 0, 0, 0, 0])
+    // A name has 36 letters.
+    let [low, high] = [run % 36, run / 36].map(|part| u8::try_from(part).unwrap());
+    JournalName::from_random([b'r', number, low, high, 0, 0, 0, 0])
 }
 
 /// The run of a node of this format. The first one is called as the journal that it makes.
@@ -37,7 +39,7 @@ fn member(number: usize, run: JournalName, format: u32, now: Duration) -> Member
 
 struct Node {
     member: Member,
-    runs: u8,
+    runs: u16,
     is_dead: bool,
     /// Neither says nor hears anything, and no JetStream answers.
     is_cut_off: bool,
@@ -51,7 +53,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(member: Member, runs: u8) -> Self {
+    fn new(member: Member, runs: u16) -> Self {
         Self {
             member,
             runs,
