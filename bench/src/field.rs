@@ -4,6 +4,7 @@
 //! What a machine has not is left out, with a word of why. The figures go to `target/bench/field.json` and a picture to
 //! `target/bench/field.svg`; with `--update` README.md has them.
 
+mod budget;
 mod contest;
 mod curves;
 mod extism;
@@ -120,6 +121,7 @@ pub(crate) fn measure(update: bool) -> anyhow::Result<()> {
     };
     one_end(&ours, &mut results)?;
     journals(&ours, &mut results)?;
+    results.figures.extend(budget::measure(&ours)?);
     drains(&ours, &mut results)?;
     many_tenants(&ours, &mut results)?;
     starts(&ours, &mut results)?;
@@ -197,32 +199,34 @@ fn drains(ours: &Ours, results: &mut Results) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    say(format!("{} {DRAINED} sessions drained, ms, ours isolated and on disk:", openclaw.borrow().what()));
+    say(format!("{} {DRAINED} sessions drained, ms, ours isolated:", openclaw.borrow().what()));
+    let drained = |kept| Ok(ours.drain(&Load { kept, ..Load::of(DRAINED) })? * f64::from(DRAINED) / 1e3);
     let contestants = vec![
-        Contestant::new("ours", || {
-            let each = ours.drain(&Load { kept: Kept::OnDisk, ..Load::of(DRAINED) })?;
-            Ok(each * f64::from(DRAINED) / 1e3)
-        }),
+        Contestant::new("ours, in memory as theirs", || drained(Kept::InMemory)),
+        Contestant::new("ours, on disk", || drained(Kept::OnDisk)),
         Contestant::new("OpenClaw", || openclaw.borrow_mut().drain(DRAINED, None)),
     ];
-    let mut compare = |what: String, sides: Vec<Side>, target| {
-        if let [of_ours, theirs] = sides.as_slice() {
-            results.comparisons.push(Comparison::new(&what, "ms", of_ours.clone(), theirs.clone(), Some(target)));
+    let mut compare = |what: String, sides: &[Side], target| {
+        if let [of_ours @ .., theirs] = sides {
+            for of_ours in of_ours {
+                let comparison = Comparison::new(&what, "ms", of_ours.clone(), theirs.clone(), Some(target));
+                results.comparisons.push(comparison);
+            }
         }
     };
-    compare(format!("a drain of {DRAINED}, nothing to do"), in_turns(contestants, ROUNDS)?, OF_OPENCLAW);
+    compare(format!("a drain of {DRAINED}, nothing to do"), &in_turns(contestants, ROUNDS)?, OF_OPENCLAW);
     for wait in WAITS {
         let server = Server::start(wait)?;
         say(format!("the same, each end posted to a server that takes {wait} ms:"));
         let contestants = vec![
-            Contestant::new("ours", || ours.posted(DRAINED, server.authority())),
+            Contestant::new("ours, on disk", || ours.posted(DRAINED, server.authority())),
             Contestant::new("OpenClaw", || openclaw.borrow_mut().drain(DRAINED, Some(server.authority()))),
         ];
         let sides = in_turns(contestants, ROUNDS)?;
         // The guest answers ok in any case: only the server knows what has arrived.
         let (answered, posted) = (server.end()?, u64::from(DRAINED) * u64::try_from(2 * ROUNDS)?);
         ensure!(answered == posted, "the server was posted {answered} of {posted} ends");
-        compare(format!("a drain of {DRAINED}, {wait} ms each"), sides, OF_OPENCLAW_WAITING);
+        compare(format!("a drain of {DRAINED}, {wait} ms each"), &sides, OF_OPENCLAW_WAITING);
     }
     Ok(())
 }

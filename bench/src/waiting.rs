@@ -143,9 +143,11 @@ impl Seen {
     }
 
     fn look(&mut self, sandbox: &Sandbox) {
-        let (Some(taken), Some(guests)) = (taken(), sandbox.slots_in_use()) else { return };
+        let (Some(taken), Some(in_use)) = (taken(), sandbox.slots_in_use()) else { return };
         self.peak = self.peak.max(taken);
-        if guests > self.guests {
+        // A stack that is being cleared is in use, and is no guest's any more.
+        let guests = in_use.min(u64::from(sandbox.allocation().slots));
+        if (guests, taken) > (self.guests, self.with_guests) {
             (self.guests, self.with_guests) = (guests, taken);
         }
     }

@@ -90,8 +90,13 @@ impl Comparison {
     }
 
     pub(super) fn measured(&self) -> String {
-        let Self { unit, ours, theirs, ratio, .. } = self;
-        format!("{:.2} / {:.2} {unit}, {ratio:.2} ×", ours.median, theirs.median)
+        let Self { unit, ours, theirs, .. } = self;
+        format!("{:.2} / {:.2} {unit}, {} ×", ours.median, theirs.median, self.ratio_text())
+    }
+
+    /// With as many digits as tell a small one from nothing.
+    pub(super) fn ratio_text(&self) -> String {
+        if self.ratio < 0.1 { format!("{:.4}", self.ratio) } else { format!("{:.2}", self.ratio) }
     }
 }
 
@@ -122,6 +127,7 @@ mod tests {
         assert!(compare(120.0, Some(1.2)).is_met && !compare(121.0, Some(1.2)).is_met);
         assert!(compare(1e6, None).is_met, "there is nothing to miss");
         assert_eq!(compare(50.0, None).measured(), "50.00 / 100.00 µs, 0.50 ×");
+        assert_eq!(compare(0.009, None).measured(), "0.01 / 100.00 µs, 0.0001 ×");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::targets::Figure;
 
 const BEGIN: &str = "<!-- field: `just bench field --update` writes what is between these lines -->\n";
 const END: &str = "<!-- field end -->\n";
+/// What a row says that misses its target. The page tells what a profile says of the rest.
+const MISSED: &str = "**missed**, [why](docs/performance.md#what-misses-its-target)";
 /// The picture, from the root.
 const PICTURE: &str = "docs/benchmarks.svg";
 
@@ -42,20 +44,20 @@ fn section(results: &Results) -> String {
     for comparison in &results.comparisons {
         let in_us = |median: f64| time(if comparison.unit == "ms" { 1e3 * median } else { median });
         let target = comparison.target.map_or_else(|| "–".to_owned(), |target| format!("≤ {target:.2}"));
-        let verdict = if comparison.is_met { "" } else { "**missed**" };
+        let verdict = if comparison.is_met { "" } else { MISSED };
         // Writing to a text cannot fail.
         writeln!(
             text,
-            "| {} | {} | {} | {:.2} | {target} | {verdict} |",
+            "| {} | {} | {} | {} | {target} | {verdict} |",
             comparison.name(),
             in_us(comparison.ours.median),
             in_us(comparison.theirs.median),
-            comparison.ratio
+            comparison.ratio_text()
         )
         .ok();
     }
     for Figure { what, measured, target, is_met } in &results.figures {
-        let verdict = if *is_met { "" } else { "**missed**" };
+        let verdict = if *is_met { "" } else { MISSED };
         writeln!(text, "| {what} | {measured} | – | – | {target} | {verdict} |").ok();
     }
     let missing: Vec<_> = left_out.iter().map(|missing| missing.what).collect();
@@ -85,9 +87,13 @@ mod tests {
     #[test]
     fn a_target_that_is_missed_and_a_side_that_is_missing_are_said() {
         let text = section(&super::super::picture::tests::results());
-        assert!(text.contains("| a drain: ours / theirs | 43.0 ms | 1.03 s | 0.04 | ≤ 0.05 |  |"), "{text}");
-        assert!(text.contains("| 2.00 | ≤ 1.00 | **missed** |") && text.contains("| 1.00 | – |  |"), "{text}");
-        assert!(text.contains("| delivered | 9999 | – | – | 10000 | **missed** |"), "{text}");
+        assert!(text.contains("| a drain: ours / theirs | 43.0 ms | 1.03 s | 0.0416 | ≤ 0.05 |  |"), "{text}");
+        assert!(
+            text.contains("| 2.00 | ≤ 1.00 | **missed**, [why](docs/performance.md")
+                && text.contains("| 1.00 | – |  |"),
+            "{text}"
+        );
+        assert!(text.contains("| delivered | 9999 | – | – | 10000 | **missed**, "), "{text}");
         assert!(text.contains("Not measured: Extism."), "{text}");
     }
 }
