@@ -40,9 +40,13 @@ fn write_all(out: &mut String, results: &Results) -> fmt::Result {
     let bars: Vec<Bar<'_>> =
         results.one_end.iter().map(|side| (side.name.as_str(), side.median, side.name.starts_with("ours"))).collect();
     y = write_bars(&mut body, y + 40.0, "one session-end (logarithmic)", &bars, |us| us.max(1.0).log10())?;
-    for comparison in results.comparisons.iter().filter(|comparison| comparison.unit == "ms") {
-        let Comparison { what, ours, theirs, .. } = comparison;
-        let bars = [(ours.name.as_str(), 1e3 * ours.median, true), (theirs.name.as_str(), 1e3 * theirs.median, false)];
+    let longer: Vec<&Comparison> = results.comparisons.iter().filter(|comparison| comparison.unit == "ms").collect();
+    // What is beside the same of theirs has one group of bars.
+    for group in longer.chunk_by(|one, next| one.what == next.what) {
+        let ours = group.iter().map(|one| (one.ours.name.as_str(), 1e3 * one.ours.median, true));
+        let theirs = group.iter().take(1).map(|one| (one.theirs.name.as_str(), 1e3 * one.theirs.median, false));
+        let what = group.first().map_or("", |one| one.what.as_str());
+        let bars: Vec<Bar<'_>> = ours.chain(theirs).collect();
         y = write_bars(&mut body, y + 34.0, what, &bars, |us| us)?;
     }
     y += 36.0;
@@ -185,6 +189,7 @@ pub(super) mod tests {
         for text in ["bare", "wasmtime", "7.80 µs", "31.0 ms", "a drain", "1.03 s", "µs each, by sessions", "1000"] {
             assert!(texts.contains(text), "{text}: {texts}");
         }
+        assert_eq!(texts.matches("theirs").count(), 1, "what is beside the same has one group: {texts}");
         assert!(paths >= 3, "the axis and two lines");
         assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
     }

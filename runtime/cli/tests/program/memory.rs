@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lastword_faults::{Fault, Kind};
 use lastword_test_guests::{World, from_wat};
 
 use crate::support::{Home, Launch, Program, Signal, end, ids};
@@ -9,6 +10,10 @@ use crate::support::{Home, Launch, Program, Signal, end, ids};
 const MIB: u64 = 1 << 20;
 /// A plugin that was granted HTTP, and no destination: it can make headers.
 const PILES: &str = "[[plugin]]\nname = \"piles\"\ncomponent = \"piles.wasm\"\nhttp = []\n";
+
+/// A plugin whose every call stores almost a mebibyte.
+const STORES: &str =
+    "[[plugin]]\nname = \"stores\"\ncomponent = \"kv-mebibyte.wasm\"\nkeyvalue = { quota = \"2MiB\" }\n";
 
 /// A line of the process's status, in bytes; `None` when the process is gone.
 pub(crate) fn status(program: &Program, line: &str) -> Option<u64> {
@@ -64,6 +69,38 @@ fn what_a_burst_of_calls_took_goes_back_to_the_system() {
     assert_eq!(program.stop().ends("piles", "delivered").len(), 20);
 }
 
+/// The most that was resident until the process was gone.
+fn most_until_gone(program: &Program) -> u64 {
+    let mut most = 0;
+    while let Some(peak) = status(program, "VmHWM") {
+        most = most.max(peak);
+        a_moment();
+    }
+    most
+}
+
+/// What cannot be written waits in memory, in a bounded part of it: the calls beyond that are put off, and come in the next run.
+#[test]
+fn what_plugins_store_while_the_disk_is_full_does_not_pile_up() {
+    const SESSIONS: usize = 400;
+    let home = Home::new();
+    let space = home.join("space");
+    std::fs::write(&space, "").unwrap();
+    let full = Fault::at(1, Kind::FullFrom, "journal.db").until(space.clone());
+    let program = home.launch().fault(&full).with_guest("kv-mebibyte").config(STORES).start().ready();
+    program.open(ids(SESSIONS));
+    std::fs::remove_file(&space).unwrap();
+    let before = status(&program, "VmRSS").unwrap();
+    program.signal(Signal::TERM);
+    let most = most_until_gone(&program);
+    let ended = program.ended();
+    let delivered = ended.ends("stores", "delivered").len();
+    assert!((4..SESSIONS / 4).contains(&delivered), "{}", ended.drain());
+    assert_eq!(ended.drained("deferred"), u64::try_from(SESSIONS - delivered).unwrap());
+    let more = most.saturating_sub(before) / MIB;
+    assert!(more < 160, "{more} MiB more were resident while nothing could be written");
+}
+
 mod timed {
     use super::*;
 
@@ -81,11 +118,7 @@ mod timed {
         let program = launch.start().ready();
         program.open(ids(64));
         let signalled = program.signal(Signal::TERM);
-        let mut most = 0;
-        while let Some(peak) = status(&program, "VmHWM") {
-            most = most.max(peak);
-            a_moment();
-        }
+        let most = most_until_gone(&program);
         let ended = program.ended();
         let took = ended.at.duration_since(signalled);
         assert!(took <= BUDGET + SLACK, "left {took:?} after the signal");
