@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::error::ClusterError;
 use crate::limits::PROVE_AGAIN;
+use crate::lost_servers::LostServers;
 use crate::proof::{ProofError, Proven, prove};
 use crate::settings::{ClusterSettings, SettingsError};
 
@@ -21,6 +22,7 @@ struct Inner {
     node: String,
     /// What the servers have proved, and when.
     proven: Mutex<Option<(Instant, Proven)>>,
+    lost_servers: LostServers,
 }
 
 impl Cluster {
@@ -30,7 +32,8 @@ impl Cluster {
     /// When a setting cannot be used.
     pub fn new(settings: ClusterSettings, node: &str) -> Result<Self, SettingsError> {
         settings.check()?;
-        Ok(Self(Arc::new(Inner { settings, node: node.to_owned(), proven: Mutex::default() })))
+        let (node, proven, lost_servers) = (node.to_owned(), Mutex::default(), LostServers::default());
+        Ok(Self(Arc::new(Inner { settings, node, proven, lost_servers })))
     }
 
     /// The settings.
@@ -43,6 +46,11 @@ impl Cluster {
     #[must_use]
     pub fn node(&self) -> &str {
         &self.0.node
+    }
+
+    /// The servers that connections have lost of late.
+    pub(crate) fn lost_servers(&self) -> &LostServers {
+        &self.0.lost_servers
     }
 
     /// What the servers have proved, for a journal that begins. What they proved within the last hour holds for another journal too.
@@ -74,7 +82,7 @@ impl Cluster {
 
     /// Asks the servers now.
     pub(crate) async fn prove(&self, client: &Client) -> Result<Proven, ClusterError> {
-        let proven = prove(&self.0.settings, client).await?;
+        let proven = prove(self, client).await?;
         *self.0.proven.lock() = Some((Instant::now(), proven.clone()));
         Ok(proven)
     }

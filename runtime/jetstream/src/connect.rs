@@ -1,15 +1,18 @@
 //! The connection to the servers.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use async_nats::Client;
-use async_nats::{ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, ReconnectToServer};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use crate::cluster::Cluster;
 use crate::error::ClusterError;
 use crate::limits::{CONNECT_AGAIN, CONNECT_FOR, CONNECT_TIMEOUT, MAX_SECRET_BYTES, PING_EVERY};
+use crate::lost_servers::Choice;
 use crate::settings::{ClusterSettings, Credentials, Tls, address};
 
 /// A connection, which is made again whenever it is lost.
@@ -31,15 +34,23 @@ pub(crate) struct Link {
 /// Connects. Servers that cannot be reached are tried again for a while, because they may be started beside this program. A server that
 /// refuses who we are is an error at once.
 pub(crate) async fn connect(
-    settings: &ClusterSettings,
+    cluster: &Cluster,
     credentials: &Credentials,
     name: &str,
 ) -> Result<Connection, ClusterError> {
+    let settings = cluster.settings();
     let addresses = settings.servers.iter().map(|server| address(server)).collect::<Result<Vec<_>, _>>()?;
+    let choice = Arc::new(Choice::new(cluster.lost_servers()));
     let until = Instant::now() + CONNECT_FOR;
+    let mut tries = 0_usize;
     loop {
         let (events, link) = watch::channel(Link::default());
         let options = options(settings, credentials, name, events).await?;
+        let choice = choice.clone();
+        let options = options.reconnect_to_server_callback(move |servers, _| {
+            let next = choice.next(servers, Instant::now());
+            std::future::ready(next.map(|addr| ReconnectToServer { addr, delay: None }))
+        });
         // Answered with the first `Connected`, so the server has said by then who it is.
         let error = match options.connect(addresses.as_slice()).await {
             Ok(client) => return Ok(Connection { client, link }),
@@ -47,14 +58,19 @@ pub(crate) async fn connect(
         };
         let may_pass =
             matches!(error.kind(), ConnectErrorKind::Io | ConnectErrorKind::Dns | ConnectErrorKind::TimedOut);
-        if !may_pass || Instant::now() + CONNECT_AGAIN > until {
+        // Each try is of one server.
+        tries += 1;
+        let was_each_tried = tries.is_multiple_of(addresses.len());
+        if !may_pass || (was_each_tried && Instant::now() + CONNECT_AGAIN > until) {
             let why = lastword_events::printable(&error.to_string()).into_owned();
             return Err(ClusterError::Connection {
                 servers: settings.servers.join(", "),
                 why: advice(error.kind(), why),
             });
         }
-        pause(CONNECT_AGAIN).await;
+        if was_each_tried {
+            pause(CONNECT_AGAIN).await;
+        }
     }
 }
 
@@ -157,10 +173,86 @@ fn unusable(path: &Path, why: &str) -> ClusterError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::thread;
+
+    use parking_lot::Mutex;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::settings::SyncProof;
+
+    fn cluster(servers: Vec<String>) -> Cluster {
+        Cluster::new(ClusterSettings::new(servers, SyncProof::Assumed), "n").unwrap()
+    }
+
+    /// A server that lets everybody in. Once its machine is gone it takes connections, as the system does for it, and says nothing.
+    struct Server {
+        url: String,
+        connections: Arc<Mutex<Connections>>,
+    }
+
+    #[derive(Default)]
+    struct Connections {
+        all: Vec<TcpStream>,
+        is_gone: bool,
+    }
+
+    impl Server {
+        fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("nats://{}", listener.local_addr().unwrap());
+            let connections = Arc::<Mutex<Connections>>::default();
+            let server = connections.clone();
+            thread::spawn(move || {
+                for stream in listener.incoming().map_while(Result::ok) {
+                    let mut server = server.lock();
+                    server.all.push(stream.try_clone().unwrap());
+                    if !server.is_gone {
+                        thread::spawn(move || let_in(&stream));
+                    }
+                }
+            });
+            Self { url, connections }
+        }
+
+        fn is_gone(&self) {
+            let mut connections = self.connections.lock();
+            connections.is_gone = true;
+            connections.all.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+        }
+
+        /// How many connections there were.
+        fn connections(&self) -> usize {
+            self.connections.lock().all.len()
+        }
+    }
+
+    fn let_in(mut stream: &TcpStream) {
+        let info = br#"INFO {"server_id":"a","version":"2.15.1","max_payload":1048576,"headers":true,"proto":1}"#;
+        stream.write_all(&[info.as_slice(), b"\r\n"].concat()).ok();
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if line == "PING" {
+                stream.write_all(b"PONG\r\n").ok();
+            }
+        }
+    }
+
+    /// The client itself draws: in one of three times it would try the lost one first, and wait for that.
+    #[tokio::test]
+    async fn a_connection_whose_servers_machine_is_gone_goes_to_another_server_and_tries_that_one_last() {
+        for _ in 0..10 {
+            let servers = [(); 3].map(|()| Server::start());
+            let cluster = cluster(servers.iter().map(|server| server.url.clone()).collect());
+            let mut connection = connect(&cluster, &Credentials::None, "test").await.unwrap();
+            let gone = servers.iter().find(|server| server.connections() > 0).unwrap();
+            gone.is_gone();
+            let is_up_again = connection.link.wait_for(|link| link.is_up && link.times == 2);
+            timeout(CONNECT_TIMEOUT, is_up_again).await.unwrap().unwrap();
+            assert_eq!(gone.connections(), 1);
+        }
+    }
 
     #[test]
     fn reconnecting_is_quick_at_first_and_never_rare() {
@@ -187,11 +279,9 @@ mod tests {
     /// A server that says who it is, and that it does not know us.
     #[tokio::test]
     async fn a_server_that_refuses_us_is_an_error_at_once_and_says_what_to_check() {
-        use std::io::Write;
-
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("nats://{}", listener.local_addr().unwrap());
-        let refusing = std::thread::spawn(move || {
+        let refusing = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let info = br#"INFO {"server_id":"a","version":"2.15.1","max_payload":1048576,"auth_required":true,"headers":true,"proto":1}"#;
             stream.write_all(info).unwrap();
@@ -199,8 +289,8 @@ mod tests {
             // Held until the client has read it.
             std::io::copy(&mut stream, &mut std::io::sink()).ok();
         });
-        let settings = ClusterSettings::new(vec![server], SyncProof::Assumed);
-        let Err(error) = connect(&settings, &Credentials::None, "test").await else { panic!("it is connected") };
+        let cluster = cluster(vec![server]);
+        let Err(error) = connect(&cluster, &Credentials::None, "test").await else { panic!("it is connected") };
         assert!(error.to_string().contains("check the credentials"), "{error}");
         refusing.join().unwrap();
     }

@@ -23,6 +23,7 @@ mod fence;
 mod http;
 mod journal;
 mod limits;
+mod lost_servers;
 mod open;
 mod proof;
 mod registry;

@@ -34,12 +34,18 @@ pub(crate) const CONNECT_FOR: Duration = Duration::from_secs(10);
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(1);
 /// The time between two tries to connect.
 pub(crate) const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+/// So long a server whose connection was lost, or that did not answer, is tried behind all others: one whose machine is gone takes the whole
+/// time of a try. A server that is started again is there by then.
+pub(crate) const LOST_FOR: Duration = Duration::from_secs(30);
 /// The time for one request to JetStream's API.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request is made again while JetStream has no leader. An election takes 4 to 9 s, and two may follow each other.
 pub(crate) const NO_LEADER_FOR: Duration = Duration::from_secs(30);
 /// The time between two such requests.
 pub(crate) const NO_LEADER_AGAIN: Duration = Duration::from_millis(250);
+/// A leader that has heard from another server of the stream within this has it: they speak once a second. It is shorter than the silence for
+/// which a node is suspected, so one that is cut off together with a leader accuses nobody.
+pub(crate) const HEARD_WITHIN: Duration = Duration::from_secs(3);
 /// So long a reading stream may say nothing. The client makes the consumer anew by itself, which takes some seconds.
 pub(crate) const READ_SILENCE: Duration = Duration::from_secs(20);
 /// How often a stream is read from its beginning before it is called damaged: messages may be purged while it is read.

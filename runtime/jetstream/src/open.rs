@@ -65,7 +65,7 @@ async fn open(
 ) -> Result<Writer, ClusterError> {
     let began = Instant::now();
     let settings = cluster.settings();
-    let connection = connect(settings, &settings.credentials, cluster.node()).await?;
+    let connection = connect(cluster, &settings.credentials, cluster.node()).await?;
     let Connection { client, .. } = &connection;
     let proven = match opening {
         Opening::Begin => cluster.proven(client).await?,

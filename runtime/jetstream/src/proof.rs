@@ -10,6 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+use crate::cluster::Cluster;
 use crate::connect::connect;
 use crate::error::ClusterError;
 use crate::http;
@@ -131,7 +132,8 @@ struct Answer {
 pub(crate) type Proven = Option<Vec<String>>;
 
 /// Asks the servers. `client` is the connection of the journal.
-pub(crate) async fn prove(settings: &ClusterSettings, client: &Client) -> Result<Proven, ClusterError> {
+pub(crate) async fn prove(cluster: &Cluster, client: &Client) -> Result<Proven, ClusterError> {
+    let settings = cluster.settings();
     let info = client.server_info();
     check_server(&info.server_name, &info.version, u64::try_from(info.max_payload).unwrap_or(u64::MAX))?;
     let (answers, failures) = match &settings.sync_proof {
@@ -149,7 +151,7 @@ pub(crate) async fn prove(settings: &ClusterSettings, client: &Client) -> Result
             (varz, failures)
         }
         SyncProof::SystemAccount(credentials) => {
-            let system = connect(settings, credentials, "lastword proof").await?;
+            let system = connect(cluster, credentials, "lastword proof").await?;
             (ask_all(&system.client, settings.cluster_size).await?, Vec::new())
         }
     };

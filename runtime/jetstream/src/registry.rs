@@ -88,7 +88,7 @@ pub enum StreamEnd {
     At(u64),
     /// There is no such stream.
     Gone,
-    /// Nobody has answered.
+    /// Nobody has answered who could store anything.
     Unanswered,
 }
 
@@ -109,7 +109,7 @@ impl Registry {
     /// When there is no connection, or JetStream does not answer or refuses.
     pub async fn open(cluster: &Cluster) -> Result<Self, ClusterError> {
         let settings = cluster.settings();
-        let Connection { client, link } = connect(settings, &settings.credentials, cluster.node()).await?;
+        let Connection { client, link } = connect(cluster, &settings.credentials, cluster.node()).await?;
         let context = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
         let store = open_bucket(&context, &settings.prefix).await?;
         Ok(Self { client, link, context, store, prefix: settings.prefix.clone(), made: Mutex::new(None) })
@@ -232,9 +232,9 @@ impl Registry {
         }
     }
 
-    /// Asks the leader of a journal's stream where it ends.
+    /// Asks the leader of a journal's stream where it ends. One that has no quorum has not answered.
     pub async fn stream_end(&self, journal: JournalName) -> StreamEnd {
-        match self.stream(journal).last_sequence(ASK_TIMEOUT).await {
+        match self.stream(journal).last_sequence_with_quorum(ASK_TIMEOUT).await {
             Heard::Info { last_sequence, .. } => StreamEnd::At(last_sequence),
             Heard::NoStream => StreamEnd::Gone,
             _ => StreamEnd::Unanswered,

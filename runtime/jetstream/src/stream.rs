@@ -9,7 +9,8 @@ use async_nats::jetstream::context::{ContextBuilder, RequestError, RequestErrorK
 
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    Compression, Config, DiscardPolicy, Info, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType,
+    Compression, Config, DiscardPolicy, Info, PeerInfo, PersistenceMode, RawMessageErrorKind, RetentionPolicy,
+    StorageType,
 };
 use async_nats::jetstream::{self, Context, Error as ApiError, ErrorCode};
 use async_nats::{Client, HeaderMap, Request};
@@ -24,8 +25,8 @@ use crate::chain::Heard;
 use crate::connect::pause;
 use crate::error::ClusterError;
 use crate::limits::{
-    DUPLICATE_WINDOW, MAX_MESSAGE_BYTES, NO_LEADER_AGAIN, NO_LEADER_FOR, READ_AGAIN, READ_SILENCE, READ_TRIES,
-    REPLICAS, REQUEST_TIMEOUT,
+    DUPLICATE_WINDOW, HEARD_WITHIN, MAX_MESSAGE_BYTES, NO_LEADER_AGAIN, NO_LEADER_FOR, READ_AGAIN, READ_SILENCE,
+    READ_TRIES, REPLICAS, REQUEST_TIMEOUT,
 };
 use crate::proof::{ProofError, Proven};
 use crate::record::FORMAT;
@@ -262,14 +263,27 @@ impl JournalStream {
 
     /// Asks the stream's leader for its first sequence and its last one.
     pub(crate) async fn last_sequence(&self, wait: Duration) -> Heard {
-        let Ok(info) = timeout(wait, self.stream_info()).await else { return Heard::TimedOut };
-        match info {
-            Ok(info) => {
-                Heard::Info { first_sequence: info.state.first_sequence, last_sequence: info.state.last_sequence }
-            }
-            Err(ApiFailure::Refused(error)) => refusal(&error),
-            Err(ApiFailure::Silent(_) | ApiFailure::Other(_)) => Heard::NoResponders,
+        match self.asked(wait).await {
+            Ok(info) => sequences(&info),
+            Err(heard) => heard,
         }
+    }
+
+    /// The same, of a leader that could store something. What another says is as good as no answer.
+    pub(crate) async fn last_sequence_with_quorum(&self, wait: Duration) -> Heard {
+        match self.asked(wait).await {
+            Ok(info) if !has_quorum(&info) => Heard::NoResponders,
+            Ok(info) => sequences(&info),
+            Err(heard) => heard,
+        }
+    }
+
+    async fn asked(&self, wait: Duration) -> Result<Info, Heard> {
+        let info = timeout(wait, self.stream_info()).await.map_err(|_| Heard::TimedOut)?;
+        info.map_err(|failure| match failure {
+            ApiFailure::Refused(error) => refusal(&error),
+            ApiFailure::Silent(_) | ApiFailure::Other(_) => Heard::NoResponders,
+        })
     }
 
     /// The last fence: its sequence and its body.
@@ -460,6 +474,21 @@ fn unfit(config: &Config) -> Option<String> {
     None
 }
 
+fn sequences(info: &Info) -> Heard {
+    Heard::Info { first_sequence: info.state.first_sequence, last_sequence: info.state.last_sequence }
+}
+
+/// Whether the leader that says this has heard from most of the stream's servers of late, itself among them. One that is cut off from the
+/// others takes itself for the leader for some 12 s more, and answers as before; then others answer that there is none.
+fn has_quorum(info: &Info) -> bool {
+    let Some(cluster) = &info.cluster else { return true };
+    // A server of which it has never heard anything was active 0 s ago, and is not current.
+    let is_heard =
+        |peer: &&PeerInfo| !peer.offline && peer.active <= HEARD_WITHIN && (peer.current || !peer.active.is_zero());
+    let heard = 1 + cluster.replicas.iter().filter(is_heard).count();
+    cluster.leader.is_some() && 2 * heard > 1 + cluster.replicas.len()
+}
+
 fn facts(info: &Info) -> Facts {
     let cluster = info.cluster.as_ref();
     let leader = cluster.and_then(|cluster| cluster.leader.clone());
@@ -531,6 +560,35 @@ mod tests {
             assert_eq!(reads(good).await, (Ok(good), good));
         }
         assert_eq!(reads(READ_TRIES + 1).await, (Err(format!("try {READ_TRIES}")), READ_TRIES));
+    }
+
+    #[test]
+    fn a_leader_that_has_not_heard_from_most_servers_of_late_has_no_quorum() {
+        let followers = |said: &[(bool, u64)]| {
+            let follower = |(current, active_ms): &(bool, u64)| {
+                let nanoseconds = active_ms * 1_000_000;
+                json!({"name": "n", "current": current, "active": nanoseconds})
+            };
+            let info = json!({
+                "config": made(),
+                "created": "2026-01-01T00:00:00Z",
+                "state": {
+                    "messages": 1, "bytes": 9, "first_seq": 1, "last_seq": 1, "consumer_count": 0,
+                    "first_ts": "2026-01-01T00:00:00Z", "last_ts": "2026-01-01T00:00:00Z"
+                },
+                "cluster": {"name": "c", "leader": "n1", "replicas": said.iter().map(follower).collect::<Vec<_>>()},
+                "ts": "2026-01-01T00:00:00Z"
+            });
+            has_quorum(&serde_json::from_value(info).unwrap())
+        };
+        assert!(followers(&[(true, 700), (true, 900)]));
+        assert!(followers(&[(true, 700), (false, 20_000)]), "two of three");
+        assert!(followers(&[(false, 700), (false, 20_000)]), "one that catches up stores what comes");
+        assert!(followers(&[(true, 0), (false, 20_000)]), "just now");
+        assert!(!followers(&[(true, 3_500), (true, 3_500)]), "others may lead by now");
+        assert!(!followers(&[(false, 0), (true, 9_000)]), "it has never heard of the first");
+        assert!(followers(&[(true, 1), (true, 1), (true, 9_000), (true, 9_000)]), "three of five");
+        assert!(!followers(&[(true, 1), (true, 9_000), (true, 9_000), (true, 9_000)]), "two of five");
     }
 
     #[test]

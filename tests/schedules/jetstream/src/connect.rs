@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::cluster::Cluster;
 use crate::error::ClusterError;
 use crate::servers::Servers;
-use crate::settings::{Credentials, Settings};
+use crate::settings::Credentials;
 use crate::sync::{Instant, sleep_until};
 
 #[derive(Clone)]
@@ -27,9 +28,9 @@ pub(crate) struct Link {
     pub(crate) is_up: bool,
 }
 
-pub(crate) async fn connect(settings: &Settings, _: &Credentials, _name: &str) -> Result<Connection, ClusterError> {
+pub(crate) async fn connect(cluster: &Cluster, _: &Credentials, _name: &str) -> Result<Connection, ClusterError> {
     let (events, link) = watch::channel(Link { is_up: true });
-    Ok(Connection { client: Client { servers: settings.servers.clone(), _events: Arc::new(events) }, link })
+    Ok(Connection { client: Client { servers: cluster.settings().servers.clone(), _events: Arc::new(events) }, link })
 }
 
 /// Waits where nothing tells when to try again.
