@@ -1,10 +1,12 @@
 //! Where the servers of one test listen.
 //!
-//! Each test has an address of loopback of its own, on which the system picks the ports. So a server that is started again finds its ports
+//! On [hosts](crate::Hosts) of their own it is where servers listen everywhere. Otherwise each test has an address of loopback of its own, on which the system picks the ports. So a server that is started again finds its ports
 //! free: what others connect to, and what the system picks for them meanwhile, is on 127.0.0.1.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use crate::hosts::Host;
 
 /// Three ports of one server.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,12 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
+    /// Those of a server that has a host of its own.
+    pub(crate) fn on(host: &Host) -> Self {
+        let at = |port| SocketAddr::from((host.address(), port));
+        Self { clients: at(4222), routes: at(6222), monitoring: at(8222) }
+    }
+
     /// Those of so many servers, on one address. They are free now; who takes one before its server does has the test start over.
     pub(crate) fn pick(servers: usize) -> io::Result<Vec<Self>> {
         let address = host();

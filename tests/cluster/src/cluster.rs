@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::address::Addresses;
 use crate::configuration::{NatsSettings, SERVERS, User, name};
+use crate::hosts::{Host, Hosts};
 use crate::monitoring::{self, StreamView};
 use crate::patience::{PATIENCE, look, look_for};
 use crate::server::{Server, State};
@@ -20,7 +21,7 @@ const TRIES: usize = 5;
 /// What a server says whose port is taken.
 const PORT_IS_TAKEN: &str = "address already in use";
 
-/// Three servers on loopback, each with its store in a folder that is gone with this. Servers are counted from 0.
+/// Three servers on loopback or on hosts of their own, each with its store in a folder that is gone with this. Servers are counted from 0.
 ///
 /// When a test fails, what the servers said last is printed, and their logs are kept.
 pub struct NatsCluster {
@@ -48,8 +49,22 @@ impl NatsCluster {
     /// They do not become one.
     #[must_use]
     pub fn start_as(with_its_parent: impl AsRef<Path>, settings: &NatsSettings) -> Self {
+        Self::start_at(with_its_parent.as_ref(), settings, &[])
+    }
+
+    /// The same as [`start`](Self::start), with each server on the host of its number.
+    ///
+    /// # Panics
+    /// They do not become one.
+    #[must_use]
+    pub fn start_on(hosts: &Hosts, with_its_parent: impl AsRef<Path>) -> Self {
+        let hosts: Vec<_> = (0..SERVERS).map(|number| hosts.host(number).clone()).collect();
+        Self::start_at(with_its_parent.as_ref(), &NatsSettings::default(), &hosts)
+    }
+
+    fn start_at(with_its_parent: &Path, settings: &NatsSettings, hosts: &[Host]) -> Self {
         for _ in 0..TRIES {
-            let cluster = Self::begin(with_its_parent.as_ref(), settings);
+            let cluster = Self::begin(with_its_parent, settings, hosts);
             match look(PATIENCE, || cluster.begun()) {
                 Some(Begun::Whole) => {
                     if settings.access.is_none() && settings.tls.is_none() {
@@ -64,12 +79,16 @@ impl NatsCluster {
         panic!("each of {TRIES} times somebody had taken a port that was free a moment before");
     }
 
-    fn begin(with_its_parent: &Path, settings: &NatsSettings) -> Self {
+    /// Without hosts, on loopback.
+    fn begin(with_its_parent: &Path, settings: &NatsSettings, hosts: &[Host]) -> Self {
         let folder = tempfile::Builder::new().prefix("lastword-nats-").tempdir().unwrap();
-        let addresses = Addresses::pick(SERVERS).unwrap();
+        let addresses = match hosts {
+            [] => Addresses::pick(SERVERS).unwrap(),
+            hosts => hosts.iter().map(Addresses::on).collect(),
+        };
         let starter = Starter::new();
         let servers = addresses.iter().enumerate().map(|(number, own)| {
-            let mut server = Server::new(number, *own, folder.path());
+            let mut server = Server::new(number, *own, hosts.get(number).cloned(), folder.path());
             server.configure(&settings.file(number, &addresses, &folder.path().join(name(number))));
             server.start(&starter, with_its_parent);
             Mutex::new(server)
@@ -222,8 +241,22 @@ impl NatsCluster {
     /// The same, if it is so now.
     #[must_use]
     pub fn leads_now(&self, stream: &str) -> Option<usize> {
+        self.leads_among(&self.running(), stream)
+    }
+
+    /// Who of these servers leads this stream. Others are not asked: one that is cut off takes itself for the leader for some time.
+    ///
+    /// # Panics
+    /// None of them does in time.
+    #[must_use]
+    #[track_caller]
+    pub fn leader_among(&self, servers: &[usize], stream: &str) -> usize {
+        look_for(&format!("a leader of {stream} among {servers:?}"), || self.leads_among(servers, stream))
+    }
+
+    fn leads_among(&self, servers: &[usize], stream: &str) -> Option<usize> {
         let says = |server: &usize| self.view(*server, stream).is_some_and(|view| view.leader == Some(name(*server)));
-        let leaders: Vec<_> = self.running().into_iter().filter(says).collect();
+        let leaders: Vec<_> = servers.iter().copied().filter(says).collect();
         <[usize; 1]>::try_from(leaders).ok().map(|[leader]| leader)
     }
 
@@ -247,6 +280,17 @@ impl NatsCluster {
     #[track_caller]
     pub fn stream(&self, stream: &str) -> StreamView {
         look_for(stream, || self.view(self.leads_now(stream)?, stream))
+    }
+
+    /// How many clients are connected to this server.
+    ///
+    /// # Panics
+    /// It does not say it in time.
+    #[must_use]
+    #[track_caller]
+    pub fn clients_of(&self, server: usize) -> u64 {
+        let address = self.of(server).lock().monitoring();
+        look_for("the number of a server's clients", || monitoring::clients(address))
     }
 
     fn view(&self, server: usize, stream: &str) -> Option<StreamView> {

@@ -1,5 +1,6 @@
 //! Three real NATS servers for the tests of the journal on JetStream, and what happens to them: they are killed, suspended, started
-//! again and configured wrongly, and their disks are full. A [`NatsProxy`] before them loses, holds back and cuts off acknowledgements.
+//! again and configured wrongly, and their disks are full. A [`NatsProxy`] before them loses, holds back and cuts off acknowledgements, and
+//! with [`Hosts`] they are on machines that do not reach each other.
 //!
 //! `cargo xtask test --cluster` installs the server and runs the tests. They name it in `LASTWORD_NATS_SERVER`.
 //!
@@ -19,8 +20,10 @@ mod address;
 mod cluster;
 mod configuration;
 mod frames;
+mod hosts;
 mod load;
 mod monitoring;
+mod namespace;
 mod operator;
 mod patience;
 mod proxy;
@@ -31,6 +34,7 @@ mod starter;
 pub use address::host;
 pub use cluster::NatsCluster;
 pub use configuration::{APPLICATION, NatsSettings, SERVERS, SYSTEM, ServerTls, User};
+pub use hosts::{Host, Hosts};
 pub use load::{Load, Loaded, WRITERS, start_op};
 pub use monitoring::StreamView;
 pub use patience::{PATIENCE, look, look_for};

@@ -56,6 +56,11 @@ pub(crate) fn is_joined(server: SocketAddr, others: usize) -> bool {
     routes.len() == others * (POOLED_ROUTES + 1) && routes.iter().filter(hears).count() == others
 }
 
+/// How many clients are connected to it.
+pub(crate) fn clients(server: SocketAddr) -> Option<u64> {
+    ask(server, "/connz")?.get("num_connections")?.as_u64()
+}
+
 /// A stream of any account, as this server sees it.
 pub(crate) fn stream(server: SocketAddr, stream: &str) -> Option<StreamView> {
     let answer = ask(server, "/jsz?accounts=true&streams=true")?;

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::address::Addresses;
 use crate::configuration::name;
+use crate::hosts::Host;
 use crate::starter::Starter;
 
 /// What tells tests where the server's program is.
@@ -27,6 +28,7 @@ pub(crate) enum State {
 pub(crate) struct Server {
     name: String,
     addresses: Addresses,
+    host: Option<Host>,
     configuration: PathBuf,
     log: PathBuf,
     child: Option<Child>,
@@ -34,12 +36,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Its files are in `folder`, and nothing runs yet.
-    pub(crate) fn new(number: usize, addresses: Addresses, folder: &Path) -> Self {
+    /// Its files are in `folder`, and nothing runs yet. It is for that host, or for the one on which the test is.
+    pub(crate) fn new(number: usize, addresses: Addresses, host: Option<Host>, folder: &Path) -> Self {
         let name = name(number);
         let configuration = folder.join(format!("{name}.conf"));
         let log = folder.join(format!("{name}.log"));
-        Self { name, addresses, configuration, log, child: None, state: State::Dead }
+        Self { name, addresses, host, configuration, log, child: None, state: State::Dead }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -75,7 +77,8 @@ impl Server {
         let mut command = Command::new(with_its_parent);
         command.arg(std::process::id().to_string()).arg(program).arg("-c").arg(&self.configuration);
         command.stdin(Stdio::null()).stdout(log()).stderr(log());
-        let child = starter.start(command).unwrap_or_else(|error| panic!("{}: {error}", with_its_parent.display()));
+        let child = starter.start(command, self.host.clone());
+        let child = child.unwrap_or_else(|error| panic!("{}: {error}", with_its_parent.display()));
         self.child = Some(child);
         self.state = State::Running;
     }

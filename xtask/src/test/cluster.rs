@@ -9,6 +9,8 @@ use std::process::Command;
 
 use anyhow::ensure;
 
+use super::needs;
+use crate::console::{WARN, say};
 use crate::tools::NEXTEST;
 use crate::{guests, process, repository};
 
@@ -18,6 +20,11 @@ const SERVER: &str = "LASTWORD_NATS_SERVER";
 const PYTHON: (u32, u32) = (3, 10);
 /// Those that need servers, as nextest's filter.
 const TESTS: &str = "test(/(^|::)with_cluster::/)";
+/// Those of them that need hosts of their own.
+const ON_HOSTS: &str = "test(/(^|::)with_cluster::hosts::/)";
+/// What hosts take, and what is said without.
+const WITHOUT_HOSTS: &str = "left out: the tests with hosts of their own (with_cluster::hosts), which take root, network namespaces with \
+                             bridges and veth, and `ip` of iproute2";
 
 /// Runs them, or those of them that `words` name.
 pub(super) fn run(words: &[String]) -> anyhow::Result<()> {
@@ -25,14 +32,24 @@ pub(super) fn run(words: &[String]) -> anyhow::Result<()> {
         cfg!(target_os = "linux"),
         "the tests with NATS servers need Linux: each has an address of loopback of its own"
     );
-    process::run(tests()?.env(SERVER, server()?).args(words))
+    // What somebody asked for by its name is not left out. In CI it may be: nobody promises namespaces there.
+    let has_hosts = !words.is_empty() || needs::hosts();
+    let result = process::run(tests(has_hosts)?.env(SERVER, server()?).args(words));
+    if !has_hosts {
+        say(format_args!("{WARN}{WITHOUT_HOSTS}{WARN:#}"));
+    }
+    result
 }
 
-fn tests() -> anyhow::Result<Command> {
+fn tests(has_hosts: bool) -> anyhow::Result<Command> {
     let mut tests = NEXTEST.command()?;
     tests.args(["nextest", "run", "--workspace", "--all-features"]);
-    tests.args(["--ignore-default-filter", "--run-ignored", "all", "--status-level", "pass", "-E", TESTS]);
+    tests.args(["--ignore-default-filter", "--run-ignored", "all", "--status-level", "pass", "-E", &filter(has_hosts)]);
     Ok(tests)
+}
+
+fn filter(has_hosts: bool) -> String {
+    if has_hosts { TESTS.to_owned() } else { format!("{TESTS} - {ON_HOSTS}") }
 }
 
 fn server() -> anyhow::Result<PathBuf> {
@@ -45,6 +62,15 @@ fn server() -> anyhow::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_no_hosts_can_be_made_the_tests_with_hosts_are_left_out_and_only_these() {
+        assert_eq!(filter(true), TESTS);
+        assert_eq!(filter(false), format!("{TESTS} - test(/(^|::)with_cluster::hosts::/)"));
+        for folder in ["tests/cluster/tests/cluster/with_cluster", "runtime/cli/tests/program/cluster/with_cluster"] {
+            assert!(repository::root().join(folder).join("hosts.rs").is_file(), "{folder} has none");
+        }
+    }
 
     #[test]
     fn the_server_has_one_version_and_a_hash_for_each_architecture() {

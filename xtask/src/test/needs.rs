@@ -86,6 +86,12 @@ pub(super) fn terminals() -> bool {
     std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx").is_ok()
 }
 
+/// Hosts that are network namespaces, as `tests/cluster` makes them.
+pub(super) fn hosts() -> bool {
+    let host = "ip link add lan type bridge && ip link add host type veth peer name eth0";
+    cfg!(target_os = "linux") && works("unshare", &["--net", "sh", "-c", host])
+}
+
 /// As `environments::threads` does it.
 fn limited_users() -> bool {
     let limited = ["prlimit", "--nproc=16", "true"];

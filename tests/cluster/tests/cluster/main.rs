@@ -31,6 +31,7 @@ mod with_cluster {
     mod fencing;
     mod full;
     mod full_disk;
+    mod hosts;
     mod permissions;
     mod refused;
     mod registry;

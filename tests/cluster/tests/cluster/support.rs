@@ -8,7 +8,7 @@ use async_nats::ConnectOptions;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, stream};
-use lastword_cluster_tests::{APPLICATION, Load, NatsCluster, NatsSettings, PATIENCE, settings};
+use lastword_cluster_tests::{APPLICATION, Hosts, Load, NatsCluster, NatsSettings, PATIENCE, settings};
 use lastword_events::JournalName;
 use lastword_jetstream::subjects::Subjects;
 use lastword_jetstream::{Cluster, ClusterSettings, Ended, JetStreamJournal};
@@ -36,6 +36,17 @@ pub(crate) fn three_servers_as(settings: &NatsSettings) -> NatsCluster {
     NatsCluster::start_as(Path::new(WITH_ITS_PARENT), settings)
 }
 
+pub(crate) fn three_servers_on(hosts: &Hosts) -> NatsCluster {
+    show_what_journals_say();
+    NatsCluster::start_on(hosts, Path::new(WITH_ITS_PARENT))
+}
+
+/// Runs a test whose tasks are where this thread is: on a network of hosts, which it has entered, or on one of them.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test);
+}
+
 /// The test runner shows it when the test fails.
 fn show_what_journals_say() {
     let log = tracing_subscriber::fmt().with_env_filter("lastword_jetstream=debug").with_test_writer();
@@ -51,6 +62,14 @@ pub(crate) fn settings_of(servers: &NatsCluster) -> ClusterSettings {
 /// A node. Each has connections and a proof of its own.
 pub(crate) fn node(servers: &NatsCluster, name: &str) -> Cluster {
     Cluster::new(settings_of(servers), name).unwrap()
+}
+
+/// A node that connects to these servers only.
+pub(crate) fn node_at(servers: &NatsCluster, of_these: &[usize], name: &str) -> Cluster {
+    let all = servers.urls();
+    let settings =
+        ClusterSettings { servers: of_these.iter().map(|at| all[*at].clone()).collect(), ..settings_of(servers) };
+    Cluster::new(settings, name).unwrap()
 }
 
 /// The stream of a journal.

@@ -1,5 +1,6 @@
 //! With three real NATS servers.
 
+mod hosts;
 mod owner;
 mod servers;
 mod stand_in;

@@ -71,6 +71,14 @@ impl Raw {
         }
     }
 
+    /// All that it says until it closes the connection.
+    #[cfg(all(target_os = "linux", feature = "jetstream"))]
+    pub(crate) fn rest(self) -> Vec<Value> {
+        // One that is cut off in the middle of a line has not said it.
+        let lines = self.lines.lines().map_while(Result::ok);
+        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    }
+
     /// Another process has the connection from now on, and nobody else: it ends when that one does.
     pub(crate) fn give_to_a_process(self) -> Child {
         let Self { stream, lines } = self;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ struct State {
 impl ReportServer {
     /// Serves one client after the other, so that reports are in the order in which the attempts came. The answers are not.
     pub(crate) fn serve(random: Rng) -> Self {
-        Self::begin(random, |state, stream| {
+        Self::begin(Ipv4Addr::LOCALHOST, random, |state, stream| {
             // Whoever was killed in the middle of its request has not made it.
             serve(state, stream).ok();
         })
@@ -80,14 +80,20 @@ impl ReportServer {
     /// Serves all clients at once, and refuses none: one that stands still in the middle of its request holds up no other.
     #[cfg(all(target_os = "linux", feature = "jetstream"))]
     pub(crate) fn serve_at_once() -> Self {
-        Self::begin(Rng::with_seed(0), |state, stream| {
+        Self::serve_at_once_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same, on an address of this machine.
+    #[cfg(all(target_os = "linux", feature = "jetstream"))]
+    pub(crate) fn serve_at_once_on(address: Ipv4Addr) -> Self {
+        Self::begin(address, Rng::with_seed(0), |state, stream| {
             let state = state.clone();
             thread::spawn(move || serve(&state, stream).ok());
         })
     }
 
-    fn begin(random: Rng, serve_one: impl Fn(&Arc<Shared>, TcpStream) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn begin(address: Ipv4Addr, random: Rng, serve_one: impl Fn(&Arc<Shared>, TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         // In the place of the library's 128: as many calls may be under way, each with a connection.
         listen(&listener, MAX_CLIENTS).unwrap();
         let address = listener.local_addr().unwrap();

@@ -3,7 +3,7 @@
 use lastword_cluster::EntryState;
 use lastword_cluster_tests::look_for;
 
-use crate::nodes::Node;
+use crate::nodes::{Node, all_hear_all, nobody_was_taken_for_dead};
 use crate::support::three_servers;
 
 /// The bucket's stream.
@@ -19,17 +19,6 @@ async fn no_node_is_taken_over_because_the_registry_has_lost_its_leader_and_one_
     for number in 0..3 {
         nodes.push(Node::start(&servers, number).await);
     }
-    let all_hear_all = |more: usize| {
-        let before: Vec<_> = nodes.iter().map(Node::seen).collect();
-        look_for("heartbeats", || {
-            let heard = nodes.iter().zip(&before).all(|(node, before)| {
-                let now = node.seen().heard;
-                let count = |heard: &std::collections::BTreeMap<_, usize>, name| heard.get(name).copied().unwrap_or(0);
-                nodes.iter().all(|other| count(&now, &other.name) >= count(&before.heard, &other.name) + more)
-            });
-            heard.then_some(())
-        });
-    };
     let are_active = || {
         let active = |node: &Node| {
             nodes.iter().all(|other| {
@@ -44,14 +33,11 @@ async fn no_node_is_taken_over_because_the_registry_has_lost_its_leader_and_one_
     look_for("three nodes in the registry", || are_active().then_some(()));
     let leader = servers.leader_of(BUCKET);
     servers.kill(leader);
-    all_hear_all(BEATS);
+    all_hear_all(&nodes, BEATS);
     assert_ne!(servers.leader_of(BUCKET), leader);
-    all_hear_all(2);
+    all_hear_all(&nodes, 2);
     assert!(are_active());
-    for node in &nodes {
-        let seen = node.seen();
-        assert!(seen.taken.is_empty() && !seen.dropped, "{seen:?}");
-    }
+    nobody_was_taken_for_dead(&nodes);
     // And it is not for deafness that nobody was.
     let dead = nodes.pop().unwrap();
     dead.kill();
