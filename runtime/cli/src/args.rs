@@ -22,7 +22,7 @@ pub(crate) use daemon::{
 pub(crate) use emit::{EMIT_SPAWN, EmitArgs, EmitSpawnArgs};
 pub(crate) use install::{DoctorArgs, InstallArgs, TargetArgs, UninstallArgs};
 pub(crate) use journal::{
-    DeliveriesArgs, DropArgs, ForgetArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State,
+    DeliveriesArgs, DropArgs, ForgetArgs, InspectArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State,
 };
 pub(crate) use plugin::{CacheArgs, CheckArgs, CompileArgs, NewArgs, RunArgs, TestArgs};
 
@@ -99,7 +99,7 @@ pub(crate) enum Command {
     /// Erase what the journal keeps of a session or a tenant, to the last byte
     #[command(after_help = Exit::help())]
     Forget(ForgetArgs),
-    /// Look after the journal's file
+    /// Look after the journal: its file, or those of a cluster
     #[command(after_help = Exit::help())]
     Journal {
         #[command(subcommand)]

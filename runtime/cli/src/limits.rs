@@ -332,3 +332,7 @@ pub(crate) const DETACHING_ADOPTED: Duration = Duration::from_millis(200);
 /// The least time for the registry to learn that this node leaves, also behind a drain that took its whole budget. An update of the
 /// registry takes 1 to 3 ms. Behind it the log's last lines have the time until [`OUTPUT_OVERRUN`].
 pub(crate) const LEAVING: Duration = Duration::from_millis(10);
+
+/// The time before something long that a command does is shown to a person at a terminal, and between two changes of that line.
+#[cfg(feature = "jetstream")]
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(500);

@@ -30,6 +30,8 @@ const USUAL: [(&str, &str); 2] = [("stream", "stdout"), ("tenant", DEFAULT_TENAN
 
 /// The names of all our crates begin with `lastword`.
 const DEFAULT_FILTER: &str = "warn,lastword=info";
+#[cfg(feature = "jetstream")]
+const ONLY_WARNINGS: &str = "warn";
 
 /// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Format {
 pub(crate) fn to_queue(format: Format) -> io::Result<LineWriter> {
     let stderr = Blocking::duplicate(&io::stderr())?;
     let writer = LineWriter::spawn("stderr", stderr, |_| ())?;
-    init(format, None::<Identity>, Queue(writer.clone()));
+    init((format, DEFAULT_FILTER), None::<Identity>, Queue(writer.clone()));
     let last = writer.clone();
     // The default hook writes to stderr directly, so a slow reader would block the thread that panicked.
     std::panic::set_hook(Box::new(move |panic| {
@@ -70,31 +72,37 @@ pub(crate) fn to_stderr<L>(guests: Option<L>)
 where
     L: Layer<Registry> + Send + Sync,
 {
-    init(Format::Lines, guests, io::stderr);
+    init((Format::Lines, DEFAULT_FILTER), guests, io::stderr);
+}
+
+/// Logs only warnings directly to stderr, for commands whose output a program may read, and whose errors it has to see.
+#[cfg(feature = "jetstream")]
+pub(crate) fn warnings_to_stderr() {
+    init((Format::Lines, ONLY_WARNINGS), None::<Identity>, io::stderr);
 }
 
 /// Returns the filter of the environment, and a complaint if it cannot be parsed.
-fn filter() -> (EnvFilter, Option<String>) {
+fn filter(default: &str) -> (EnvFilter, Option<String>) {
     let asked = ["LASTWORD_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
         Some((name, value))
     });
-    let Some((name, value)) = asked else { return (EnvFilter::new(DEFAULT_FILTER), None) };
+    let Some((name, value)) = asked else { return (EnvFilter::new(default), None) };
     match EnvFilter::try_new(&value) {
         Ok(filter) => (filter, None),
         Err(error) => {
-            let complaint = format!("{name}={value:?} is no filter ({error}); {DEFAULT_FILTER:?} is used");
-            (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
+            let complaint = format!("{name}={value:?} is no filter ({error}); {default:?} is used");
+            (EnvFilter::new(default), Some(complaint))
         }
     }
 }
 
-fn init<L, W>(format: Format, guests: Option<L>, writer: W)
+fn init<L, W>((format, default): (Format, &str), guests: Option<L>, writer: W)
 where
     L: Layer<Registry> + Send + Sync,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let (filter, complaint) = filter();
+    let (filter, complaint) = filter(default);
     let elsewhere = guests.is_some();
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Layered<Option<L>, Registry>> + Send + Sync> = match format {

@@ -20,9 +20,15 @@ mod give_up;
 #[cfg(feature = "jetstream")]
 mod handle;
 #[cfg(feature = "jetstream")]
+mod inspect;
+#[cfg(feature = "jetstream")]
 mod listening;
 #[cfg(feature = "jetstream")]
+mod progress_line;
+#[cfg(feature = "jetstream")]
 mod settings;
+#[cfg(feature = "jetstream")]
+mod states;
 #[cfg(feature = "jetstream")]
 mod view;
 
@@ -34,8 +40,10 @@ pub(crate) use adopted::Adopted;
 pub(crate) use give_up::give_up;
 #[cfg(feature = "jetstream")]
 pub(crate) use handle::Node;
+#[cfg(feature = "jetstream")]
+pub(crate) use inspect::{check_journals, export_journals};
 #[cfg(not(feature = "jetstream"))]
-pub(crate) use left_out::{Node, give_up};
+pub(crate) use left_out::{Node, check_journals, export_journals, give_up};
 pub(crate) use parts::Parts;
 
 use std::time::Duration;

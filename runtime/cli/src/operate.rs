@@ -3,34 +3,34 @@
 
 mod active;
 mod forget;
+mod journal;
 mod nodes;
 mod table;
 mod target;
 mod through_daemon;
 mod unmade;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use lastword_events::{DeliveryId, Timestamp, printable};
-use lastword_sqlite::{Changed, DeliveryState, JournalFile, OpenError, Restored, SetAsideRow, restore};
+use lastword_events::{DeliveryId, JournalName, Timestamp};
+use lastword_sqlite::{Changed, DeliveryState, JournalFile};
 use serde::Serialize;
 
-use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, JournalVerb, RedeliverArgs, SessionsArgs, State};
+use crate::args::{DeliveriesArgs, DropArgs, JournalArgs, RedeliverArgs, SessionsArgs, State};
 use crate::client::Daemon;
 use crate::config::{Config, users_own};
 use crate::exit::{Exit, Failure, printed};
 use crate::inputs;
 use crate::journal::{JournalLocation, unusable};
-use crate::plain_json::{PlainJsonWriter, plain_json};
+use crate::plain_json::plain_json;
 use active::ActiveSession;
-use lastword_config::units::show_bytes;
-use lastword_events::text::printable_path;
 use through_daemon::change_through;
 use unmade::UnmadeDelivery;
 
 pub(crate) use forget::forget;
+pub(crate) use journal::journal;
 pub(crate) use nodes::nodes;
 pub(crate) use table::Table;
 
@@ -39,8 +39,8 @@ const SESSIONS: &str = "/v1/sessions";
 const DELIVERIES: &str = "/v1/deliveries";
 
 impl JournalArgs {
-    /// Returns the path of the journal's file.
-    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+    /// Returns the place of the journal.
+    fn location(&self) -> Result<JournalLocation, Failure> {
         // A named file needs no configuration.
         let own = if self.journal.is_none() { users_own() } else { None };
         let config = self.config.as_ref().or(own.as_ref());
@@ -51,15 +51,22 @@ impl JournalArgs {
             }
             _ => None,
         };
-        match JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))? {
+        JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))
+    }
+
+    /// Returns the path of the journal's file.
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+        self.path_or("ask the daemon that writes it, with --socket if the configuration does not name its socket")
+    }
+
+    /// Returns the path of the journal's file. `instead` is what to do with a journal on a cluster.
+    fn path_or(&self, instead: &str) -> Result<PathBuf, Failure> {
+        match self.location()? {
             JournalLocation::File(path) => Ok(path),
-            JournalLocation::JetStream(_) => Err(Failure::usage(anyhow!(
-                "the journal is on a cluster of NATS servers and has no file: ask the daemon that writes it, with --socket if the \
-                 configuration does not name its socket"
-            ))),
-            JournalLocation::Memory => {
-                Err(Failure::usage(anyhow!("a journal in memory is gone with its program: name a file")))
+            JournalLocation::JetStream(_) => {
+                Err(Failure::usage(anyhow!("the journal is on a cluster of NATS servers and has no file: {instead}")))
             }
+            JournalLocation::Memory => Err(in_memory()),
         }
     }
 
@@ -72,12 +79,30 @@ impl JournalArgs {
     }
 }
 
+fn in_memory() -> Failure {
+    Failure::usage(anyhow!("a journal in memory is gone with its program: name a file"))
+}
+
+/// Returns the path of a daemon's list of one of its journals, by default its own.
+fn list_of(list: &str, journal: Option<JournalName>, filter: Option<String>) -> String {
+    let journal = journal.map(|journal| format!("journal={journal}"));
+    let query: Vec<String> = filter.into_iter().chain(journal).collect();
+    if query.is_empty() { list.to_owned() } else { format!("{list}?{}", query.join("&")) }
+}
+
+/// The failure when a journal of a node that is gone was named, and no daemon answers.
+fn nobody_has_adopted() -> Failure {
+    Failure::usage(anyhow!("no daemon answers that could have taken a journal over: see `lastword nodes`"))
+}
+
 /// `lastword sessions`.
 pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
+    let list = list_of(SESSIONS, args.of, None);
     let sessions: Vec<ActiveSession> = match args.operator.daemon()? {
-        Some(daemon) if args.json => return print_rows(&mut out, &daemon, SESSIONS),
-        Some(daemon) => daemon.rows(SESSIONS)?,
+        Some(daemon) if args.json => return print_rows(&mut out, &daemon, &list),
+        Some(daemon) => daemon.rows(&list)?,
+        None if args.of.is_some() => return Err(nobody_has_adopted()),
         None => {
             let rows = args.operator.journal.look()?.sessions().map_err(unusable)?;
             if args.json {
@@ -105,17 +130,11 @@ pub(crate) fn sessions(args: &SessionsArgs) -> Result<Exit, Failure> {
 pub(crate) fn deliveries(args: &DeliveriesArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
     let state = args.state.map(|state| format!("state={}", state.of_journal().as_str()));
-    let journal = args.of.map(|journal| format!("journal={journal}"));
-    let query: Vec<String> = state.into_iter().chain(journal).collect();
-    let list = if query.is_empty() { DELIVERIES.to_owned() } else { format!("{DELIVERIES}?{}", query.join("&")) };
+    let list = list_of(DELIVERIES, args.of, state);
     let deliveries: Vec<UnmadeDelivery> = match args.operator.daemon()? {
         Some(daemon) if args.json => return print_rows(&mut out, &daemon, &list),
         Some(daemon) => daemon.rows(&list)?,
-        None if args.of.is_some() => {
-            return Err(Failure::usage(anyhow!(
-                "no daemon answers that could have taken a journal over: see `lastword nodes`"
-            )));
-        }
+        None if args.of.is_some() => return Err(nobody_has_adopted()),
         None => {
             let mut rows = args.operator.journal.look()?.deliveries().map_err(unusable)?;
             if let Some(state) = args.state {
@@ -186,69 +205,6 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
     }
     let unknown = changed.contains(&Changed::Unknown);
     Ok(if unknown { Exit::No } else { Exit::Delivered })
-}
-
-/// `lastword journal …`.
-pub(crate) fn journal(verb: &JournalVerb) -> Result<Exit, Failure> {
-    let mut out = anstream::stdout().lock();
-    match verb {
-        JournalVerb::Check(args) => {
-            let path = args.path()?;
-            let file = args.look()?;
-            let problems = file.check().map_err(unusable)?;
-            // Not damage: its deliveries are owed, or its sessions active.
-            for SetAsideRow { at, tenant, session, what, why } in file.set_aside().map_err(unusable)? {
-                let [tenant, session, what] = [&tenant, &session, &what].map(|text| printable(text));
-                let whose =
-                    if tenant.is_empty() { String::new() } else { format!(", tenant {tenant}, session {session}") };
-                printed(writeln!(out, "set aside at {at}{whose}: {what}: {why}", why = printable(&why)))?;
-            }
-            for problem in &problems {
-                printed(writeln!(out, "{problem}"))?;
-            }
-            if problems.is_empty() {
-                printed(writeln!(out, "{}: whole", printable_path(&path)))?;
-                return Ok(Exit::Delivered);
-            }
-            Err(unusable(anyhow!(
-                "{} is damaged; the next start keeps it aside and salvages what it can",
-                path.display()
-            )))
-        }
-        JournalVerb::Compact(args) => {
-            let (before, after) = args.change()?.compact().map_err(unusable)?;
-            printed(writeln!(out, "{} before, {} now", show_bytes(before), show_bytes(after)))?;
-            Ok(Exit::Delivered)
-        }
-        JournalVerb::Export(args) => {
-            let mut out = PlainJsonWriter::new(io::BufWriter::new(out));
-            let exported = args.look()?.export(&mut out);
-            // A reader that has closed the pipe is no failure.
-            if let Err(OpenError::Unusable { source, .. }) = exported {
-                printed(Err(source))?;
-            } else {
-                exported.map_err(unusable)?;
-            }
-            printed(out.flush())?;
-            Ok(Exit::Delivered)
-        }
-        JournalVerb::Backup(args) => {
-            let bytes = args.journal.look()?.backup(&args.file).map_err(unusable)?;
-            printed(writeln!(out, "{}: {}", printable_path(&args.file), show_bytes(bytes)))?;
-            Ok(Exit::Delivered)
-        }
-        JournalVerb::Restore(args) => {
-            let Restored { path, name, was, sessions, deliveries } =
-                restore(&args.file, &args.journal.path()?).map_err(unusable)?;
-            printed(writeln!(
-                out,
-                "{}: journal {name}, made of {was}, with {sessions} active sessions and {deliveries} owed deliveries; what has \
-                 happened since the backup it does not know, and tells again",
-                printable_path(&path)
-            ))?;
-            Ok(Exit::Delivered)
-        }
-    }
 }
 
 fn print_json<T: Serialize>(out: &mut impl Write, rows: &[T]) -> Result<Exit, Failure> {

@@ -50,6 +50,8 @@ pub(crate) const HEARD_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) const READ_SILENCE: Duration = Duration::from_secs(20);
 /// How often a stream is read from its beginning before it is called damaged: messages may be purged while it is read.
 pub(crate) const READ_TRIES: u32 = 3;
+/// How often more if messages were purged meanwhile, which is no damage: a node that writes much makes a snapshot and a purge each second.
+pub(crate) const READ_PURGED_TRIES: u32 = 10;
 /// The time between two such readings. A copy that lags behind carries the purge out meanwhile.
 pub(crate) const READ_AGAIN: Duration = NO_LEADER_AGAIN.saturating_mul(4);
 

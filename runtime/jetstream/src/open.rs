@@ -86,7 +86,7 @@ async fn open(
     let ready = began.elapsed();
     let sequence = fence::append(&stream, &fence::record(cluster.node(), true), is_wanted).await?;
     let fenced = began.elapsed();
-    let Replayed { state, position, tail_bytes, snapshot_bytes, purge_below, stale, unfinished } =
+    let Replayed { state, position, tail_bytes, snapshot_bytes, purge_below, stale, unfinished, .. } =
         stream.read(sequence).await?;
     tracing::info!(
         journal = %name,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use async_nats::jetstream::Context;
-use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::context::{ContextBuilder, GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{Client, Message, Request, Subscriber};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -130,34 +130,10 @@ impl Registry {
         &self,
     ) -> Result<impl Stream<Item = Result<Told<T>, ClusterError>> + use<T>, ClusterError> {
         let store = open_bucket(&self.context, &self.prefix).await?;
-        let watch = store.watch_with_history(">").await.map_err(|error| untold(&error))?;
-        let info = store.stream.get_info().await.map_err(|error| untold(&error))?;
-        let made = SystemTime::from(info.created);
+        let (made, told) = watched(&store).await?;
         let before = self.made.lock().replace(made);
-        let mut first = Vec::new();
-        if before.is_some_and(|before| before != made) {
-            first.push(Ok(Told::Anew));
-        }
-        let mut is_listed = info.state.messages == 0;
-        if is_listed {
-            first.push(Ok(Told::Listed));
-        }
-        let told = watch.flat_map(move |entry| {
-            let mut told = Vec::with_capacity(2);
-            match entry {
-                Ok(entry) => {
-                    let is_current = entry.seen_current;
-                    told.push(Ok(Told::Entry(registered(entry))));
-                    if is_current && !is_listed {
-                        is_listed = true;
-                        told.push(Ok(Told::Listed));
-                    }
-                }
-                Err(error) => told.push(Err(untold(&error))),
-            }
-            stream::iter(told)
-        });
-        Ok(stream::iter(first).chain(told))
+        let anew = before.is_some_and(|before| before != made).then_some(Ok(Told::Anew));
+        Ok(stream::iter(anew).chain(told))
     }
 
     /// All entries as they are now.
@@ -165,19 +141,7 @@ impl Registry {
     /// # Errors
     /// When JetStream does not answer or refuses, or does not tell all of them within 10 s.
     pub async fn entries<T: DeserializeOwned>(&self) -> Result<Vec<Registered<T>>, ClusterError> {
-        let all = async {
-            let mut told = std::pin::pin!(self.watch().await?);
-            let mut entries = Vec::new();
-            while let Some(told) = told.next().await {
-                match told? {
-                    Told::Anew => entries.clear(),
-                    Told::Entry(entry) => entries.push(entry),
-                    Told::Listed => return Ok(entries),
-                }
-            }
-            Err(untold(&"the watch has ended"))
-        };
-        timeout(LIST_TIMEOUT, all).await.unwrap_or_else(|_| Err(untold(&"no answer")))
+        listed(self.watch()).await
     }
 
     /// Forgets which entries were deleted more than a day ago.
@@ -322,6 +286,54 @@ impl Asked {
     }
 }
 
+/// When the bucket was made, and a watch of it: all entries as they are now, and then each change of one.
+pub(crate) async fn watched<T: DeserializeOwned>(
+    store: &Store,
+) -> Result<(SystemTime, impl Stream<Item = Result<Told<T>, ClusterError>> + use<T>), ClusterError> {
+    let watch = store.watch_with_history(">").await.map_err(|error| untold(&error))?;
+    let info = store.stream.get_info().await.map_err(|error| untold(&error))?;
+    let mut is_listed = info.state.messages == 0;
+    let nothing = is_listed.then_some(Ok(Told::Listed));
+    let told = watch.flat_map(move |entry| {
+        let mut told = Vec::with_capacity(2);
+        match entry {
+            Ok(entry) => {
+                let is_current = entry.seen_current;
+                told.push(Ok(Told::Entry(registered(entry))));
+                if is_current && !is_listed {
+                    is_listed = true;
+                    told.push(Ok(Told::Listed));
+                }
+            }
+            Err(error) => told.push(Err(untold(&error))),
+        }
+        stream::iter(told)
+    });
+    Ok((SystemTime::from(info.created), stream::iter(nothing).chain(told)))
+}
+
+/// All entries that a watch tells of before it tells of changes.
+pub(crate) async fn listed<T, W>(
+    watch: impl Future<Output = Result<W, ClusterError>>,
+) -> Result<Vec<Registered<T>>, ClusterError>
+where
+    W: Stream<Item = Result<Told<T>, ClusterError>>,
+{
+    let all = async {
+        let mut told = std::pin::pin!(watch.await?);
+        let mut entries = Vec::new();
+        while let Some(told) = told.next().await {
+            match told? {
+                Told::Anew => entries.clear(),
+                Told::Entry(entry) => entries.push(entry),
+                Told::Listed => return Ok(entries),
+            }
+        }
+        Err(untold(&"the watch has ended"))
+    };
+    timeout(LIST_TIMEOUT, all).await.unwrap_or_else(|_| Err(untold(&"no answer")))
+}
+
 fn untold(why: &dyn std::fmt::Display) -> ClusterError {
     ClusterError::request("tell the entries of the registry", why)
 }
@@ -334,12 +346,37 @@ fn is_old_marker(operation: &Operation, made: SystemTime, now: SystemTime) -> bo
 
 /// Opens the bucket, or makes it.
 async fn open_bucket(context: &Context, prefix: &str) -> Result<Store, ClusterError> {
-    let bucket = format!("{prefix}_NODES");
-    while_no_leader(|| found_or_made(context, &bucket)).await.map_err(|failure| match failure {
-        ApiFailure::Silent(why) | ApiFailure::Other(why) => {
-            ClusterError::request(format!("open the bucket {bucket}"), why)
+    let bucket = bucket(prefix);
+    while_no_leader(|| found_or_made(context, &bucket)).await.map_err(|failure| unopened(&bucket, failure))
+}
+
+/// Opens the bucket, and makes none.
+pub(crate) async fn existing_bucket(context: &Context, prefix: &str) -> Result<Store, ClusterError> {
+    let bucket = bucket(prefix);
+    while_no_leader(|| found(context, &bucket)).await.map_err(|failure| unopened(&bucket, failure))
+}
+
+fn bucket(prefix: &str) -> String {
+    format!("{prefix}_NODES")
+}
+
+fn unopened(bucket: &str, failure: ApiFailure) -> ClusterError {
+    let what = format!("open the bucket {bucket}");
+    match failure {
+        ApiFailure::Silent(why) | ApiFailure::Other(why) => ClusterError::request(what, why),
+        ApiFailure::Refused(error) => ClusterError::request(what, error),
+    }
+}
+
+async fn found(context: &Context, bucket: &str) -> Result<Store, ApiFailure> {
+    context.get_key_value(bucket).await.map_err(|error| {
+        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<GetStreamError>());
+        match cause.map(GetStreamError::kind) {
+            Some(GetStreamErrorKind::JetStream(refused)) if refused.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                ApiFailure::Other("there is none: no node has run on these servers with this `prefix`".to_owned())
+            }
+            _ => ApiFailure::Silent(error.to_string()),
         }
-        ApiFailure::Refused(error) => ClusterError::request(format!("open the bucket {bucket}"), error),
     })
 }
 

@@ -34,6 +34,7 @@ pub struct Replay {
     latest: Latest,
     stale: u64,
     unfinished_records: u64,
+    read: Read,
 }
 
 /// What the state begins with.
@@ -43,6 +44,19 @@ enum Start {
     State(Box<State>),
     /// The snapshot that the state begins with is incomplete. Records behind its fence wait for it.
     Snapshot(Box<SnapshotReader>, Vec<Record>),
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// The sequence of the first message; 0 if there was none.
+    pub first_sequence: u64,
+    /// Groups that count, which are those of the state.
+    pub groups: u64,
+    /// Bytes of all messages, without their headers.
+    pub bytes: u64,
+    /// The node that has written the last fence.
+    pub by: String,
 }
 
 /// Sizes since the last fence.
@@ -69,6 +83,8 @@ pub struct Replayed {
     pub stale: u64,
     /// Records of which a part is missing at their run's end. Nobody was told that they are durable.
     pub unfinished: u64,
+    /// What was read.
+    pub read: Read,
 }
 
 /// A stream that cannot be read as a journal.
@@ -104,6 +120,7 @@ impl Replay {
             latest: Latest::default(),
             stale: 0,
             unfinished_records: 0,
+            read: Read::default(),
         }
     }
 
@@ -116,9 +133,21 @@ impl Replay {
         if last != 0 && sequence != last + 1 {
             return Err(self.error(last + 1, format!("the message behind {last} has the sequence {sequence}")));
         }
-        self.read(sequence, subject, body).map_err(|why| self.error(sequence, why))?;
+        self.take(sequence, subject, body).map_err(|why| self.error(sequence, why))?;
+        if last == 0 {
+            self.read.first_sequence = sequence;
+        }
+        self.read.bytes = self.read.bytes.saturating_add(u64::try_from(body.len()).unwrap_or(u64::MAX));
         self.position.last_sequence = sequence;
         Ok(())
+    }
+
+    /// What is wrong when the stream says that it goes on up to the sequence `until`, and does not have the message behind the last one that
+    /// was read.
+    #[must_use]
+    pub fn missing(&self, until: u64) -> ReplayError {
+        let next = self.position.last_sequence + 1;
+        self.error(next, format!("it is missing, and the stream has messages up to {until}"))
     }
 
     /// All messages were read.
@@ -146,6 +175,7 @@ impl Replay {
             purge_below: self.purge_below,
             stale: self.stale,
             unfinished: self.unfinished_records,
+            read: self.read,
         })
     }
 
@@ -153,7 +183,7 @@ impl Replay {
         ReplayError { stream: self.subjects.stream.clone(), sequence, why }
     }
 
-    fn read(&mut self, sequence: u64, subject: &str, body: &Bytes) -> Result<(), String> {
+    fn take(&mut self, sequence: u64, subject: &str, body: &Bytes) -> Result<(), String> {
         let kind = self.subjects.kind(subject);
         let kind = kind.ok_or_else(|| format!("its subject {subject:?} is none of this journal"))?;
         let group = Group::decode(body).map_err(|error| error.to_string())?;
@@ -232,6 +262,7 @@ impl Replay {
         }
         self.position.epoch = sequence;
         self.position.hash = chain_hash(self.position.hash, body);
+        self.read.by = fence.by;
         self.latest = Latest { snapshot_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX), tail_bytes: 0 };
         Ok(())
     }
@@ -262,6 +293,7 @@ impl Replay {
                 Start::Snapshot(_, later) => later.push(record),
             }
         }
+        self.read.groups += 1;
         self.tail_bytes = self.tail_bytes.saturating_add(bytes);
         self.latest.tail_bytes = self.latest.tail_bytes.saturating_add(bytes);
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::push::OrderedConfig;
+use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
 use async_nats::jetstream::context::{ContextBuilder, RequestError, RequestErrorKind};
 
 use async_nats::jetstream::response::Response;
@@ -26,11 +26,13 @@ use crate::connect::pause;
 use crate::error::ClusterError;
 use crate::limits::{
     DUPLICATE_WINDOW, HEARD_WITHIN, MAX_MESSAGE_BYTES, NO_LEADER_AGAIN, NO_LEADER_FOR, READ_AGAIN, READ_SILENCE,
-    READ_TRIES, REPLICAS, REQUEST_TIMEOUT,
+    REPLICAS, REQUEST_TIMEOUT,
 };
 use crate::proof::{ProofError, Proven};
+use crate::reader::{ReadJournal, ReadProgress};
+use crate::reading::{Message, Source, Tried, Unread, read_again, read_until};
 use crate::record::FORMAT;
-use crate::replay::{Replay, Replayed};
+use crate::replay::{ReplayError, Replayed};
 use crate::subjects::Subjects;
 
 /// The stream's metadata that says of which form its messages are.
@@ -162,13 +164,17 @@ impl JournalStream {
 
     /// Looks at the stream of a journal that exists.
     pub(crate) async fn open(&self, proven: &Proven) -> Result<Facts, ClusterError> {
-        let info = while_no_leader(|| self.stream_info()).await.map_err(|failure| match failure {
+        self.checked(&self.info().await?, proven)
+    }
+
+    /// What the servers say of the stream of a journal that exists.
+    pub(crate) async fn info(&self) -> Result<Info, ClusterError> {
+        while_no_leader(|| self.stream_info()).await.map_err(|failure| match failure {
             ApiFailure::Refused(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 ClusterError::Missing(self.name)
             }
             failure => failure.into_error(&format!("tell of the stream {}", self.subjects.stream)),
-        })?;
-        self.checked(&info, proven)
+        })
     }
 
     /// One look, without another try.
@@ -308,16 +314,60 @@ impl JournalStream {
     /// Reads all up to the fence with this sequence. The writer before us may have purged what a snapshot has, and the copy that is read
     /// may do that while it is read, so it is read again before it is called damaged.
     pub(crate) async fn read(&self, fence: u64) -> Result<Replayed, ClusterError> {
-        let replayed = read_again(READ_AGAIN, async || self.read_once(fence).await).await?;
-        replayed.map_err(|why| ClusterError::Damaged { name: self.name, why })
+        let read = read_again(READ_AGAIN, async || -> Tried<Replayed> {
+            let read = self.read_once(fence, &mut |_| ()).await?;
+            Ok(read.map_err(|error| Unread { error, is_purged: false }))
+        });
+        read.await?.map_err(|Unread { error, .. }| self.damaged(&error))
+    }
+
+    /// Reads all that the stream has now, and writes nothing. Whoever has the journal may write and purge meanwhile: then all of it is read
+    /// again. Tells what was read by now.
+    pub(crate) async fn read_now(
+        &self,
+        told: &mut (dyn FnMut(ReadProgress) + Send),
+    ) -> Result<ReadJournal, ClusterError> {
+        let read = read_again(READ_AGAIN, async || -> Tried<ReadJournal> {
+            let info = self.info().await?;
+            let (first, last) = (info.state.first_sequence, info.state.last_sequence);
+            if last == 0 {
+                return Err(ClusterError::Missing(self.name));
+            }
+            if info.state.messages == 0 {
+                let why = "it is missing, and so is everything before it".to_owned();
+                let error = ReplayError { stream: self.subjects.stream.clone(), sequence: last, why };
+                return Ok(Err(Unread { error, is_purged: false }));
+            }
+            let read = self.read_once(last, &mut |sequence| told(ReadProgress { first, last, sequence })).await?;
+            match read {
+                Ok(replayed) => Ok(Ok(ReadJournal { replayed, unfit: unfit(&info.config) })),
+                Err(error) => {
+                    let is_purged = self.info().await?.state.first_sequence > first;
+                    Ok(Err(Unread { error, is_purged }))
+                }
+            }
+        });
+        read.await?.map_err(|Unread { error, is_purged }| {
+            if !is_purged {
+                return self.damaged(&error);
+            }
+            let why = format!("its node writes so much that it was purged each time while it was read; {error}");
+            ClusterError::request(format!("give the stream {} as it is at one moment", self.subjects.stream), why)
+        })
+    }
+
+    fn damaged(&self, error: &ReplayError) -> ClusterError {
+        ClusterError::Damaged { name: self.name, why: error.to_string() }
     }
 
     /// The inner error says why the messages are no journal.
-    async fn read_once(&self, fence: u64) -> Result<Result<Replayed, String>, ClusterError> {
-        let failed = |why: &dyn std::fmt::Display| {
-            ClusterError::request(format!("give the stream {}", self.subjects.stream), why)
-        };
-        let stream = self.context.get_stream_no_info(&self.subjects.stream).await.map_err(|error| failed(&error))?;
+    async fn read_once(
+        &self,
+        until: u64,
+        told: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Result<Replayed, ReplayError>, ClusterError> {
+        let stream = self.context.get_stream_no_info(&self.subjects.stream).await;
+        let stream = stream.map_err(|error| self.not_given(&error))?;
         let consumer = while_no_leader(|| async {
             let config = OrderedConfig { deliver_subject: self.client.new_inbox(), ..OrderedConfig::default() };
             stream.create_consumer(config).await.map_err(|error| match error.kind() {
@@ -327,23 +377,12 @@ impl JournalStream {
         })
         .await
         .map_err(|failure| failure.into_error(&format!("give the stream {}", self.subjects.stream)))?;
-        let mut messages = consumer.messages().await.map_err(|error| failed(&error))?;
-        let mut replay = Replay::new(self.subjects.clone());
-        loop {
-            let message = match timeout(READ_SILENCE, messages.next()).await {
-                Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => return Err(failed(&error)),
-                Ok(None) => return Err(failed(&"it ended before the last fence")),
-                Err(_) => return Err(failed(&format!("nothing came for {READ_SILENCE:?}"))),
-            };
-            let sequence = message.info().map_err(|error| failed(&error))?.stream_sequence;
-            if let Err(error) = replay.message(sequence, &message.subject, &message.payload) {
-                return Ok(Err(error.to_string()));
-            }
-            if sequence >= fence {
-                return Ok(replay.finish().map_err(|error| error.to_string()));
-            }
-        }
+        let messages = consumer.messages().await.map_err(|error| self.not_given(&error))?;
+        read_until(&mut Consumed { stream: self, messages }, &self.subjects, until, told).await
+    }
+
+    fn not_given(&self, why: &dyn std::fmt::Display) -> ClusterError {
+        ClusterError::request(format!("give the stream {}", self.subjects.stream), why)
     }
 
     /// Removes the messages below this sequence. A complete snapshot has them.
@@ -389,22 +428,30 @@ pub(crate) async fn while_no_leader<T, F: Future<Output = Result<T, ApiFailure>>
     }
 }
 
-/// Reads up to [`READ_TRIES`] times, until what was read is a journal. Nothing but another reading tells a purge from damage: the copy that
-/// is read may carry the purge out later than the leader, whose first sequence is the new one from the beginning then.
-async fn read_again<T>(
-    again: Duration,
-    mut read: impl AsyncFnMut() -> Result<Result<T, String>, ClusterError>,
-) -> Result<Result<T, String>, ClusterError> {
-    let mut tries = 1;
-    loop {
-        match read().await? {
-            Err(why) if tries < READ_TRIES => {
-                tracing::info!(why, "the journal's stream cannot be read, perhaps for a purge: it is read again");
-                tries += 1;
-                pause(again).await;
-            }
-            read => return Ok(read),
-        }
+/// The messages of a stream, as one of its copies gives them.
+struct Consumed<'s> {
+    stream: &'s JournalStream,
+    messages: Ordered,
+}
+
+impl Source for Consumed<'_> {
+    async fn next(&mut self) -> Result<Message, ClusterError> {
+        let stream = self.stream;
+        let failed = |why: &dyn std::fmt::Display| stream.not_given(why);
+        let message = match timeout(READ_SILENCE, self.messages.next()).await {
+            Ok(Some(Ok(message))) => message,
+            Ok(Some(Err(error))) => return Err(failed(&error)),
+            Ok(None) => return Err(failed(&"it ended before its last message")),
+            Err(_) => return Err(failed(&format!("nothing came for {READ_SILENCE:?}"))),
+        };
+        let info = message.info().map_err(|error| failed(&error))?;
+        let (sequence, pending) = (info.stream_sequence, info.pending);
+        let async_nats::Message { subject, payload: body, .. } = message.message;
+        Ok(Message { sequence, subject, body, pending })
+    }
+
+    async fn lacks(&self, sequence: u64) -> bool {
+        matches!(self.stream.look(sequence, REQUEST_TIMEOUT).await, Heard::Found { message: None, .. })
     }
 }
 
@@ -541,25 +588,6 @@ mod tests {
         assert!(
             wrong(|one| drop(one.metadata.insert(FORMAT_KEY.to_owned(), "2".to_owned()))).contains("newer program")
         );
-    }
-
-    /// Reads of which only this one gives a journal. Gives what came of them, and their number.
-    async fn reads(good: u32) -> (Result<u32, String>, u32) {
-        let mut tries = 0;
-        let read = read_again(Duration::ZERO, async || {
-            tries += 1;
-            Ok(if tries == good { Ok(tries) } else { Err(format!("try {tries}")) })
-        });
-        let read = read.await.unwrap();
-        (read, tries)
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_is_purged_while_it_is_read_is_read_again_and_is_damaged_only_after_some_tries() {
-        for good in 1..=READ_TRIES {
-            assert_eq!(reads(good).await, (Ok(good), good));
-        }
-        assert_eq!(reads(READ_TRIES + 1).await, (Err(format!("try {READ_TRIES}")), READ_TRIES));
     }
 
     #[test]

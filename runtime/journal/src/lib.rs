@@ -40,6 +40,7 @@ mod memory;
 mod operation;
 mod pending;
 mod recovered;
+mod session_row;
 pub mod state;
 #[cfg(feature = "test-util")]
 pub mod testing;
@@ -62,3 +63,4 @@ pub use memory::MemoryJournal;
 pub use operation::{Appended, CutCall, JournalOp, Receipt};
 pub use pending::{Pending, Reply};
 pub use recovered::{DrainedEnd, PendingDelivery, RecentEnd, Recovered, RecoveredSession, TriedEnd};
+pub use session_row::SessionRow;

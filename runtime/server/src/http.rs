@@ -11,6 +11,7 @@ mod connections;
 mod dashboard;
 mod extract;
 mod hosts;
+mod journal;
 mod one_at_a_time;
 mod outcomes;
 mod owner_query;

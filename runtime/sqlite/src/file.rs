@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 use lastword_events::{DeliveryId, JournalName, Timestamp};
 use lastword_journal::{
-    Changed, DeliveryChange, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest,
+    Changed, DeliveryChange, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest, SessionRow,
 };
 use rusqlite::{Connection, Row, TransactionBehavior};
 
 pub use self::erase::{Erased, Erasure, ErasureTarget};
-pub use self::rows::{SessionRow, SetAsideRow};
+pub use self::rows::SetAsideRow;
 
 use crate::apply::change_outside_of_runs;
 use crate::connection::{accept, connect, read_only};
 use crate::error::OpenError;
+use crate::export::Export;
 use crate::format::SCHEMA_VERSION;
 use crate::header::Header;
 use crate::ownership::content::{Content, examine};
@@ -298,15 +299,9 @@ impl JournalFile {
     /// When the file cannot be read, or `out` cannot be written.
     pub fn export(&self, out: &mut impl Write) -> Result<(), OpenError> {
         let unusable = |source| OpenError::Unusable { path: "the output".into(), source };
-        let line = |out: &mut dyn Write, value: serde_json::Value| writeln!(out, "{value}").map_err(unusable);
-        line(out, serde_json::json!({ "journal": self.name }))?;
-        for session in self.sessions()? {
-            line(out, serde_json::json!({ "session": session }))?;
-        }
-        for delivery in self.deliveries()? {
-            line(out, serde_json::json!({ "delivery": delivery }))?;
-        }
-        Ok(())
+        let mut export = Export::begin(out, self.name, None).map_err(unusable)?;
+        export.sessions(self.sessions()?).map_err(unusable)?;
+        export.deliveries(self.deliveries()?).map_err(unusable)
     }
 
     fn rows<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, OpenError> {

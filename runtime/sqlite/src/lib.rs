@@ -25,6 +25,7 @@ mod command;
 mod connection;
 mod damage_note;
 mod error;
+mod export;
 mod file;
 mod format;
 mod header;
@@ -52,10 +53,13 @@ mod writer;
 pub use self::apply::RETAINED_FOR;
 pub use self::backup::{Restored, restore};
 pub use self::error::OpenError;
-pub use self::file::{Erased, Erasure, ErasureTarget, JournalFile, SessionRow, SetAsideRow};
+pub use self::export::Export;
+pub use self::file::{Erased, Erasure, ErasureTarget, JournalFile, SetAsideRow};
 pub use self::format::SCHEMA_VERSION;
 pub use self::journal::SqliteJournal;
 pub use self::limits::{MAX_QUEUED_WRITES, RETAINED_SET_ASIDE};
 pub use self::unfinished::{Unfinished, unfinished_beside};
 // An operator sees the same types in a file as beside a running program.
-pub use lastword_journal::{Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest};
+pub use lastword_journal::{
+    Changed, DeliveryFilter, DeliveryPage, DeliveryRow, DeliveryState, PageRequest, SessionRow,
+};

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails loudly, its helper functions too")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use lastword_events::{
     Change, CompactionPhase, DrainReason, EndReason, Event, EventKey, FailureCause, Identity, KEY_OVERHEAD_BYTES,
     PluginName, Session, SessionCompaction, SessionEnd, SessionStart, Timestamp,
 };
+use lastword_journal::state::{self, MemoryTables};
 use lastword_journal::{
-    Appended, ChangedDelivery, Completion, CutCall, DeliveryChange, DeliveryFilter, DeliveryKey, Journal, JournalOp,
-    KeyValueChanges, MemoryJournal, PageRequest, Receipt, Recovered, Settlement, Space,
+    Appended, ChangedDelivery, Completion, CutCall, DeliveryChange, DeliveryFilter, DeliveryKey, DeliveryRow, Journal,
+    JournalOp, KeyValueChanges, MemoryJournal, PageRequest, Receipt, Recovered, SessionRow, Settlement, Space,
 };
-use lastword_sqlite::{DeliveryState, SqliteJournal};
+use lastword_sqlite::{DeliveryState, JournalFile, SqliteJournal};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use proptest::strategy::ValueTree;
@@ -152,6 +154,8 @@ struct Both {
     runtime: tokio::runtime::Runtime,
     dir: tempfile::TempDir,
     memory: MemoryJournal,
+    /// As a reader has them who is no run.
+    tables: MemoryTables,
     disk: Option<SqliteJournal>,
     sessions: Vec<Known>,
     attempts: u32,
@@ -167,6 +171,7 @@ impl Both {
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
             dir,
             memory: MemoryJournal::new(),
+            tables: MemoryTables::default(),
             disk: None,
             sessions: Vec::new(),
             attempts: 0,
@@ -178,7 +183,8 @@ impl Both {
 
     fn restart(&mut self) {
         self.disk = None;
-        let disk = self.disk.insert(SqliteJournal::open(&self.dir.path().join("journal.db")).unwrap());
+        self.tables.begin_run();
+        let disk = self.disk.insert(SqliteJournal::open(&self.path()).unwrap());
         let [memory, disk] = [self.memory.recover(), disk.recover()].map(|recovered| told(recovered.unwrap()));
         for (memory, disk) in memory.iter().zip(&disk) {
             assert_eq!(memory, disk, "what the next run finds in memory, and on disk");
@@ -189,8 +195,28 @@ impl Both {
         self.compare_unmade();
     }
 
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("journal.db")
+    }
+
+    /// What operators take out of a file, whichever run has it, and out of tables that nobody serves.
+    fn compare_exported(&self) {
+        let file = JournalFile::look(&self.path()).unwrap();
+        let sessions: Vec<SessionRow> = self.tables.sessions().collect();
+        assert_eq!(sessions, file.sessions().unwrap(), "what is active in the tables, and in the file");
+        // The end of a session is known of its other events on disk only.
+        let alike = |mut row: DeliveryRow| {
+            row.reason = row.reason.filter(|_| row.delivery.event == EventKey::End);
+            row
+        };
+        let tables: Vec<_> = self.tables.unmade_deliveries(file.name()).into_iter().map(alike).collect();
+        let file: Vec<_> = file.deliveries().unwrap().into_iter().map(alike).collect();
+        assert_eq!(tables, file, "what was not made in the tables, and in the file");
+    }
+
     /// What operators see. The end of a session is known of its other events on disk only.
     fn compare_unmade(&self) {
+        self.compare_exported();
         let disk = self.disk.as_ref().unwrap();
         let [memory, disk] = [&self.memory as &dyn Journal, disk].map(|journal| {
             let mut next = PageRequest::first(2);
@@ -231,6 +257,7 @@ impl Both {
 
     fn write(&mut self, write: JournalOp) -> Option<Appended> {
         let disk = self.disk.as_ref().unwrap();
+        state::apply(&mut self.tables, &mut write.clone()).ok();
         let memory = self.runtime.block_on(self.memory.append(write.clone())).map_err(|error| error.to_string());
         let disk = self.runtime.block_on(disk.append(write)).map_err(|error| error.to_string());
         assert_eq!(memory, disk, "what is answered in memory, and on disk");
@@ -242,7 +269,8 @@ impl Both {
         Some(written)
     }
 
-    fn record(&self, write: JournalOp) {
+    fn record(&mut self, write: JournalOp) {
+        state::apply(&mut self.tables, &mut write.clone()).ok();
         self.runtime.block_on(self.memory.append_decided(vec![write.clone()])).unwrap();
         self.runtime.block_on(self.disk.as_ref().unwrap().append_decided(vec![write])).unwrap();
     }
@@ -381,6 +409,9 @@ impl Both {
                     staged.refused
                 });
                 assert_eq!(memory, disk, "what is refused in memory, and on disk");
+                if memory.is_empty() {
+                    state::complete(&mut self.tables, &completion).unwrap();
+                }
             }
             Step::Change { event, plugin, change, .. } => {
                 let delivery = DeliveryKey { sequence, event: key(event), plugin };
@@ -396,6 +427,7 @@ impl Both {
                         .collect::<Vec<_>>()
                 });
                 assert_eq!(memory, disk, "what has become of it in memory, and on disk");
+                state::change_delivery(&mut self.tables, change, &delivery).unwrap();
                 self.compare_unmade();
             }
             Step::Replace { identity, owed, op_id, .. } => {

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use lastword_jetstream::subjects::Subjects;
 use lastword_jetstream::{Cluster, ClusterSettings, Registry};
 
 use crate::cluster::NatsCluster;
@@ -34,6 +35,20 @@ impl NatsCluster {
         let cluster = Cluster::new(self.for_operators(), "operator").unwrap();
         let journal = journal.parse().unwrap();
         apart(async { Registry::open(&cluster).await.unwrap().delete_stream(journal).await.unwrap() });
+    }
+
+    /// Purges groups of a journal below a sequence, as an operator may do by mistake. Fences and snapshots stay.
+    ///
+    /// # Panics
+    /// They cannot be purged.
+    pub fn purge_groups(&self, journal: &str, below: u64) {
+        let cluster = Cluster::new(self.for_operators(), "operator").unwrap();
+        let Subjects { stream, groups, .. } = Subjects::new(&cluster.settings().prefix, journal.parse().unwrap());
+        apart(async {
+            let registry = Registry::open(&cluster).await.unwrap();
+            let stream = registry.jetstream().get_stream(stream).await.unwrap();
+            stream.purge().filter(groups).sequence(below).await.unwrap();
+        });
     }
 
     /// How whoever may do anything with streams reaches them.

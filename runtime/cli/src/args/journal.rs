@@ -24,6 +24,10 @@ pub(crate) struct SessionsArgs {
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
 
+    /// Of this journal of a node that is gone, which the daemon has taken over; see `lastword nodes`
+    #[arg(long, value_name = "JOURNAL", conflicts_with = "journal")]
+    pub(crate) of: Option<JournalName>,
+
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -102,16 +106,26 @@ pub(crate) struct ForgetArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalVerb {
-    /// Say whether the file is whole
-    Check(JournalArgs),
+    /// Say whether the file is whole; or each journal of a cluster, whose nodes may be at work
+    Check(InspectArgs),
     /// Give space that is not used any more back to the file system
     Compact(JournalArgs),
     /// Print everything that is active or owed, one JSON object a line
-    Export(JournalArgs),
+    Export(InspectArgs),
     /// Copy it, as it is at one moment, to a new file; a program may be using it
     Backup(BackupArgs),
     /// Make a journal of a backup, where there is none
     Restore(RestoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+
+    /// On a cluster, only this journal; see `lastword nodes`
+    #[arg(long, value_name = "JOURNAL", conflicts_with = "journal")]
+    pub(crate) of: Option<JournalName>,
 }
 
 #[derive(Debug, Args)]

@@ -12,11 +12,23 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::{Adopted, Behind, Beside, Over, Parts};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// # Errors
 /// Always.
 pub(crate) fn give_up(_: &JetStream, _: JournalName) -> Result<(), Failure> {
+    Err(without())
+}
+
+/// # Errors
+/// Always.
+pub(crate) fn check_journals(_: &JetStream, _: Option<JournalName>) -> Result<Exit, Failure> {
+    Err(without())
+}
+
+/// # Errors
+/// Always.
+pub(crate) fn export_journals(_: &JetStream, _: Option<JournalName>) -> Result<Exit, Failure> {
     Err(without())
 }
 

@@ -1,6 +1,5 @@
 //! What this node knows of the cluster, for operators and for the program.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use lastword_server::{Cluster, ClusterStatus, LeftStatus, NodeStatus, ReplicaSta
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::states::{self, Runs};
 use super::{Adopted, Over};
 
 /// What this node knows.
@@ -52,9 +52,8 @@ impl View {
     /// Takes over what the member knows now.
     pub(super) fn knows(&self, member: &Member, now: Duration) {
         let seen: Vec<Seen<'_>> = member.journals(now).collect();
-        let runs = seen.iter().filter_map(|seen| Some((seen.entry.active_run(seen.name)?, seen.entry.node.as_str())));
-        let names: HashMap<JournalName, &str> = runs.collect();
-        let mut nodes: Vec<NodeStatus> = seen.iter().map(|seen| node_status(seen, &names)).collect();
+        let runs = states::runs(seen.iter().map(|seen| (seen.name, seen.entry)));
+        let mut nodes: Vec<NodeStatus> = seen.iter().map(|seen| node_status(seen, &runs)).collect();
         nodes.sort_by(|a, b| (&a.node, &a.journal).cmp(&(&b.node, &b.journal)));
         let mut known = self.known.lock();
         known.is_cut_off = member.is_cut_off();
@@ -182,27 +181,18 @@ fn over_by(ended: &Ended) -> Over {
     }
 }
 
-fn node_status(seen: &Seen<'_>, names: &HashMap<JournalName, &str>) -> NodeStatus {
+fn node_status(seen: &Seen<'_>, runs: &Runs<'_>) -> NodeStatus {
     let Seen { name, entry, silent, is_suspected, .. } = seen;
-    let (state, by) = match entry.state {
-        EntryState::Active if *is_suspected => ("suspected", None),
-        EntryState::Active => ("active", None),
-        EntryState::Leaving => ("leaving", None),
-        EntryState::Resting => ("resting", None),
-        EntryState::Lost => ("lost", None),
-        EntryState::Damaged => ("damaged", None),
-        EntryState::Adopted { by } => {
-            let node = names.get(&by).map_or_else(|| by.to_string(), |node| (*node).to_owned());
-            ("adopted", Some(node))
-        }
-        EntryState::Empty => ("empty", None),
+    let state = match entry.state {
+        EntryState::Active if *is_suspected => "suspected",
+        state => states::word(state),
     };
     NodeStatus {
         node: entry.node.clone(),
         address: entry.address.clone(),
         journal: name.to_string(),
         state: state.to_owned(),
-        by,
+        by: states::adopter(entry.state, runs),
         epoch: entry.epoch,
         silent_ms: silent.map(millis),
         left: None,

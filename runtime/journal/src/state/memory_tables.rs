@@ -29,7 +29,7 @@ use crate::state::{
 };
 use crate::{
     DeliveryFilter, DeliveryKey, DeliveryPage, DeliveryRow, DrainedEnd, JournalError, MAX_PAGE_ROWS, PageRequest,
-    PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, Settlement, TriedEnd,
+    PendingDelivery, Receipt, RecentEnd, Recovered, RecoveredSession, SessionRow, Settlement, TriedEnd,
 };
 
 /// The rows of a journal, in maps. They keep the newest of what is remembered, by the counts in the crate's limits.
@@ -341,6 +341,28 @@ impl MemoryTables {
         let drained = self.active.range(from..).filter(|_| self.runs.is_draining());
         let drained = drained.map(|(&sequence, active)| (sequence, self.drained_session(sequence, active)));
         state::page([recorded, drained_ends::look(journal, filter, after.as_ref(), limit, drained)], limit)
+    }
+
+    /// The sessions that are active, in the order of their starts. Those that a drain has ended are not among them: what is left of their
+    /// ends is among the [`unmade_deliveries`](Self::unmade_deliveries).
+    pub fn sessions(&self) -> impl Iterator<Item = SessionRow> {
+        let active = self.active.iter().filter(move |(_, active)| self.runs.drain_of(active.run).is_none());
+        active.map(|(&sequence, ActiveSession { session, compactions, .. })| SessionRow {
+            sequence,
+            session: Session::clone(session),
+            compactions: *compactions,
+        })
+    }
+
+    /// All deliveries that were not made, by their ids, with the ends that a drain could not make. In the tables of a run that serves its
+    /// sessions these are the ones of [`deliveries`](Self::deliveries).
+    #[must_use]
+    pub fn unmade_deliveries(&self, journal: JournalName) -> Vec<DeliveryRow> {
+        let drained = self.active.iter().filter_map(|(&sequence, active)| self.drained_session(sequence, active));
+        let drained = drained.flat_map(|session| session.rows(journal)).map(|(_, row)| row);
+        let mut rows: Vec<DeliveryRow> = self.owed.all(journal).chain(drained).collect();
+        rows.sort_by(|a, b| a.delivery.cmp(&b.delivery));
+        rows
     }
 
     /// The session of an end, if a drain has found the session active.

@@ -211,6 +211,31 @@ async fn deliveries_of_an_adopted_journal_are_looked_after_through_this_node() {
 }
 
 #[tokio::test]
+async fn sessions_of_an_adopted_journal_are_listed_through_this_node() {
+    let (daemon, adopted, _clock) = adopting().await;
+    let mut client = daemon.client().await;
+    let (own, journal) = (daemon.runtime.journal_name(), adopted.journal_name());
+    // Its owner comes back, and works.
+    client.post("/v1/sessions", &start_body("a")).await.ok();
+    let noted = client.post("/v1/sessions/a/turn", r#"{"phase":"begin"}"#).await.ok();
+    assert_eq!(noted["turn_open"], true, "{noted}");
+    let of_adopted = format!("/v1/sessions?journal={journal}");
+    let listed = client.get(&of_adopted).await.ok();
+    let [session] = &listed["sessions"].as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!((&session["id"], &session["turn_open"]), (&json!("a"), &json!(true)), "{listed}");
+    for own in ["/v1/sessions".to_owned(), format!("/v1/sessions?journal={own}")] {
+        assert_eq!(client.get(&own).await.ok()["sessions"], json!([]));
+    }
+    assert_eq!(client.get(&format!("{of_adopted}&tenant=acme")).await.ok()["sessions"], json!([]));
+    assert_eq!(client.get("/v1/sessions?journal=aaaaaaaa").await.problem(400), "unknown_journal");
+    assert_eq!(client.get("/v1/sessions?journal=no-name").await.problem(400), "bad_journal");
+    // Of an id that is active in both its owner speaks of the own journal's session.
+    daemon.runtime.start_session(StartRequest::new(Session::new("default", "a"))).await.unwrap();
+    let listed = client.get(&of_adopted).await.ok();
+    assert_eq!((&listed["sessions"][0]["id"], &listed["sessions"][0]["turn_open"]), (&json!("a"), &Value::Null));
+}
+
+#[tokio::test]
 async fn operators_of_every_tenant_see_the_nodes_and_nobody_else_does() {
     let (store, texts) =
         tokens(&[("all", Role::Operator, None), ("reader", Role::ReadOnly, None), ("a", Role::Operator, Some("a"))]);

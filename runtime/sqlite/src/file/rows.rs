@@ -1,22 +1,11 @@
 //! Rows of a journal, as an operator sees them.
 
-use lastword_events::{Session, Timestamp};
+use lastword_events::Timestamp;
+use lastword_journal::SessionRow;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use crate::row::from_json;
-
-/// A session that is active, or whose end is not written down yet.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SessionRow {
-    /// The session's number.
-    pub sequence: u64,
-    /// The session's facts.
-    #[serde(flatten)]
-    pub session: Session,
-    /// The number of its compaction events.
-    pub compactions: u32,
-}
 
 /// A write that the file refused even alone. Its session stays active, or its delivery owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

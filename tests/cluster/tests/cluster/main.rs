@@ -33,6 +33,7 @@ mod with_cluster {
     mod full_disk;
     mod hosts;
     mod permissions;
+    mod reader;
     mod refused;
     mod registry;
     mod replay;

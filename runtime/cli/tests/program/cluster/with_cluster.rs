@@ -1,6 +1,7 @@
 //! With three real NATS servers.
 
 mod hosts;
+mod inspected;
 mod owner;
 mod servers;
 mod stand_in;

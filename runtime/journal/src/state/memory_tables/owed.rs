@@ -212,6 +212,10 @@ impl Owed {
         self.rows.get(key).map(|row| row.listed(key, journal))
     }
 
+    pub(super) fn all(&self, journal: JournalName) -> impl Iterator<Item = DeliveryRow> {
+        self.rows.iter().map(move |(key, row)| row.listed(key, journal))
+    }
+
     /// Looks for at most `limit` rows that match the filter.
     pub(super) fn look(
         &self,

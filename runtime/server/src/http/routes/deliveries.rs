@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Needs;
 use crate::http::caller::Caller;
 use crate::http::extract::{Payload, Query};
+use crate::http::journal::runtime_with;
 use crate::http::page::{bad_page, page_rows};
 use crate::http::problem::Problem;
 use crate::http::tenant_turns::Turn;
@@ -175,18 +176,6 @@ pub(crate) async fn list_deliveries(
     let page = page_for((&shared, &runtime), &caller, &filter, request, LIST_TIMEOUT).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Json(DeliveriesPage { deliveries: page.rows.into_iter().map(Delivery::from).collect(), next }))
-}
-
-/// Returns the runtime with this journal, by default the daemon's own.
-fn runtime_with(shared: &Shared, journal: Option<&str>) -> Result<Runtime, Problem> {
-    let Some(journal) = journal else { return Ok(shared.runtime.clone()) };
-    let name = journal.parse::<JournalName>();
-    let name = name.map_err(|error| Problem::bad_field("journal", "bad_journal", error))?;
-    if name == shared.runtime.journal_name() {
-        return Ok(shared.runtime.clone());
-    }
-    let adopted = shared.runtimes.cluster().and_then(|cluster| cluster.adopted_of(name));
-    adopted.ok_or_else(|| Problem::bad_field("journal", "unknown_journal", "this daemon does not have that journal"))
 }
 
 /// Reads a page for a caller. To a caller of one tenant `next` is one of the page's own rows: the journal's may be the

@@ -22,6 +22,7 @@ use crate::http::accept::{AcceptedEvent, accept};
 use crate::http::beside_event::BesideEvent;
 use crate::http::caller::Caller;
 use crate::http::extract::{Path, Payload, Query};
+use crate::http::journal::runtime_with;
 use crate::http::outcomes::WaitQuery;
 use crate::http::owner_query::OwnerQuery;
 use crate::http::page::{bad_page, page_rows};
@@ -40,6 +41,8 @@ pub(crate) struct SessionsQuery {
     owner: Option<String>,
     /// Sessions of this kind of owner.
     kind: Option<String>,
+    /// Sessions of this journal, which the daemon has adopted, and not of its own.
+    journal: Option<String>,
     /// The place to continue from, which is `next` of the page before.
     after: Option<String>,
     /// Most rows of the page: 100 by default, and at most 1000. A page may have fewer rows, although more follow.
@@ -180,16 +183,23 @@ pub(crate) async fn list_sessions(
     Query(query): Query<SessionsQuery>,
 ) -> Result<Json<SessionsPage>, Problem> {
     caller.needs(Needs::Read)?;
+    let runtime = runtime_with(&shared, query.journal.as_deref())?;
     let limit = page_rows(query.limit);
     let tenant = caller.tenant(query.tenant.as_deref())?;
     let (sessions, next) = match &tenant {
-        Some(tenant) => page_of_tenant(&shared.runtime, tenant, query.after.as_deref(), limit)?,
-        None => page_of_all(&shared.runtime, query.after.as_deref(), limit)?,
+        Some(tenant) => page_of_tenant(&runtime, tenant, query.after.as_deref(), limit)?,
+        None => page_of_all(&runtime, query.after.as_deref(), limit)?,
+    };
+    let is_own = runtime.journal_name() == shared.runtime.journal_name();
+    let turn_open = |session: &Session| {
+        // Of an id that is active in both journals the owner speaks of the own one's session.
+        let is_spoken_of = is_own || shared.runtime.session(&session.identity).is_none();
+        if is_spoken_of { shared.owners.is_turn_open(&session.identity) } else { None }
     };
     let rows = sessions
         .iter()
         .filter(|session| is_meant(session, &query))
-        .map(|session| SessionRow::new(session, shared.owners.is_turn_open(&session.identity)));
+        .map(|session| SessionRow::new(session, turn_open(session)));
     Ok(Json(SessionsPage { sessions: rows.collect(), next }))
 }
 

@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use lastword_cluster_tests::{NatsSettings, PATIENCE, look_for};
 use lastword_events::{Event, Session, SessionStart};
 use lastword_jetstream::{
-    Cluster, ClusterSettings, Credentials, JetStreamJournal, MIN_MAX_BYTES, Registry, StreamEnd, SyncProof, Told,
-    Update,
+    Cluster, ClusterSettings, Credentials, JetStreamJournal, JournalReader, MIN_MAX_BYTES, Registry, StreamEnd,
+    SyncProof, Told, Update,
 };
 use lastword_journal::{Journal, JournalError, JournalOp};
 use nkeys::KeyPair;
@@ -54,6 +54,10 @@ async fn a_node_does_all_that_it_has_to_do_with_the_permissions_that_the_page_na
     });
     let max_bytes = other.jetstream().get_stream(&stream).await.unwrap().cached_info().config.max_bytes;
     assert!(u64::try_from(max_bytes).unwrap() > MIN_MAX_BYTES, "the stream was given more room");
+    let reader = JournalReader::open(&second).await.unwrap();
+    assert_eq!(reader.entries::<String>().await.unwrap().len(), 1, "that it was deleted");
+    let read = reader.read(journal.name(), |_| ()).await.unwrap();
+    assert_eq!(read.replayed.state.tables().sessions().count(), recorded);
     let (next, recovered) = taken_over(&second, journal.name());
     assert_eq!(recovered.sessions.len(), recorded);
     next.release().await.unwrap();
