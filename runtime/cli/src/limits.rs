@@ -145,6 +145,10 @@ pub(crate) const HAND_OVER: Duration = Duration::from_secs(30);
 /// The time for which its journal may still be locked after its socket is free: only the end of the process is left.
 pub(crate) const HAND_OVER_JOURNAL: Duration = Duration::from_secs(5);
 
+/// The time for which a daemon that was killed may still have its socket and its journal: the system closes them after it has freed the
+/// process's memory.
+pub(crate) const KILLED_EXIT: Duration = Duration::from_secs(1);
+
 /// The interval of checking whether the older daemon has exited. No event tells.
 pub(crate) const HAND_OVER_LOOK: Duration = Duration::from_millis(50);
 

@@ -12,7 +12,7 @@ use lastword_server::OwnerSettings;
 use crate::args::ServeArgs;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::limits::HAND_OVER;
+use crate::limits::{HAND_OVER, KILLED_EXIT};
 use crate::socket::SocketPlace;
 use crate::tls;
 
@@ -60,7 +60,7 @@ impl Settings {
         let tls = daemon.tls.as_ref().map(tls::load).transpose()?;
         let settings = Self {
             socket: SocketPlace::choose(args.socket.as_deref(), daemon.socket.as_deref())?,
-            patience: if args.spawned { HAND_OVER } else { Duration::ZERO },
+            patience: if args.spawned { HAND_OVER } else { KILLED_EXIT },
             listen: args.listen.or(daemon.listen),
             tokens: args.tokens.clone().or_else(|| daemon.tokens.clone()),
             hosts: daemon.hosts.clone(),

@@ -14,7 +14,7 @@ use rustix::process::umask;
 use super::lock_file::{self, Lock};
 use super::private_directory;
 use crate::exit::Failure;
-use crate::limits::HAND_OVER_LOOK;
+use crate::limits::{HAND_OVER_LOOK, KILLED_EXIT};
 use crate::pause::pause;
 use crate::socket::SocketPlace;
 use lastword_events::text::printable_path;
@@ -54,16 +54,20 @@ pub(super) fn bind(place: &SocketPlace, patience: Duration) -> Result<(UnixListe
 /// Takes the lock that a running daemon has on its socket. Without it, two daemons that find a stale socket at once
 /// would each remove the other's.
 fn take_lock(path: &Path, patience: Duration) -> Result<File, Failure> {
-    let until = Instant::now() + patience;
+    let began = Instant::now();
     loop {
         match lock_file::take(&lock_of(path))? {
             Lock::Ours(lock) => return Ok(lock),
-            // A daemon that is about to exit has closed its socket, and keeps the lock until its last steps are done.
-            // No event tells.
-            Lock::Of(holder) if Instant::now() >= until || UnixStream::connect(path).is_ok() => {
-                return Err(served(path, &holder));
+            // A daemon that is about to exit has closed its socket, and keeps the lock until its last steps are done. One that was killed
+            // has both for a moment: the system still takes connections to its socket. No event tells.
+            Lock::Of(holder) => {
+                let takes_connections = UnixStream::connect(path).is_ok();
+                let most = if takes_connections { patience.min(KILLED_EXIT) } else { patience };
+                if began.elapsed() >= most {
+                    return Err(served(path, &holder));
+                }
+                pause(HAND_OVER_LOOK);
             }
-            Lock::Of(_) => pause(HAND_OVER_LOOK),
         }
     }
 }

@@ -59,6 +59,17 @@ fn a_socket_that_a_killed_daemon_left_is_replaced() {
     assert_eq!(program.stop().code(), 0);
 }
 
+/// The system takes a moment to end a process, and closes its files last.
+#[test]
+fn a_daemon_starts_in_the_breath_that_kills_the_one_before() {
+    let home = Home::new();
+    let first = home.serve().guest("prints").start().ready();
+    let kill = format!("kill -9 {}", first.pid().as_raw_nonzero());
+    let next = home.serve().guest("prints").after(&kill).start().ready();
+    assert!(first.ended().was_killed());
+    assert_eq!(next.stop().code(), 0);
+}
+
 #[test]
 fn a_second_daemon_is_told_of_the_first_which_goes_on() {
     let home = Home::new();
