@@ -195,7 +195,9 @@ fn report(ids: &[DeliveryId], changed: &[Changed], done: &str) -> Result<Exit, F
     for (id, changed) in ids.iter().zip(changed) {
         let what = match changed {
             Changed::Done => done,
-            Changed::AlreadyOwed => "is owed already: nothing was changed",
+            Changed::AlreadyOwed => {
+                "is owed already: nothing was changed. An orphaned one goes out once its plugin is installed"
+            }
             Changed::Unknown => "is not in this journal: it was made, or never owed",
             Changed::UnderWay => "was left as it is: its plugin is being called with it",
             // A locked journal makes no calls, but can be written.

@@ -95,7 +95,7 @@ pub struct Seen<'a> {
     pub revision: u64,
     /// For how long whoever has it has been silent, as far as this member can tell; `None` when nobody has it, or this member hears nothing.
     pub silent: Option<Duration>,
-    /// Whether this member looks whether to take it.
+    /// Whether whoever has it seems to be dead. It need not be anybody's turn to take it yet.
     pub is_suspected: bool,
 }
 
@@ -173,12 +173,10 @@ impl Member {
 
     /// Whatever is in the registry, by name.
     pub fn journals(&self, now: Duration) -> impl Iterator<Item = Seen<'_>> {
-        self.journals.iter().map(move |(&name, known)| Seen {
-            name,
-            entry: &known.entry,
-            revision: known.revision,
-            silent: self.silence_of(name, known, now),
-            is_suspected: known.is_suspected(),
+        self.journals.iter().map(move |(&name, known)| {
+            let silent = self.silence_of(name, known, now);
+            let is_suspected = known.is_suspected(silent, &self.rules);
+            Seen { name, entry: &known.entry, revision: known.revision, silent, is_suspected }
         })
     }
 

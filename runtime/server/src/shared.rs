@@ -163,6 +163,7 @@ impl Shared {
             uptime_s: self.began.elapsed().as_secs(),
             journal: self.runtime.journal_name().to_string(),
             durability: durability(self.runtime.durability()).to_owned(),
+            stream: self.cluster_status().map(|cluster| cluster.stream.name).unwrap_or_default(),
             draining: self.is_leaving(),
             sessions: stats.sessions,
             owned_sessions,

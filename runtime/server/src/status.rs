@@ -17,6 +17,9 @@ pub struct Status {
     pub journal: String,
     /// `disk`, or `memory`, whose deliveries are lost with the process.
     pub durability: String,
+    /// The stream that the journal is written to, if the daemon is a node of a cluster; otherwise empty.
+    #[serde(default)]
+    pub stream: String,
     /// Whether the daemon takes no new sessions, because it is about to exit.
     pub draining: bool,
     /// Active sessions.

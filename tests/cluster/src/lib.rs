@@ -40,3 +40,4 @@ pub use monitoring::StreamView;
 pub use patience::{PATIENCE, look, look_for};
 pub use proxy::{Acknowledgement, Fate, NatsProxy};
 pub use reached::settings;
+pub use server::server_program;

@@ -1,5 +1,6 @@
 //! One server: a process that is killed, suspended and started again, with its files and its log.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,16 @@ use crate::starter::Starter;
 const PROGRAM: &str = "LASTWORD_NATS_SERVER";
 /// Lines of a log that are shown when a test fails.
 const SHOWN_LINES: usize = 60;
+
+/// The program of the servers.
+///
+/// # Panics
+/// When nothing names it.
+#[must_use]
+pub fn server_program() -> OsString {
+    std::env::var_os(PROGRAM)
+        .unwrap_or_else(|| panic!("{PROGRAM} names no server: cargo xtask test --cluster installs one and says it"))
+}
 
 /// What became of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +81,7 @@ impl Server {
 
     pub(crate) fn start(&mut self, starter: &Starter, with_its_parent: &Path) {
         assert_eq!(self.state, State::Dead, "{} runs already", self.name);
-        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| {
-            panic!("{PROGRAM} names no server: cargo xtask test --cluster installs one and says it")
-        });
+        let program = server_program();
         let log = || -> File { OpenOptions::new().create(true).append(true).open(&self.log).unwrap() };
         let mut command = Command::new(with_its_parent);
         command.arg(std::process::id().to_string()).arg(program).arg("-c").arg(&self.configuration);

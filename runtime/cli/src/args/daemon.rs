@@ -94,7 +94,7 @@ pub(crate) enum Probe {
 
 #[derive(Debug, Args)]
 pub(crate) struct NodesArgs {
-    /// The configuration of the daemon, which may name its socket
+    /// The configuration of the daemon, which may name its socket; --forget needs it, because it asks the NATS servers
     #[arg(long, value_name = "lastword.toml")]
     pub(crate) config: Option<PathBuf>,
 

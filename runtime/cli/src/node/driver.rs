@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::adopter::{Adopter, let_go, not_taken};
-use super::listening;
 use super::view::View;
+use super::{listening, states};
 
 /// What the driver hears of its tasks.
 pub(super) enum Heard {
@@ -350,11 +350,18 @@ impl Driver {
         if name == self.member.name() {
             // The run is over with it.
             self.wants_nothing_more();
-            let by = by.map_or_else(|| "nobody any more".to_owned(), |by| format!("the run {by} of a node"));
+            let by = by.map_or_else(|| "nobody any more".to_owned(), |by| self.node_of(by));
             self.view.is_over(format!("the registry says that the journal {name} is for {by}"));
         } else if let Some(adoption) = self.adopter.as_ref().and_then(|adopter| adopter.adopted.remove_any(name)) {
             tokio::spawn(let_go(name, adoption));
         }
+    }
+
+    /// The node of a run, as a message names it.
+    fn node_of(&self, run: JournalName) -> String {
+        let entries = self.member.journals(self.now()).map(|seen| (seen.name, seen.entry));
+        let node = states::runs(entries).get(&run).map(|node| format!("the node {node}"));
+        node.unwrap_or_else(|| format!("the run {run} of a node"))
     }
 }
 

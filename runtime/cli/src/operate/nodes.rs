@@ -55,7 +55,7 @@ fn forget(args: &NodesArgs, journal: JournalName) -> Result<Exit, Failure> {
 fn show(out: &mut impl Write, cluster: &ClusterStatus) -> io::Result<()> {
     let mut table = Table::new(["NODE", "JOURNAL", "STATE", "HEARD", "EPOCH", "LEFT TO DO HERE", "ADDRESS"]);
     for node in &cluster.nodes {
-        let NodeStatus { node: name, address, journal, epoch, left, .. } = node;
+        let NodeStatus { node: name, address, journal, epoch, .. } = node;
         let own = if *journal == cluster.journal { " (this one)" } else { "" };
         table.row([
             format!("{name}{own}"),
@@ -63,7 +63,7 @@ fn show(out: &mut impl Write, cluster: &ClusterStatus) -> io::Result<()> {
             state(node),
             node.silent_ms.map(|silent| format!("{} s ago", silent / 1000)).unwrap_or_default(),
             epoch.to_string(),
-            left.as_ref().map(left_to_do).unwrap_or_default(),
+            left_to_do(node),
             address.clone(),
         ]);
     }
@@ -77,8 +77,12 @@ fn state(node: &NodeStatus) -> String {
     }
 }
 
-/// Formats what is left, and how many calls can be under way for that: `3 sessions, 2 owed; 900 slots`.
-fn left_to_do(left: &LeftStatus) -> String {
+/// Formats what is left, and how many calls can be under way for that: `3 sessions, 2 owed; 900 slots`. Only the node that has adopted the
+/// journal knows, so others name that one.
+fn left_to_do(node: &NodeStatus) -> String {
+    let Some(left) = &node.left else {
+        return node.by.as_ref().map(|by| format!("ask {by}")).unwrap_or_default();
+    };
     let LeftStatus { sessions, owed, dead, orphaned, slots } = *left;
     let counts = [(sessions, "sessions"), (owed, "owed"), (dead, "given up"), (orphaned, "orphaned")];
     let said: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
@@ -100,10 +104,14 @@ mod tests {
             ..NodeStatus::default()
         };
         let adopted = NodeStatus { by: Some("b".to_owned()), left: Some(left), ..node("a", "aaaaaaaa", "adopted") };
+        let elsewhere = NodeStatus { by: Some("d".to_owned()), ..node("c", "cccccccc", "adopted") };
         let own =
             NodeStatus { silent_ms: Some(1_200), address: "https://b".to_owned(), ..node("b", "bbbbbbbb", "active") };
-        let cluster =
-            ClusterStatus { journal: "bbbbbbbb".to_owned(), nodes: vec![adopted, own], ..ClusterStatus::default() };
+        let cluster = ClusterStatus {
+            journal: "bbbbbbbb".to_owned(),
+            nodes: vec![adopted, own, elsewhere],
+            ..ClusterStatus::default()
+        };
         let mut out = Vec::new();
         show(&mut anstream::StripStream::new(&mut out), &cluster).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -111,5 +119,6 @@ mod tests {
             text.lines().map(|line| line.split("  ").map(str::trim).filter(|w| !w.is_empty()).collect()).collect();
         assert_eq!(lines[1], ["a", "aaaaaaaa", "adopted by b", "3", "2 sessions, 1 given up; 900 slots"], "{text}");
         assert_eq!(lines[2], ["b (this one)", "bbbbbbbb", "active", "1 s ago", "3", "https://b"], "{text}");
+        assert_eq!(lines[3], ["c", "cccccccc", "adopted by d", "3", "ask d"], "{text}");
     }
 }

@@ -55,7 +55,12 @@ fn head(out: &mut impl Write, status: &Status) -> io::Result<()> {
             )?;
         }
     }
-    writeln!(out, "{DIM}journal {journal}, {}{DIM:#}", if durability == "memory" { "in memory" } else { "on disk" })?;
+    let place = match (durability.to_string().as_str(), status.stream.as_str()) {
+        ("memory", _) => "in memory".to_owned(),
+        (_, "") => "on disk".to_owned(),
+        (_, stream) => format!("in the stream {}", printable(stream)),
+    };
+    writeln!(out, "{DIM}journal {journal}, {place}{DIM:#}")?;
     status.pages.iter().try_for_each(|page| writeln!(out, "{DIM}page {}{DIM:#}", printable(page)))
 }
 
@@ -152,6 +157,12 @@ mod tests {
              Owed: 1 delivery\n\
              PLUGIN  READY  RUNNING  WAITING  GIVEN UP  ORPHANED\nmemory  1      0        0        2         0\n"
         );
+    }
+
+    #[test]
+    fn a_journal_of_a_node_is_in_a_stream() {
+        let text = shown(&Status { journal: "k3f9a2c1".into(), stream: "LW_J_k3f9a2c1".into(), ..Status::default() });
+        assert!(text.contains("journal k3f9a2c1, in the stream LW_J_k3f9a2c1\n"), "{text}");
     }
 
     #[test]

@@ -94,8 +94,15 @@ impl Known {
         self.for_others_until > now
     }
 
-    pub(super) fn is_suspected(&self) -> bool {
+    /// Whether this member looks whether to take the journal.
+    fn is_doubted(&self) -> bool {
         self.doubt.quiet.is_some()
+    }
+
+    /// Whether whoever has the journal seems to be dead. That is said also while nobody takes it for a while, because something in it may be
+    /// deadly.
+    pub(super) fn is_suspected(&self, silence: Option<Duration>, rules: &Rules) -> bool {
+        self.is_doubted() || silence.is_some_and(|silence| silence >= rules.silence)
     }
 
     pub(super) fn is_adopted_by(&self, member: JournalName) -> bool {
@@ -144,7 +151,7 @@ impl Known {
             EntryState::Active | EntryState::Adopted { .. } => {
                 silence.is_some_and(|silence| silence >= rules.listening())
                     || self.doubt.acts_at.is_some()
-                    || self.is_suspected()
+                    || self.is_doubted()
             }
         }
     }

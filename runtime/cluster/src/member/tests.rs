@@ -669,6 +669,24 @@ fn operators_see_who_is_silent() {
     );
 }
 
+/// Whoever looks at the list must not take a node for alive because the others wait with taking its journal.
+#[test]
+fn operators_see_a_dead_node_as_suspected_while_the_others_wait() {
+    let mut world = World::new(3);
+    world.nodes[1].is_dead = true;
+    world.run(12.0);
+    assert!(world.adopter(1).is_some());
+    world.restart(1);
+    world.run(5.0);
+    world.nodes[1].is_dead = true;
+    for _ in 0..10 {
+        world.run(7.0);
+        assert_eq!(world.state(1), Some(EntryState::Active), "nobody takes it for two minutes");
+        let mut seen = world.nodes[0].member.journals(world.now);
+        assert!(seen.any(|seen| seen.name == name(1) && seen.is_suspected));
+    }
+}
+
 #[test]
 fn a_node_that_starts_again_goes_on_with_its_journal_and_is_heard_under_its_new_run() {
     let mut world = World::new(3);

@@ -15,5 +15,11 @@ pub(in crate::http) fn runtime_with(shared: &Shared, journal: Option<&str>) -> R
         return Ok(shared.runtime.clone());
     }
     let adopted = shared.runtimes.cluster().and_then(|cluster| cluster.adopted_of(name));
-    adopted.ok_or_else(|| Problem::bad_field("journal", "unknown_journal", "this daemon does not have that journal"))
+    adopted.ok_or_else(|| {
+        Problem::bad_field(
+            "journal",
+            "unknown_journal",
+            "this daemon does not have that journal: ask the node that `lastword nodes` names beside `adopted`",
+        )
+    })
 }

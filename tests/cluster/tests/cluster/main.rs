@@ -29,6 +29,7 @@ mod with_cluster {
     mod credentials;
     mod faults;
     mod fencing;
+    mod first_steps;
     mod full;
     mod full_disk;
     mod hosts;

@@ -16,6 +16,14 @@ pub(crate) fn access(key: &str) -> String {
     configuration.replace(KEY, &format!("nkey: \"{key}\""))
 }
 
+/// What the page's first steps write into the first server's configuration: `number` is what the shell puts in the place of `$n`.
+pub(crate) fn first_server(number: u32) -> String {
+    let page = read("cluster.md");
+    let (_, behind) = page.split_once("<<CONF\n").unwrap();
+    let (configuration, _) = behind.split_once("\nCONF\n").unwrap();
+    configuration.replace("$n", &number.to_string())
+}
+
 fn configuration() -> String {
     let page = read("cluster.md");
     let (_, behind) = page.split_once(BEFORE).unwrap_or_else(|| panic!("the page does not say {BEFORE:?}"));

@@ -57,8 +57,8 @@ fn the_sessions_of_a_node_that_is_cut_off_with_its_server_end_at_another_and_it_
     look_for("the node to say that nothing is acknowledged", || {
         nodes[cut].unacknowledged_ms().filter(|silent| u128::from(*silent) >= SILENT_AFTER.as_millis())
     });
-    let (status, answer) = http(&nodes[cut].home.socket(), "POST", "/v1/sessions", r#"{"session":{"id":"refused"}}"#);
-    assert_eq!((status, answer["code"].as_str()), (503, Some("journal")), "{answer}");
+    let (_, answer) = http(&nodes[cut].home.socket(), "POST", "/v1/sessions", r#"{"session":{"id":"refused"}}"#);
+    assert_eq!(answer["code"], "journal", "{answer}");
     hosts.heal();
 
     let node = nodes.remove(cut);
