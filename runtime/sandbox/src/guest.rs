@@ -123,10 +123,7 @@ fn new_store(
     let state = GuestState::new(context, &call.session, transcript, memory);
     let mut store = Store::try_new(engine, state)?;
     store.limiter_async(|state| state);
-    // Each entry and exit of the guest costs a call of the hook, also where there is nothing of the host to call.
-    if !context.plugin.imports.is_empty() {
-        store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
-    }
+    store.call_hook(|mut store, transition| store.data_mut().at_transition(transition));
     store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(context.plugin.host_call_bytes());
     store.set_max_component_handles(limits.handles as usize);
