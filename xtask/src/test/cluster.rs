@@ -61,15 +61,52 @@ fn server() -> anyhow::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// Where the tests are that need servers.
+    const FOLDERS: [&str; 2] =
+        ["tests/cluster/tests/cluster/with_cluster", "runtime/cli/tests/program/cluster/with_cluster"];
 
     #[test]
     fn where_no_hosts_can_be_made_the_tests_with_hosts_are_left_out_and_only_these() {
         assert_eq!(filter(true), TESTS);
         assert_eq!(filter(false), format!("{TESTS} - test(/(^|::)with_cluster::hosts::/)"));
-        for folder in ["tests/cluster/tests/cluster/with_cluster", "runtime/cli/tests/program/cluster/with_cluster"] {
+        for folder in FOLDERS {
             assert!(repository::root().join(folder).join("hosts.rs").is_file(), "{folder} has none");
         }
+    }
+
+    /// Without that mark the run of all other tests takes it along, and has no servers for it.
+    #[test]
+    fn every_test_that_needs_servers_is_left_out_of_the_run_of_all_others() {
+        let is_test = |line: &str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let is_mark = |line: &str| line.starts_with("#[ignore = ") && line.contains("cargo xtask test --cluster");
+        let mut found = 0;
+        for file in FOLDERS.iter().flat_map(|folder| sources(&repository::root().join(folder))) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            for (at, pair) in lines.windows(2).enumerate().filter(|(_, pair)| is_test(pair[0])) {
+                assert!(is_mark(pair[1]), "{}:{}: it has no such #[ignore]", repository::shown(&file), at + 2);
+                found += 1;
+            }
+        }
+        assert!(found > 40, "{found}");
+    }
+
+    /// The folder's Rust files, and those of the folders in it.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.append(&mut sources(&path));
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(path);
+            }
+        }
+        found
     }
 
     #[test]
