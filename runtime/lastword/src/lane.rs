@@ -469,10 +469,21 @@ mod tests {
         assert!(!lane.has_newer(&second), "1 is in the line again, and is older");
         lane.expect_end(3);
         assert!(lane.has_newer(&second));
+        assert!(lane.has_newer(&delivery(3)), "the end that is to come is newer than its own session's start");
         let of_another = QueuedDelivery { key: EventKey::End, ..delivery(4) };
         assert!(!lane.has_newer(&of_another), "the drain ends it as well");
         let end = QueuedDelivery { key: EventKey::End, ..delivery(3) };
         assert!(!lane.has_newer(&end), "it has come");
+    }
+
+    #[test]
+    fn of_the_ends_that_a_drain_makes_of_one_id_none_is_newer_than_another() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        let end = |n| QueuedDelivery { key: EventKey::End, ..delivery(n) };
+        let first = lane.push_end(end(1), now).unwrap();
+        assert_eq!(number(lane.push_end(end(2), now)), None);
+        assert!(!lane.has_newer(&first));
     }
 
     /// Two sessions of one id may be active at once.

@@ -79,3 +79,15 @@ impl Iterator for Backlog {
         Some(BacklogEnd { context: self.context.clone(), sequence, session: session.clone(), attempt })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_id_the_newest_session_is_known_whatever_their_order() {
+        let one = |sequence, id: &str| Unended { sequence, session: Arc::new(Session::new("t", id)), attempt: 0 };
+        let sessions = [one(3, "a"), one(5, "b"), one(4, "a"), one(1, "a")];
+        assert_eq!(newest_by_id(&sessions), HashMap::from([("a", 4), ("b", 5)]));
+    }
+}

@@ -626,3 +626,290 @@ impl Dispatcher {
         is_serving
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use lastword_events::{EndReason, Event, SessionEnd, Timestamp};
+    use lastword_journal::DeliveryKey;
+
+    use super::super::job::Job;
+    use super::super::tests::{
+        bring_back, calls, dispatcher, drain, finish, owe, owe_ends, queue_of, settle, take_all,
+    };
+    use super::super::worker_step::Slice;
+    use super::*;
+    use crate::limits::MAX_UNWRITTEN_BYTES_OF_TENANT;
+
+    fn name() -> PluginName {
+        PluginName::new("first").unwrap()
+    }
+
+    fn begin_drain(dispatcher: &Dispatcher) {
+        dispatcher.begin_drain(drain(Instant::now() + Duration::from_secs(60)), HashMap::new());
+    }
+
+    fn bring_all_back(dispatcher: &Dispatcher, taken: impl IntoIterator<Item = Slice>) {
+        taken.into_iter().for_each(|slice| bring_back(dispatcher, slice.queue, slice.jobs, false));
+    }
+
+    #[test]
+    fn what_plugins_have_stored_counts_until_it_is_written_and_a_tenant_with_too_much_waits_until_then() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let queue = queue_of(&dispatcher, "t");
+        dispatcher.add_unwritten(queue, 0);
+        dispatcher.add_unwritten(queue, MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert_eq!(dispatcher.counts().unwritten, MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)));
+        assert!(!dispatcher.is_quiet(), "it goes on when the journal has written");
+        dispatcher.written(queue, MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert_eq!(dispatcher.counts().unwritten, 0);
+        let taken = take_all(&dispatcher);
+        let counts = dispatcher.counts();
+        assert_eq!((counts.slots, counts.slots_taken, taken.len()), (16, 2, 2));
+        assert!(!dispatcher.has_no_call());
+        bring_all_back(&dispatcher, taken);
+        assert!(dispatcher.has_no_call() && dispatcher.is_quiet());
+    }
+
+    #[test]
+    fn a_session_that_is_written_down_after_the_snapshot_counts_in_the_drain_and_ends_in_it() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 0);
+        let session = Arc::new(Session::new("t", "late"));
+        dispatcher.enqueue_end_for_drain(7, &session);
+        assert!(!dispatcher.has_drain() && take_all(&dispatcher).is_empty(), "no drain has begun");
+        let found = Unended { sequence: 1, session: Arc::new(Session::new("t", "found")), attempt: 0 };
+        let cut_at = Instant::now() + Duration::from_secs(60);
+        dispatcher.begin_drain(drain(cut_at), HashMap::from([("t".into(), vec![found])]));
+        dispatcher.enqueue_end_for_drain(7, &session);
+        let owed = Progress { sessions: 2, deferred: 4, unnotified: 4, ..Progress::default() };
+        assert!(dispatcher.has_drain());
+        assert_eq!((dispatcher.progress(), dispatcher.undelivered_ends()), (Some(owed), 4));
+        bring_all_back(&dispatcher, take_all(&dispatcher));
+        let made = Progress { sessions: 2, delivered: 4, ..Progress::default() };
+        assert_eq!((dispatcher.progress(), dispatcher.undelivered_ends()), (Some(made), 0));
+        assert_eq!(dispatcher.close_account().sessions, 2);
+    }
+
+    #[test]
+    fn ends_count_as_undelivered_until_they_are_made_or_forgotten() {
+        let dispatcher = dispatcher(16, 2);
+        owe_ends(&dispatcher, 3);
+        dispatcher.count_orphaned_ends(2);
+        assert_eq!((dispatcher.undelivered_ends(), dispatcher.owed_by("t"), dispatcher.owed_by("u")), (5, 3, 0));
+        bring_all_back(&dispatcher, take_all(&dispatcher));
+        assert_eq!((dispatcher.undelivered_ends(), dispatcher.owed_by("t")), (2, 0));
+        dispatcher.forget_undelivered_ends(0);
+        dispatcher.forget_undelivered_ends(1);
+        assert_eq!(dispatcher.undelivered_ends(), 1);
+        dispatcher.forget_undelivered_ends(3);
+        assert_eq!(dispatcher.undelivered_ends(), 0);
+    }
+
+    #[test]
+    fn a_runtime_that_detaches_begins_nothing_more_and_ends_what_it_has_begun_until_its_budget_ends() {
+        let dispatcher = dispatcher(16, 2);
+        let phase = dispatcher.watch_phase();
+        owe(&dispatcher, "t", &calls(None), 1);
+        let WorkerStep::Serve(Slice { queue, jobs, .. }) = dispatcher.next(None, &[]) else { panic!() };
+        dispatcher.begin_detach();
+        assert_eq!(*phase.borrow(), Phase::Detaching);
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Leave { cut: false }));
+        let WorkerStep::Serve(again) = dispatcher.next(None, &[queue]) else { panic!("it goes on with its call") };
+        assert!(again.queue == queue && again.jobs.is_empty());
+        dispatcher.cut_detached();
+        assert_eq!(*phase.borrow(), Phase::Cut);
+        assert!(matches!(dispatcher.next(None, &[queue]), WorkerStep::Leave { cut: true }));
+        bring_back(&dispatcher, queue, jobs, false);
+        dispatcher.stop();
+        assert_eq!(*phase.borrow(), Phase::Stopped);
+        assert!(matches!(dispatcher.next(None, &[queue]), WorkerStep::Stop) && dispatcher.is_quiet());
+    }
+
+    #[test]
+    fn who_watches_a_drain_learns_of_it_when_it_is_announced_and_of_each_of_its_steps() {
+        let dispatcher = dispatcher(16, 2);
+        let mut phase = dispatcher.watch_phase();
+        dispatcher.cut();
+        begin_drain(&dispatcher);
+        assert!(
+            !phase.has_changed().unwrap(),
+            "without a drain nothing is cut, and its ends are not in the queues yet"
+        );
+        dispatcher.announce_drain();
+        assert!(phase.has_changed().unwrap());
+        assert_eq!(*phase.borrow_and_update(), Phase::Draining);
+        dispatcher.announce_drain();
+        assert!(!phase.has_changed().unwrap(), "once is enough");
+        dispatcher.cut();
+        assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Cut));
+        dispatcher.announce_drain();
+        assert_eq!(*phase.borrow_and_update(), Phase::Cut, "it does not begin anew");
+        dispatcher.close_account();
+        assert_eq!(*phase.borrow_and_update(), Phase::Closed);
+        dispatcher.end_drain();
+        assert_eq!(*phase.borrow_and_update(), Phase::Drained);
+    }
+
+    #[test]
+    fn a_quota_that_is_changed_counts_at_once_and_once_a_drain_has_begun_none_is() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(Some(1)), 10);
+        let _first = take_all(&dispatcher);
+        assert_eq!(dispatcher.counts().slots_taken, 1);
+        assert!(dispatcher.set_quota("t", Some(calls(Some(4)))));
+        let _more = take_all(&dispatcher);
+        assert_eq!(dispatcher.counts().slots_taken, 4);
+        begin_drain(&dispatcher);
+        assert!(!dispatcher.set_quota("t", None));
+        assert!(take_all(&dispatcher).is_empty());
+    }
+
+    #[test]
+    fn a_failure_that_is_overtaken_while_it_is_written_down_is_marked_as_late_once() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
+        let mut failed = finish(slice.jobs, true);
+        assert!(dispatcher.account(slice.queue, &mut failed));
+        dispatcher.free_slots(&mut failed);
+        assert_eq!(dispatcher.counts().slots_taken, 0);
+        assert!(dispatcher.overtaken(slice.queue, &mut failed).is_empty());
+        let end = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+        let end = QueuedDelivery::new(0, EventKey::End, &Arc::new(Session::new("t", "s0")), &end);
+        dispatcher.state().push(slice.queue, end);
+        assert_eq!(dispatcher.overtaken(slice.queue, &mut failed).len(), 1);
+        assert!(failed[0].delivery.late && dispatcher.overtaken(slice.queue, &mut failed).is_empty());
+        bring_all_back(&dispatcher, take_all(&dispatcher));
+        assert!(!dispatcher.is_quiet(), "it is not written down");
+        settle(&dispatcher, slice.queue, failed);
+        let taken = take_all(&dispatcher);
+        let is_end = |slice: &Slice| slice.jobs.iter().all(|taken| taken.job.is_end());
+        assert!(taken.len() == 1 && taken.iter().all(is_end), "the end goes ahead");
+    }
+
+    fn orphan(sequence: u64) -> PendingDelivery {
+        let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+        PendingDelivery {
+            delivery: DeliveryKey { sequence, event: EventKey::End, plugin: name() },
+            session: Arc::new(Session::new("t", &format!("s{sequence}"))),
+            event,
+            attempt: 3,
+            failures: 1,
+            late: false,
+            suspect: false,
+        }
+    }
+
+    #[test]
+    fn an_orphan_that_is_enqueued_counts_as_before_and_is_late_if_its_plugin_had_newer_events_meanwhile() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 0);
+        dispatcher.count_orphaned_ends(2);
+        dispatcher.enqueue_orphan(0, &orphan(1), false);
+        dispatcher.enqueue_orphan(0, &orphan(2), true);
+        dispatcher.enqueue_orphan(9, &orphan(3), false);
+        assert_eq!((dispatcher.undelivered_ends(), dispatcher.owed_by("t")), (2, 2), "no plugin has number 9");
+        let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
+        let order =
+            |job: &Job| if let Job::Queued(one) = job { (one.sequence, one.late, one.attempt) } else { panic!() };
+        assert_eq!(slice.jobs.iter().map(|taken| order(&taken.job)).collect::<Vec<_>>(), [(1, false, 3), (2, true, 3)]);
+        bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        assert_eq!((dispatcher.undelivered_ends(), dispatcher.owed_by("t")), (0, 0));
+    }
+
+    #[test]
+    fn an_orphan_of_a_plugin_that_goes_is_kept_for_its_uninstalling() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 0);
+        plugins::take_out(&mut dispatcher.state(), 0, &name());
+        assert!(dispatcher.is_uninstalling_beside(1, &name()) && !dispatcher.is_uninstalling_beside(0, &name()));
+        assert!(!dispatcher.is_uninstalling_beside(1, &PluginName::new("second").unwrap()));
+        dispatcher.count_orphaned_ends(1);
+        dispatcher.enqueue_orphan(0, &orphan(1), false);
+        assert_eq!((dispatcher.undelivered_ends(), dispatcher.owed_by("t")), (1, 0));
+        let step = dispatcher.uninstall_step(0);
+        assert!(matches!(step, Some(UninstallStep::BroughtBack(left)) if left.len() == 1 && left[0].sequence == 1));
+    }
+
+    #[test]
+    fn workers_know_that_plugins_have_changed_and_who_waits_for_calls_is_told_of_them_until_the_end() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let mut told = dispatcher.watch_calls();
+        let mut taken = take_all(&dispatcher);
+        assert!(!told.has_changed().unwrap(), "nobody waits for a plugin");
+        plugins::take_out(&mut dispatcher.state(), 0, &name());
+        assert!(matches!(dispatcher.uninstall_step(0), Some(UninstallStep::Waits)));
+        let of_first = taken.iter().position(|slice| slice.plugin == 0).unwrap();
+        let of_first = taken.remove(of_first).unwrap();
+        assert_eq!((of_first.plugin_changes, dispatcher.plugin_changes()), (0, 0));
+        bring_back(&dispatcher, of_first.queue, of_first.jobs, false);
+        assert!(told.has_changed().unwrap());
+        told.mark_unchanged();
+        assert!(matches!(dispatcher.uninstall_step(0), Some(UninstallStep::Over)));
+        dispatcher.remove_plugin(0);
+        assert!(told.has_changed().unwrap(), "a plugin of its name may wait for that");
+        assert_eq!(dispatcher.plugin_changes(), 1);
+        owe(&dispatcher, "u", &calls(None), 1);
+        let WorkerStep::Serve(after) = dispatcher.next(None, &[]) else { panic!() };
+        assert_eq!(after.plugin_changes, 1);
+        told.mark_unchanged();
+        plugins::take_out(&mut dispatcher.state(), 1, &name());
+        dispatcher.stop();
+        assert!(told.has_changed().unwrap());
+        assert!(dispatcher.uninstall_step(1).is_none(), "no worker says anything of its calls any more");
+    }
+
+    #[test]
+    fn who_waits_until_there_is_nothing_to_do_goes_on_when_the_last_call_is_over() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 1);
+        let (mut quiet, mut cx) = (pin!(dispatcher.quiet()), Context::from_waker(Waker::noop()));
+        assert!(quiet.as_mut().poll(&mut cx).is_pending());
+        let mut taken = take_all(&dispatcher);
+        let last = taken.pop_back();
+        bring_all_back(&dispatcher, taken);
+        assert!(quiet.as_mut().poll(&mut cx).is_pending());
+        bring_all_back(&dispatcher, last);
+        assert!(quiet.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn a_tenant_that_has_used_up_its_fuel_waits_for_it_and_nothing_begins_before_the_observer_knows() {
+        for drains in [false, true] {
+            let dispatcher = dispatcher(16, 2);
+            let quota = TenantQuota { fuel_per_second: Some(1_000), ..TenantQuota::default() };
+            owe(&dispatcher, "t", &quota, 3);
+            let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!() };
+            assert_eq!(slice.jobs.len(), 1, "what it takes is known before the next begins");
+            let mut finished = finish(slice.jobs, false);
+            finished[0].fuel = 3_600_000;
+            assert!(dispatcher.account(slice.queue, &mut finished));
+            settle(&dispatcher, slice.queue, finished);
+            let WorkerStep::Notify(waiting) = dispatcher.next(None, &[]) else { panic!("the others wait") };
+            assert_eq!(waiting.len(), 5);
+            assert!(!dispatcher.is_quiet(), "the observer is being notified");
+            let WorkerStep::Idle(Some(at)) = dispatcher.next(None, &[]) else { panic!() };
+            let hour = Duration::from_secs(3_600);
+            assert!(at > Instant::now() + hour / 2 && at < Instant::now() + hour);
+            if drains {
+                begin_drain(&dispatcher);
+                assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)));
+                dispatcher.notified(&waiting);
+                let taken: usize = take_all(&dispatcher).iter().map(|slice| slice.jobs.len()).sum();
+                assert_eq!(taken, 5, "in a drain fuel does not count");
+            } else {
+                dispatcher.notified(&waiting);
+                assert!(dispatcher.is_quiet() && matches!(dispatcher.next(None, &[]), WorkerStep::Idle(Some(_))));
+                dispatcher.state().look_at_timers(at);
+                assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Serve(_)));
+            }
+        }
+    }
+}

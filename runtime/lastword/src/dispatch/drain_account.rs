@@ -128,3 +128,27 @@ impl Tally {
         self.delivered + self.failed + self.deferred
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lastword_events::FailureCause;
+
+    use super::*;
+
+    #[test]
+    fn each_end_counts_once_with_its_cause_and_of_the_deferrals_only_those_of_the_budget_time_a_drain_out() {
+        let mut tally = Tally::default();
+        for _ in 0..2 {
+            tally.add(&Outcome::Delivered);
+            tally.add(&Outcome::Failed { cause: FailureCause::Retry, message: String::new() });
+        }
+        tally.add(&Outcome::Deferred(Deferral::Breaker));
+        tally.defer(Deferral::Budget, 0);
+        assert_eq!((tally.delivered, tally.failed, tally.deferred, tally.timed_out), (2, 2, 1, false));
+        tally.defer(Deferral::Journal, 3);
+        tally.defer(Deferral::Breaker, 4);
+        assert_eq!((tally.deferred, tally.owed(), tally.timed_out), (8, 12, true));
+        let causes: Vec<_> = tally.causes.iter().map(|(cause, count)| (cause.as_str(), *count)).collect();
+        assert_eq!(causes, [("deferred(breaker)", 5), ("deferred(journal)", 3), ("failed(retry)", 2)]);
+    }
+}

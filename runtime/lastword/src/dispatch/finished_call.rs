@@ -248,3 +248,88 @@ fn fuel_of(report: &CallReport, ran: Duration) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::{EndReason, Event, EventKey, Session, SessionEnd};
+
+    use super::super::slots::{Holder, Slots};
+    use super::*;
+
+    fn failed(cause: FailureCause) -> Outcome {
+        Outcome::Failed { cause, message: "busy".to_owned() }
+    }
+
+    /// The first attempt of an end, which is over.
+    fn call(outcome: Outcome) -> FinishedCall {
+        let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+        let mut delivery = QueuedDelivery::new(1, EventKey::End, &Arc::new(Session::new("t", "s")), &event);
+        delivery.begin();
+        let permit = Slots::new(1, 1).take(Holder { queue: 0, tenant: 0, plugin: 0 }, 0);
+        let mut call = FinishedCall::new(delivery, permit, outcome, None);
+        call.end_attempt(&RetryPolicy::default(), &Time::of_machine().unwrap());
+        call
+    }
+
+    fn settlement(call: &FinishedCall) -> Option<Settlement> {
+        let completion = call.completion(&PluginName::new("p").unwrap())?;
+        assert_eq!((completion.attempt, completion.delivery.event), (1, EventKey::End));
+        Some(completion.settlement)
+    }
+
+    #[test]
+    fn what_is_made_is_owed_no_more_and_what_is_deferred_is_owed_as_it_was() {
+        let made = call(Outcome::Delivered);
+        assert!(!made.is_owed() && !made.is_dead() && !made.waits_for_record() && made.due().is_none());
+        assert_eq!((settlement(&made), made.delivery.failures), (Some(Settlement::Delivered), 0));
+        let mut deferred = call(Outcome::Deferred(Deferral::Budget));
+        assert!(deferred.is_owed() && !deferred.is_dead() && !deferred.waits_for_record());
+        assert_eq!((settlement(&deferred), deferred.delivery.failures), (None, 0));
+        assert!(!deferred.give_up_retry(), "it has none");
+    }
+
+    #[test]
+    fn what_failed_is_owed_with_its_retry_until_the_retry_is_left_to_the_next_start() {
+        let mut call = call(failed(FailureCause::Retry));
+        assert!(call.is_owed() && !call.is_dead() && call.waits_for_record() && call.due().is_some());
+        let Some(Settlement::Owed { failures: 1, late: false, retry_at, .. }) = settlement(&call) else { panic!() };
+        assert!(retry_at.is_some() && retry_at == call.retry_at());
+        assert!(call.give_up_retry() && !call.give_up_retry());
+        assert!(!call.is_owed() && !call.is_dead() && !call.waits_for_record() && call.retry_at().is_none());
+        assert!(matches!(settlement(&call), Some(Settlement::Owed { retry_at: None, .. })));
+    }
+
+    #[test]
+    fn what_failed_for_good_is_dead_and_waits_for_nothing() {
+        let call = call(failed(FailureCause::Fatal));
+        assert!(call.is_dead() && !call.is_owed() && !call.waits_for_record() && call.due().is_none());
+        assert!(matches!(settlement(&call), Some(Settlement::Dead { failures: 1, .. })));
+    }
+
+    #[test]
+    fn in_a_drain_no_failure_waits_for_its_record_and_that_which_opens_the_breaker_is_known() {
+        for opens_breaker in [false, true] {
+            let mut call = call(failed(FailureCause::Retry));
+            assert!(!call.is_in_drain() && !call.opens_breaker());
+            call.counted = Counted::Drain { opens_breaker };
+            assert!(call.is_in_drain() && !call.waits_for_record() && call.is_owed());
+            assert_eq!(call.opens_breaker(), opens_breaker);
+        }
+    }
+
+    #[test]
+    fn a_call_whose_changes_are_handed_over_is_not_told_to_the_journal_twice_unless_they_could_not_be_kept() {
+        let mut call = call(Outcome::Delivered);
+        let (plugin, tenant) = (PluginName::new("p").unwrap(), Arc::from("t"));
+        let space = lastword_journal::Space { tenant, plugin: plugin.clone() };
+        let changes = KeyValueChanges { space, plugin_quota: None, tenant_quota: None, changes: Vec::new() };
+        let completion = call.completion_with(&plugin, changes);
+        assert!(completion.changes.is_some() && completion.settlement == Settlement::Delivered);
+        assert_eq!(settlement(&call), None);
+        call.fail_in_host("full".to_owned());
+        assert!(matches!(&call.outcome, Outcome::Failed { cause: FailureCause::Host, message } if message == "full"));
+        assert!(matches!(settlement(&call), Some(Settlement::Owed { cause: FailureCause::Host, .. })));
+    }
+}

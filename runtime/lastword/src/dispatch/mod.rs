@@ -40,6 +40,8 @@ mod tenant_gates;
 mod tenants;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "test-util"))]
+mod tests_with_plugins;
 mod uninstalling;
 mod unstarted;
 mod withdrawal;

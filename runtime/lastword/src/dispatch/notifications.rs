@@ -53,3 +53,39 @@ impl Notifications {
         std::mem::take(&mut self.deferred)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastword_events::{Event, EventKey, Session, SessionStart};
+
+    use super::*;
+
+    fn deferred(count: usize) -> impl Iterator<Item = Deferred> {
+        let session = Arc::new(Session::new("t", "s"));
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        let delivery = QueuedDelivery::new(1, EventKey::Start, &session, &event);
+        std::iter::repeat_with(move || Deferred { queue: 0, plugin: 0, delivery: delivery.clone() }).take(count)
+    }
+
+    #[test]
+    fn what_waits_is_taken_in_batches_and_is_over_when_the_last_batch_is() {
+        let mut notifications = Notifications::default();
+        assert!(notifications.is_idle() && !notifications.has_pending());
+        assert!(notifications.take_batch().is_empty() && notifications.is_idle(), "nobody notifies of nothing");
+        notifications.add(deferred(MAX_NOTIFICATIONS + 1));
+        assert!(notifications.has_pending() && !notifications.is_idle());
+        assert_eq!(notifications.take_batch().len(), MAX_NOTIFICATIONS);
+        assert!(notifications.has_pending());
+        assert_eq!(notifications.take_batch().len(), 1);
+        assert!(!notifications.has_pending() && !notifications.is_idle(), "two batches are in progress");
+        notifications.batch_done();
+        assert!(!notifications.is_idle());
+        notifications.batch_done();
+        assert!(notifications.is_idle());
+        notifications.add(deferred(3));
+        assert_eq!(notifications.cancel().len(), 3);
+        assert!(notifications.is_idle() && !notifications.has_pending());
+    }
+}

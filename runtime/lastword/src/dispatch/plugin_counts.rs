@@ -85,3 +85,38 @@ impl PluginCounts {
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_left_of_a_plugin_as_long_as_any_of_its_counts_is_not_0() {
+        let changes: [(fn(&mut PluginCounts), fn(&mut PluginCounts)); 4] = [
+            (|counts| counts.change_ready(1, 0, 2), |counts| counts.change_ready(1, 2, 0)),
+            (|counts| counts.add_owed(1, 3), |counts| counts.remove_owed(1, 3)),
+            (|counts| counts.add_unnotified(1, 1), |counts| counts.notified(1)),
+            (|counts| counts.add_unwritten(1, 5), |counts| counts.written(1, 5)),
+        ];
+        for (begin, end) in changes {
+            let mut counts = PluginCounts::default();
+            begin(&mut counts);
+            assert!(!counts.has_nothing_of(1) && counts.has_nothing_of(0) && counts.has_nothing_of(2));
+            end(&mut counts);
+            assert!(counts.has_nothing_of(1));
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_came_less_what_went() {
+        let mut counts = PluginCounts::default();
+        counts.add_owed(0, 5);
+        counts.add_owed(0, 2);
+        counts.remove_owed(0, 3);
+        counts.change_ready(0, 0, 3);
+        counts.change_ready(0, 3, 3);
+        counts.change_ready(0, 1, 4);
+        let PluginCount { ready, owed, .. } = counts.get(0);
+        assert_eq!((ready, owed), (6, 4), "of two queues");
+    }
+}

@@ -38,3 +38,26 @@ impl Retries {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn lanes_are_due_in_the_order_of_their_moments_and_none_before_its_own() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let mut retries = Retries::default();
+        for (seconds, queue) in [(3, 0), (1, 1), (2, 2)] {
+            retries.add(after(seconds), queue, "s".into());
+        }
+        assert_eq!((retries.next(), retries.due(now)), (Some(after(1)), None));
+        assert_eq!(retries.due(after(1)), Some((1, "s".into())));
+        assert_eq!((retries.due(after(1)), retries.next()), (None, Some(after(2))));
+        assert_eq!((retries.due(after(4)), retries.next()), (Some((2, "s".into())), Some(after(3))));
+        retries.clear();
+        assert_eq!((retries.due(after(4)), retries.next()), (None, None));
+    }
+}

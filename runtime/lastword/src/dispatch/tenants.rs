@@ -142,3 +142,63 @@ impl Tenants {
         self.accounts.iter().map(|account| account.owed).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(tenants: &mut Tenants, name: &str, number: TenantNumber, queues: &[(PluginNumber, QueueId)]) {
+        tenants.add(&name.into(), number, queues.into());
+    }
+
+    #[test]
+    fn a_tenants_queues_are_those_of_the_plugins_that_there_are() {
+        let mut tenants = Tenants::default();
+        add(&mut tenants, "b", 1, &[(0, 2), (1, 3)]);
+        add(&mut tenants, "a", 0, &[(0, 0), (1, 1)]);
+        assert_eq!((tenants.len(), tenants.number("a"), tenants.number("c")), (2, Some(0), None));
+        assert_eq!(tenants.known(|_| true), [(0, "a".into()), (1, "b".into())]);
+        assert_eq!(tenants.known(|name| name == "b"), [(1, "b".into())]);
+        tenants.add_queue(1, 2, 4);
+        assert_eq!(tenants.remove_queues(0), [0, 2]);
+        assert_eq!(tenants.queues_of("a").unwrap()[..], [(1, 1)]);
+        assert_eq!(tenants.queues_of("b").unwrap()[..], [(1, 3), (2, 4)]);
+        assert_eq!(tenants.spare_queue(), None, "something of them may be left");
+        tenants.add_spare_queues(vec![0]);
+        assert_eq!((tenants.spare_queue(), tenants.spare_queue()), (Some(0), None));
+    }
+
+    #[test]
+    fn of_many_tenants_the_idle_ones_that_are_owed_nothing_are_forgotten_and_their_numbers_used_again() {
+        let mut tenants = Tenants::default();
+        for number in 0..MAX_IDLE_TENANTS {
+            assert!(!tenants.are_many());
+            add(&mut tenants, &format!("t{number}"), number, &[(0, number)]);
+        }
+        assert!(tenants.are_many());
+        tenants.add_owed(0, 3);
+        tenants.remove_owed(0, 1);
+        assert_eq!((tenants.owed(0), tenants.owed(1)), (2, 0));
+        // The last one is not idle.
+        tenants.forget(|number, queues| queues[..] == [(0, number)] && number < MAX_IDLE_TENANTS - 1);
+        assert_eq!((tenants.len(), tenants.number("t0"), tenants.number("t1")), (2, Some(0), None));
+        let spare: Vec<_> = std::iter::from_fn(|| Some((tenants.spare_tenant()?, tenants.spare_queue()?))).collect();
+        assert_eq!(spare.len(), MAX_IDLE_TENANTS - 2);
+        assert!(spare.iter().all(|&(tenant, queue)| tenant == queue && (1..MAX_IDLE_TENANTS - 1).contains(&tenant)));
+        assert!(!tenants.are_many());
+    }
+
+    #[test]
+    fn each_new_tenant_costs_at_most_one_look_at_each_old_one() {
+        let mut tenants = Tenants::default();
+        for number in 0..MAX_IDLE_TENANTS {
+            add(&mut tenants, &format!("t{number}"), number, &[]);
+        }
+        tenants.forget(|_, _| false);
+        for number in MAX_IDLE_TENANTS..2 * MAX_IDLE_TENANTS {
+            assert!(!tenants.are_many(), "{number}");
+            add(&mut tenants, &format!("t{number}"), number, &[]);
+        }
+        assert!(tenants.are_many());
+    }
+}

@@ -54,7 +54,7 @@ pub(super) fn owe(dispatcher: &Dispatcher, tenant: &str, quota: &TenantQuota, se
 }
 
 /// The slice that a worker makes of these calls.
-fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
+pub(super) fn finish(jobs: Vec<Taken>, fail: bool) -> Vec<FinishedCall> {
     let finish = |taken: Taken| {
         let mut delivery = taken.job.delivery();
         delivery.begin();
@@ -76,7 +76,7 @@ pub(super) fn bring_back(dispatcher: &Dispatcher, queue: QueueId, jobs: Vec<Take
     settle(dispatcher, queue, finished);
 }
 
-fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
+pub(super) fn settle(dispatcher: &Dispatcher, queue: QueueId, finished: Vec<FinishedCall>) {
     let (unstarted, without_hook) = (Vec::new(), Vec::new());
     dispatcher.take_back(ConcludedSlice { queue, time: Duration::from_micros(10), finished, unstarted, without_hook });
 }
@@ -316,7 +316,7 @@ fn a_drain_that_begins_while_a_failed_end_is_on_its_way_to_the_journal_reports_i
 }
 
 /// Owes plugin 0 of tenant `t` the ends of `sessions` sessions.
-fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
+pub(super) fn owe_ends(dispatcher: &Dispatcher, sessions: u64) -> QueueId {
     let mut state = dispatcher.state();
     let queues = state.add_tenant(&"t".into(), &calls(None), &[0], 5);
     for n in 0..sessions {
@@ -552,7 +552,7 @@ fn throttle(dispatcher: &Dispatcher, queue: QueueId, waits: bool) {
 }
 
 /// Takes all that can be taken, a slice at a time.
-fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
+pub(super) fn take_all(dispatcher: &Dispatcher) -> VecDeque<Slice> {
     let mut taken = VecDeque::new();
     while let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) {
         taken.push_back(slice);

@@ -79,3 +79,40 @@ fn counted(ready: &VecDeque<Job>, lanes: &HashMap<Arc<str>, Lane>, backlog: Opti
     backlog.into_iter().flat_map(|backlog| 0..backlog.len()).for_each(|_| count.add(true));
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::{Duration, Instant};
+
+    use lastword_events::{EventKey, Session};
+
+    use super::super::tests::{calls, dispatcher, drain, owe, owe_ends};
+    use super::*;
+    use crate::active_session::Unended;
+
+    #[test]
+    fn what_may_begin_comes_first_then_what_waits_in_lanes_and_last_the_ends_of_sessions_that_a_drain_found() {
+        let dispatcher = dispatcher(16, 2);
+        owe(&dispatcher, "t", &calls(None), 0);
+        let queue = owe_ends(&dispatcher, 2);
+        // Another event of the second session's id, which waits behind its end.
+        let behind = {
+            let state = dispatcher.state();
+            let Some(Job::Queued(end)) = state.queues()[queue].ready.back() else { panic!() };
+            QueuedDelivery { sequence: 7, key: EventKey::Start, ..end.clone() }
+        };
+        dispatcher.state().push(queue, behind);
+        let found = |n| Unended { sequence: n, session: Arc::new(Session::new("t", &format!("s{n}"))), attempt: 4 };
+        let cut_at = Instant::now() + Duration::from_secs(60);
+        dispatcher.begin_drain(drain(cut_at), HashMap::from([("t".into(), vec![found(9), found(8)])]));
+        dispatcher.cut();
+        let mut deferred = dispatcher.close_account().deferred;
+        deferred.retain(|one| one.plugin == 0);
+        let [mut passed] = deferred.try_into().unwrap();
+        assert_eq!((passed.unstarted.len(), passed.unstarted.ends()), (5, 4));
+        let all: Vec<_> = passed.unstarted.by_ref().map(|one| (one.sequence, one.is_end(), one.attempt)).collect();
+        assert_eq!(all, [(0, true, 0), (1, true, 0), (7, false, 0), (8, true, 4), (9, true, 4)]);
+        assert_eq!((passed.unstarted.len(), passed.unstarted.ends()), (0, 0));
+    }
+}

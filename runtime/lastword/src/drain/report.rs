@@ -128,6 +128,31 @@ mod tests {
     }
 
     #[test]
+    fn the_sums_are_those_of_all_pairs_and_of_those_that_are_not_named_it_is_said_how_many_there_are() {
+        let installed = InstalledPlugins::default();
+        let reporter = Reporter { installed: &installed };
+        let make = |queues| {
+            let mut account = ClosedAccount { queues, sessions: 7, ..ClosedAccount::default() };
+            reporter.make(DrainReason::Shutdown, Duration::from_secs(2), &mut account)
+        };
+        let mut made = queue("a", 0, 0);
+        made.tally.delivered = 3;
+        let mut failed = queue("b", 0, 0);
+        failed.tally.failed = 4;
+        let report = make(vec![made, failed, queue("c", 0, 5), queue("d", 0, 6)]);
+        assert_eq!((report.sessions, report.delivered, report.failed, report.deferred), (7, 3, 4, 11));
+        assert!(report.timed_out && report.warnings.is_empty(), "nobody has these plugins' names");
+        let report = make(vec![queue("a", 0, 0)]);
+        assert!(!report.timed_out && report.warnings.is_empty());
+        let many = MAX_REPORTED + 5;
+        let mut queues: Vec<ClosedQueue> = (0..many).map(|n| queue(&format!("t{n}"), 0, 1)).collect();
+        queues.extend((0..10).map(|n| queue(&format!("made{n}"), 0, 0)));
+        let report = make(queues);
+        let said = format!("and deliveries of {} more pairs of tenant and plugin", many - MAX_WARNINGS);
+        assert_eq!(report.warnings.iter().map(|warning| warning.message.as_str()).collect::<Vec<_>>(), [said]);
+    }
+
+    #[test]
     fn those_that_most_was_not_delivered_of_are_named_in_the_order_of_the_configuration() {
         let mut queues = vec![queue("c", 1, 3), queue("b", 0, 0), queue("a", 1, 9), queue("a", 0, 1), queue("b", 1, 2)];
         let others = most_undelivered_first(&mut queues, 3, |plugin| plugin);
