@@ -292,6 +292,55 @@ mod tests {
     }
 
     #[test]
+    fn the_queue_with_the_least_rank_is_first_and_what_only_its_siblings_go_without_counts_only_among_them() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let queues = [fair.add_queue(a), fair.add_queue(a), fair.add_queue(b)];
+        let first = |fair: &Fair| {
+            let least = queues.into_iter().min_by_key(|&queue| fair.rank(queue));
+            assert_eq!(fair.first(|_| true), least);
+            least.unwrap()
+        };
+        queues.iter().for_each(|&queue| fair.set_ready(queue, 1));
+        assert_eq!(first(&fair), queues[0]);
+        fair.charge_within(queues[0], 5);
+        assert_eq!(first(&fair), queues[1], "its tenant has had nothing");
+        fair.charge(queues[1], 9);
+        assert_eq!(first(&fair), queues[2]);
+        fair.charge(queues[2], 10);
+        assert_eq!(first(&fair), queues[0]);
+    }
+
+    #[test]
+    fn what_is_given_to_another_tenant_begins_anew() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
+        for queue in [qa, qb] {
+            fair.charge(queue, 7);
+        }
+        fair.reuse_tenant(a);
+        assert_eq!(fair.rank(qa), (0, 7, qa));
+        fair.reuse_queue(qb, a);
+        assert_eq!(fair.rank(qb), (0, 0, qb));
+        fair.set_ready(qb, 3);
+        assert_eq!((fair.ready_deliveries_of(a), fair.ready_deliveries_of(b)), (3, 0));
+    }
+
+    #[test]
+    fn a_drain_starts_with_equal_shares() {
+        let mut fair = Fair::default();
+        let (a, b) = (fair.add_tenant(), fair.add_tenant());
+        let (qa, qb) = (fair.add_queue(a), fair.add_queue(b));
+        fair.set_ready(qa, 1);
+        fair.set_ready(qb, 1);
+        fair.charge(qa, 1_000);
+        fair.reset();
+        assert_eq!((fair.rank(qa), fair.rank(qb)), ((0, 0, qa), (0, 0, qb)));
+        assert_eq!((fair.first(|_| true), fair.ready_queues(), fair.ready_deliveries()), (Some(qa), 2, 2));
+    }
+
+    #[test]
     fn a_tenant_that_was_throttled_has_saved_up_nothing() {
         let mut fair = Fair::default();
         let (a, b) = (fair.add_tenant(), fair.add_tenant());

@@ -26,3 +26,24 @@ impl IdleWorkers {
         self.wake(usize::MAX);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::thread;
+
+    #[test]
+    fn no_more_workers_are_woken_than_sleep_and_one_that_is_awake_by_itself_in_no_others_place() {
+        let mut idle = IdleWorkers::default();
+        idle.add(thread::current());
+        idle.remove(&thread::current());
+        assert!(idle.0.is_empty());
+        (0..3).for_each(|_| idle.add(thread::current()));
+        idle.wake(0);
+        idle.wake(1);
+        assert_eq!(idle.0.len(), 2);
+        idle.wake_all();
+        idle.wake(1);
+        assert!(idle.0.is_empty());
+    }
+}

@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_that_is_added_has_a_share_and_of_one_that_is_removed_nothing_is_left() {
+        let slots = Slots::new(12, 1);
+        let mut shares = PluginShares::new(1);
+        shares.add(2);
+        assert_eq!((shares.len(), shares.share(&slots)), (3, 6), "nobody has number 1");
+        shares.change_wanting(2, false, true);
+        shares.park(2, 7);
+        shares.remove(2);
+        assert_eq!((shares.wanting(2), shares.share(&slots), shares.with_room(&slots, 6)), (0, 12, None));
+        shares.add(1);
+        assert_eq!((shares.len(), shares.share(&slots)), (3, 6));
+        assert!(shares.unpark_all(2).is_empty());
+    }
+
+    #[test]
     fn queues_that_are_parked_come_back_as_slots_do_and_all_of_them_when_nothing_is_under_way() {
         let mut slots = Slots::new(12, 1);
         let mut shares = PluginShares::new(2);

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lastword_events::{
-    DrainReason, EndReason, Event, EventKey, FailureCause, Outcome, Session, SessionEnd, SessionStart, Timestamp,
+    DrainReason, EndReason, Event, EventKey, FailureCause, Outcome, PluginName, Session, SessionEnd, SessionStart,
+    Timestamp,
 };
 use proptest::prelude::*;
 
@@ -17,7 +18,8 @@ use super::finished_call::FinishedCall;
 use super::ids::{QueueId, TenantNumber};
 use super::job::{Job, Taken};
 use super::memory_admission::PluginMemory;
-use super::state::State;
+use super::plugin_gates::PluginGates;
+use super::state::{State, plugins};
 use super::worker_step::{ConcludedSlice, Slice, WorkerStep};
 use crate::active_session::Unended;
 use crate::installed::{InstalledPlugins, Version};
@@ -435,6 +437,7 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
         } else {
             begin_drain(&dispatcher);
             dispatcher.cut();
+            assert_eq!(dispatcher.state().scheduler().memory().waiting(), 0);
         }
         assert!(!dispatcher.state().scheduler().memory().has_next());
         drop(account);
@@ -458,6 +461,95 @@ fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_
     assert_eq!((closed.queues[0].tally.deferred, closed.queues[0].tally.owed()), (1, 1));
     assert_eq!(closed.deferred.iter().map(|passed| passed.unstarted.ends()).sum::<u64>(), 1);
     assert!(dispatcher.state().scheduler().tenants().all_owed() == 0);
+}
+
+#[test]
+fn a_failure_whose_record_did_not_come_in_time_counts_in_the_drain_that_began_meanwhile() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 1);
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
+    let mut finished = finish(slice.jobs, true);
+    assert!(dispatcher.account(queue, &mut finished));
+    dispatcher.free_slots(&mut finished);
+    begin_drain(&dispatcher);
+    assert!(finished[0].give_up_retry());
+    settle(&dispatcher, queue, finished);
+    assert_eq!(dispatcher.progress(), Some(Progress { failed: 1, ..Progress::default() }));
+    let closed = dispatcher.close_account();
+    assert_eq!((closed.queues[0].tally.owed(), closed.held), (1, 0));
+}
+
+#[test]
+fn a_plugin_whose_calls_take_too_long_in_a_drain_is_given_up_once_and_its_other_ends_are_deferred() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 20);
+    begin_drain(&dispatcher);
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+    let mut finished = finish(slice.jobs, true);
+    assert!(finished.len() > 5 && finished.len() < 20);
+    for call in &mut finished {
+        call.outcome = Outcome::Failed { cause: FailureCause::Deadline, message: String::new() };
+    }
+    assert!(dispatcher.account(queue, &mut finished));
+    let opens: Vec<bool> = finished.iter().map(FinishedCall::opens_breaker).collect();
+    assert_eq!(opens.iter().position(|opens| *opens), Some(4));
+    assert_eq!(opens.iter().filter(|opens| **opens).count(), 1);
+    let failed = u64::try_from(finished.len()).unwrap();
+    settle(&dispatcher, queue, finished);
+    assert!(take_all(&dispatcher).is_empty());
+    let state = dispatcher.state();
+    let tally = &state.queues()[queue].tally;
+    assert_eq!((tally.failed, tally.deferred, tally.broken, tally.timed_out), (failed, 20 - failed, true, false));
+}
+
+fn take_back(dispatcher: &Dispatcher, queue: QueueId, unstarted: Vec<Taken>, without_hook: Vec<Taken>) {
+    let (time, finished) = (Duration::ZERO, Vec::new());
+    dispatcher.take_back(ConcludedSlice { queue, time, finished, unstarted, without_hook });
+}
+
+#[test]
+fn what_a_worker_returns_unstarted_is_next_in_its_order_and_owed_as_before() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 20);
+    let next = || {
+        let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+        let sequence = |taken: &Taken| if let Job::Queued(one) = &taken.job { one.sequence } else { panic!() };
+        (slice.jobs.iter().map(sequence).collect::<Vec<_>>(), slice.jobs)
+    };
+    let counts = || {
+        let state = dispatcher.state();
+        let q = &state.queues()[queue];
+        let slots = state.scheduler().slots().taken();
+        (q.held_ends(), q.unstarted.ends, slots, state.scheduler().tenants().all_owed())
+    };
+    let (first, jobs) = next();
+    let taken = first.len();
+    assert_eq!(counts(), (taken as u64, 20 - taken, u32::try_from(taken).unwrap(), 20));
+    take_back(&dispatcher, queue, jobs, Vec::new());
+    assert_eq!(counts(), (0, 20, 0, 20));
+    let (again, jobs) = next();
+    assert_eq!(again, first);
+    // Its plugin is uninstalled meanwhile.
+    let left = plugins::take_out(&mut dispatcher.state(), 0, &PluginName::new("first").unwrap());
+    assert_eq!(left.into_iter().map(Iterator::count).sum::<usize>(), 20 - taken);
+    take_back(&dispatcher, queue, jobs, Vec::new());
+    assert_eq!(counts(), (0, 0, 0, 0));
+}
+
+#[test]
+fn what_a_plugin_has_no_hook_for_any_more_is_owed_no_more_and_its_session_goes_on() {
+    let dispatcher = dispatcher(16, 2);
+    owe(&dispatcher, "t", &calls(None), 1);
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("a start is owed") };
+    let event = Arc::new(Event::End(SessionEnd::new(EndReason::Reset, Timestamp::now())));
+    let end = QueuedDelivery::new(0, EventKey::End, &Arc::new(Session::new("t", "s0")), &event);
+    dispatcher.state().push(slice.queue, end);
+    take_back(&dispatcher, slice.queue, Vec::new(), slice.jobs);
+    let taken = take_all(&dispatcher);
+    let of_queue = taken.iter().find(|one| one.queue == slice.queue).unwrap();
+    assert!(of_queue.jobs.len() == 1 && of_queue.jobs[0].job.is_end());
+    let counts = dispatcher.state().scheduler().counts_of(slice.plugin);
+    assert_eq!((counts.ready, counts.running, counts.waiting), (0, 1, 0));
 }
 
 fn check_counts(state: &State) {
@@ -591,6 +683,7 @@ fn a_call_begins_only_with_its_memory_and_the_others_wait_in_turn_and_cost_nothi
     let state = dispatcher.state();
     let memory = (0..50).map(|tenant| state.scheduler().slots().memory_of_tenant(tenant)).sum::<u64>();
     assert!(state.is_quiet() && memory == 0);
+    assert!(state.scheduler().memory().waiting() == 0 && !state.scheduler().memory().has_next());
 }
 
 #[test]
@@ -640,6 +733,79 @@ fn nobody_waits_for_memory_behind_a_tenant_that_is_throttled() {
     assert_eq!(account.used(), 0);
     throttle(&dispatcher, held, false);
     assert!(take_all(&dispatcher).iter().any(|slice| slice.queue == held), "it waits for nobody to bring it back");
+}
+
+#[test]
+fn of_those_that_wait_for_memory_no_more_come_back_than_find_some() {
+    let (dispatcher, account) = with_memory(64, 100, 60);
+    let waiting = || dispatcher.state().scheduler().memory().waiting();
+    for tenant in ["a", "b", "c", "d"] {
+        owe(&dispatcher, tenant, &calls(None), 1);
+    }
+    let mut under_way = take_all(&dispatcher);
+    assert_eq!((waiting(), account.used()), (3, 60));
+    // The other plugin's calls need no memory.
+    under_way.make_contiguous().sort_by_key(|slice| slice.plugin == 0);
+    for left in [2, 1, 0, 0] {
+        for slice in under_way {
+            bring_back(&dispatcher, slice.queue, slice.jobs, false);
+        }
+        assert_eq!(waiting(), left, "although nothing is under way");
+        under_way = take_all(&dispatcher);
+    }
+    assert!(dispatcher.state().is_quiet());
+}
+
+#[test]
+fn what_is_set_aside_for_a_tenant_is_the_others_once_that_tenant_may_begin_nothing() {
+    let (dispatcher, _account) = with_memory(64, 100, 60);
+    let has_next = || dispatcher.state().scheduler().memory().has_next();
+    owe(&dispatcher, "runs", &calls(None), 1);
+    let _under_way = take_all(&dispatcher);
+    owe(&dispatcher, "next", &calls(None), 1);
+    owe(&dispatcher, "other", &calls(None), 0);
+    let _of_other_plugin = take_all(&dispatcher);
+    assert!(has_next());
+    throttle(&dispatcher, queue_of(&dispatcher, "other"), true);
+    assert!(has_next());
+    throttle(&dispatcher, queue_of(&dispatcher, "next"), true);
+    assert!(!has_next());
+}
+
+#[test]
+fn of_a_paused_plugin_nobody_waits_for_memory_and_nothing_is_set_aside() {
+    let (dispatcher, _account) = with_memory(64, 100, 60);
+    for tenant in ["a", "b", "c"] {
+        owe(&dispatcher, tenant, &calls(None), 1);
+    }
+    let _under_way = take_all(&dispatcher);
+    let change = |change: fn(&mut PluginGates)| {
+        let mut state = dispatcher.state();
+        change(state.scheduler_mut().plugin_gates_mut());
+        state.apply_plugin_gate(0);
+        (state.scheduler().memory().waiting(), state.scheduler().memory().has_next())
+    };
+    assert_eq!(dispatcher.state().scheduler().memory().waiting(), 2);
+    assert_eq!(change(|gates| gates.pause(0)), (0, false));
+    assert!(take_all(&dispatcher).is_empty());
+    assert_eq!(change(|gates| gates.resume(0)), (0, false));
+    assert!(take_all(&dispatcher).is_empty());
+    assert_eq!(dispatcher.state().scheduler().memory().waiting(), 2, "as before");
+}
+
+#[test]
+fn calls_of_a_plugin_that_is_added_reserve_their_memory_too() {
+    let (dispatcher, account) = with_memory(64, 100, 0);
+    owe(&dispatcher, "t", &calls(None), 0);
+    let mut state = dispatcher.state();
+    plugins::add(&mut state, 2, PluginMemory::of(account.part(100), 30), false, |_| true, 5);
+    let &(plugin, queue) = state.scheduler().tenants().queues_of("t").unwrap().last().unwrap();
+    assert_eq!(plugin, 2);
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    state.push(queue, QueuedDelivery::new(1, EventKey::Start, &Arc::new(Session::new("t", "s")), &event));
+    drop(state);
+    let _taken = take_all(&dispatcher);
+    assert_eq!(account.used(), 30);
 }
 
 #[test]

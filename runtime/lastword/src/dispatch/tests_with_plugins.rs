@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lastword_events::{
-    DrainReason, EndReason, Event, EventKey, Hook, Outcome, PluginName, Session, SessionEnd, SessionStart, Timestamp,
+    EndReason, Event, EventKey, Hook, Outcome, PluginName, Session, SessionEnd, SessionStart, Timestamp,
 };
 use lastword_journal::{DeliveryKey, PendingDelivery};
 
-use super::backlog::DrainContext;
 use super::dispatcher::Dispatcher;
-use super::tests::{bring_back, take_all};
+use super::plugin_change::PluginChange;
+use super::tests::{bring_back, drain, take_all};
 use super::worker_step::WorkerStep;
-use crate::installed::InstalledPlugins;
+use crate::install_error::InstallError;
+use crate::installed::{InstalledPlugins, Leave};
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::Quotas;
 use crate::sandbox::Plugin;
@@ -36,6 +37,10 @@ fn dispatcher() -> Dispatcher {
     ];
     let installed = InstalledPlugins::new(plugins).unwrap();
     Dispatcher::new(installed, (16, 2), 5, Arc::new(Quotas::default()), Time::of_machine().unwrap())
+}
+
+fn begin_drain(dispatcher: &Dispatcher) {
+    dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
 }
 
 fn delivery(sequence: u64, key: EventKey) -> QueuedDelivery {
@@ -86,8 +91,7 @@ fn what_was_given_up_is_made_again_at_once_and_in_a_drain_it_is_left_to_the_next
     assert!(!dispatcher.enqueue_redelivered(&pending(1, EventKey::End, "gone")));
     assert!(dispatcher.enqueue_redelivered(&pending(1, EventKey::End, "ends")));
     assert_eq!((owed(&dispatcher), dispatcher.undelivered_ends()), ([0, 1], 1));
-    let context = DrainContext { reason: DrainReason::Shutdown, ended_at: Timestamp::now(), cut_at: Instant::now() };
-    dispatcher.begin_drain(context, HashMap::new());
+    begin_drain(&dispatcher);
     assert!(dispatcher.enqueue_redelivered(&pending(2, EventKey::End, "ends")));
     assert_eq!((owed(&dispatcher), dispatcher.undelivered_ends()), ([0, 1], 2));
 }
@@ -126,6 +130,37 @@ fn a_paused_plugin_begins_nothing_until_it_is_resumed_and_who_waits_for_its_call
 }
 
 #[test]
+fn a_plugin_that_is_installed_is_owed_what_comes_then_and_one_that_is_uninstalled_nothing_more() {
+    let dispatcher = dispatcher();
+    dispatcher.enqueue(&delivery(1, EventKey::End), &[name("both"), name("ends")]);
+    let begin = || PluginChange::begin(&dispatcher).unwrap();
+    let put_in = begin().install(plugin("third", &[Hook::SessionEnd]), Tenants::Every, false).unwrap();
+    assert_eq!((put_in.number, put_in.reads_orphans, dispatcher.plugin_changes()), (2, false, 1));
+    assert_eq!(dispatcher.enqueue(&delivery(2, EventKey::End), &[name("third")]), []);
+    assert_eq!(dispatcher.enqueue(&delivery(3, EventKey::Start), &[name("third")]), [name("third")]);
+
+    let key = put_in.installed.plugin.key();
+    assert_eq!(begin().find(&key).map(|(number, _)| number), Some(2));
+    begin().replace(2, plugin("third", &[Hook::SessionStart, Hook::SessionEnd]), true);
+    assert_eq!(dispatcher.plugin_changes(), 2);
+    assert_eq!(dispatcher.enqueue(&delivery(3, EventKey::Start), &[name("third")]), []);
+    let reads_orphans = || dispatcher.state().scheduler().plugin_gates().reads_orphans(2);
+    assert!(reads_orphans());
+    dispatcher.end_orphans(2, false);
+    assert!(!reads_orphans());
+
+    let taken_out = begin().uninstall(&key, Leave::Orphaned).unwrap();
+    assert_eq!((taken_out.number, dispatcher.plugin_changes()), (2, 3));
+    assert_eq!(taken_out.unstarted.into_iter().map(Iterator::count).sum::<usize>(), 2);
+    assert_eq!(dispatcher.enqueue(&delivery(4, EventKey::End), &[name("third")]), [name("third")]);
+    assert!(matches!(begin().uninstall(&key, Leave::Orphaned), Err(InstallError::NotInstalled(_))));
+    let again = begin().install(plugin("third", &[Hook::SessionEnd]), Tenants::Every, false).unwrap();
+    assert_eq!((again.number, again.reads_orphans), (3, true), "what is left of the first one may be orphaned");
+    begin_drain(&dispatcher);
+    assert!(matches!(PluginChange::begin(&dispatcher), Err(InstallError::Draining)));
+}
+
+#[test]
 fn an_operator_withdraws_what_a_plugin_is_owed_and_nothing_in_a_drain() {
     let dispatcher = dispatcher();
     dispatcher.enqueue(&delivery(1, EventKey::End), &[name("both"), name("ends")]);
@@ -139,7 +174,6 @@ fn an_operator_withdraws_what_a_plugin_is_owed_and_nothing_in_a_drain() {
     dispatcher.end_withdrawal(withdrawal, |_| true);
     assert_eq!((owed(&dispatcher), dispatcher.undelivered_ends()), ([1, 1], 2), "the journal could not forget it");
     let WorkerStep::Serve(_slice) = dispatcher.next(None, &[]) else { panic!() };
-    let context = DrainContext { reason: DrainReason::Shutdown, ended_at: Timestamp::now(), cut_at: Instant::now() };
-    dispatcher.begin_drain(context, HashMap::new());
+    begin_drain(&dispatcher);
     assert!(dispatcher.withdraw("t", &name("ends"), wanted()).is_none());
 }

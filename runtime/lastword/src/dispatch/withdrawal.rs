@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn what_workers_take_between_two_pieces_of_a_search_is_no_reason_to_miss_what_is_behind_it() {
+        let dispatcher = dispatcher(16, 2);
+        let looked_at = u64::try_from(LOOKED_AT_ONCE).unwrap();
+        owe(&dispatcher, "t", &calls(None), looked_at + 10);
+        let queue = queue_of(&dispatcher, "t");
+        let stamp = dispatcher.state().queues()[queue].stamp;
+        let wanted = HashMap::from([((looked_at, START), format!("s{looked_at}").into())]);
+        let mut withdrawal = Withdrawal::new(queue, stamp, wanted);
+        let from = withdraw::ready(&mut dispatcher.state(), &mut withdrawal, None);
+        assert!(from.is_some() && withdrawal.withdrawn.is_empty());
+        let (_, _slice) = serve(&dispatcher);
+        assert_eq!(withdraw::ready(&mut dispatcher.state(), &mut withdrawal, from), None);
+        assert_eq!(events(&withdrawal), [(looked_at, START)]);
+    }
+
+    #[test]
     fn what_is_restored_is_owed_and_begins_as_before() {
         let dispatcher = dispatcher(16, 2);
         owe(&dispatcher, "t", &calls(None), 3);
@@ -276,6 +292,30 @@ mod tests {
         assert_no_lanes(&dispatcher);
     }
 
+    #[test]
+    fn a_suspect_that_is_withdrawn_holds_up_nothing_and_is_made_after_all_when_it_is_restored() {
+        for stays in [false, true] {
+            let dispatcher = dispatcher(16, 2);
+            owe(&dispatcher, "t", &calls(None), 0);
+            let (session, event) = (Arc::new(Session::new("t", "s0")), Arc::new(Event::Start(SessionStart::default())));
+            let suspect = QueuedDelivery { suspect: true, ..QueuedDelivery::new(0, START, &session, &event) };
+            let queue = queue_of(&dispatcher, "t");
+            dispatcher.state().push(queue, suspect);
+            end(&dispatcher, 0);
+            let withdrawal = withdraw(&dispatcher, &[(0, START)]);
+            assert_eq!(events(&withdrawal), [(0, START)]);
+            assert!(dispatcher.state().suspects_mut().is_empty() && !serves_more(&dispatcher));
+            release(&dispatcher, &withdrawal);
+            end_withdrawal(&dispatcher, withdrawal, |_| stays);
+            assert_eq!(make(&dispatcher), [(0, EventKey::End)]);
+            if stays {
+                assert_eq!(make(&dispatcher), [(0, START)]);
+            }
+            assert_no_lanes(&dispatcher);
+            assert_eq!(dispatcher.state().queues()[queue].unstarted.all, 0);
+        }
+    }
+
     /// An end is held: plugin 0 is called with nothing until its orphans are read.
     fn held_for_orphans() -> Dispatcher {
         let dispatcher = dispatcher(16, 2);
@@ -285,6 +325,7 @@ mod tests {
         state.apply_plugin_gate(0);
         drop(state);
         end(&dispatcher, 0);
+        assert!(dispatcher.state().queues().iter().any(|queue| !queue.is_idle()), "its tenant is not forgotten");
         dispatcher
     }
 
