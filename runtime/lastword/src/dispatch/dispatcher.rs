@@ -674,6 +674,8 @@ mod tests {
         assert!(!dispatcher.has_no_call());
         bring_all_back(&dispatcher, taken);
         assert!(dispatcher.has_no_call() && dispatcher.is_quiet());
+        dispatcher.add_unwritten(queue, MAX_UNWRITTEN_BYTES_OF_TENANT);
+        assert!(dispatcher.is_quiet(), "it has nothing to go on with");
     }
 
     #[test]

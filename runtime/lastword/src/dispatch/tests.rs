@@ -219,6 +219,27 @@ fn a_plugin_that_hangs_leaves_calls_of_its_tenant_to_its_siblings() {
 }
 
 #[test]
+fn a_plugin_that_waits_for_its_last_call_has_its_part_of_the_tenants_calls_and_its_siblings_theirs() {
+    let dispatcher = dispatcher(16, 2);
+    owe(&dispatcher, "t", &calls(Some(4)), 1);
+    let mut held = [0, 0];
+    let mut take = || {
+        for slice in take_all(&dispatcher) {
+            held[slice.plugin] += slice.jobs.len();
+        }
+        held
+    };
+    assert_eq!(take(), [1, 1]);
+    let sibling = dispatcher.state().scheduler().tenants().queues_of("t").unwrap()[1].1;
+    let event = Arc::new(Event::Start(SessionStart::default()));
+    for n in 1..20 {
+        let session = Arc::new(Session::new("t", &format!("s{n}")));
+        dispatcher.state().push(sibling, QueuedDelivery::new(n, EventKey::Start, &session, &event));
+    }
+    assert_eq!(take(), [1, 2], "half of the calls");
+}
+
+#[test]
 fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
     let dispatcher = dispatcher(256, 2);
     for n in 0..50 {
@@ -461,6 +482,51 @@ fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_
     assert_eq!((closed.queues[0].tally.deferred, closed.queues[0].tally.owed()), (1, 1));
     assert_eq!(closed.deferred.iter().map(|passed| passed.unstarted.ends()).sum::<u64>(), 1);
     assert!(dispatcher.state().scheduler().tenants().all_owed() == 0);
+}
+
+#[test]
+fn in_a_drain_each_delivery_has_one_attempt_whenever_its_retry_is_due() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 2);
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("ends are owed") };
+    let mut failed = finish(slice.jobs, true);
+    for call in &mut failed {
+        let at = Instant::now() + Duration::from_secs(3_600);
+        call.next = NextAttempt::Due { at, timestamp: Timestamp::now() };
+    }
+    assert!(dispatcher.account(queue, &mut failed));
+    settle(&dispatcher, queue, failed);
+    assert!(take_all(&dispatcher).is_empty());
+    begin_drain(&dispatcher);
+    let mut attempts = 0;
+    for slice in take_all(&dispatcher) {
+        attempts += slice.jobs.len();
+        bring_back(&dispatcher, slice.queue, slice.jobs, true);
+    }
+    assert_eq!((attempts, take_all(&dispatcher).len()), (2, 0));
+    assert_eq!(dispatcher.progress(), Some(Progress { failed: 2, ..Progress::default() }));
+    assert!(dispatcher.state().is_quiet() && dispatcher.state().scheduler().tenants().all_owed() == 0);
+}
+
+#[test]
+fn only_an_end_whose_failure_is_being_written_down_counts_as_held_when_its_call_is_over() {
+    for (is_end, fails) in [(true, true), (true, false), (false, true), (false, false)] {
+        let dispatcher = dispatcher(16, 2);
+        let queue = owe_ends(&dispatcher, u64::from(is_end));
+        if !is_end {
+            let event = Arc::new(Event::Start(SessionStart::default()));
+            let start = QueuedDelivery::new(0, EventKey::Start, &Arc::new(Session::new("t", "s")), &event);
+            dispatcher.state().push(queue, start);
+        }
+        let held = || dispatcher.state().queues()[queue].held_ends();
+        let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("something is owed") };
+        assert_eq!(held(), u64::from(is_end));
+        let mut finished = finish(slice.jobs, fails);
+        assert!(dispatcher.account(queue, &mut finished));
+        assert_eq!(held(), u64::from(is_end && fails));
+        settle(&dispatcher, queue, finished);
+        assert_eq!(held(), 0);
+    }
 }
 
 #[test]

@@ -83,6 +83,7 @@ mod tests {
     use super::super::uninstalling::UninstallStep;
     use super::super::worker_step::{Slice, WorkerStep};
     use super::*;
+    use crate::limits::MAX_IDLE_TENANTS;
     use crate::queued_delivery::QueuedDelivery;
     use crate::sync::now;
 
@@ -384,6 +385,38 @@ mod tests {
             assert!(state.queues().iter().all(|queue| queue.is_idle() && queue.unstarted.all == 0));
             assert_eq!((state.undelivered_ends(), state.scheduler().tenants().all_owed()), (0, 0));
         }
+    }
+
+    #[test]
+    fn what_is_held_for_orphans_goes_with_its_plugin_unless_it_is_withdrawn() {
+        for is_withdrawn in [false, true] {
+            let dispatcher = held_for_orphans();
+            let wanted: &[_] = if is_withdrawn { &[(0, EventKey::End)] } else { &[] };
+            let _withdrawal = withdraw(&dispatcher, wanted);
+            let left = plugins::take_out(&mut dispatcher.state(), 0, &PluginName::new("first").unwrap());
+            assert_eq!(left.into_iter().map(Iterator::count).sum::<usize>(), usize::from(!is_withdrawn));
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_not_forgotten_while_what_was_withdrawn_of_it_may_come_back() {
+        let dispatcher = dispatcher(16, 2);
+        dispatcher.state().add_tenant(&"t".into(), &calls(None), &[0], 5);
+        end(&dispatcher, 0);
+        let withdrawal = withdraw(&dispatcher, &[(0, EventKey::End)]);
+        release(&dispatcher, &withdrawal);
+        let forget = || {
+            let mut state = dispatcher.state();
+            for n in 0..4 * MAX_IDLE_TENANTS {
+                state.forget_idle_tenants();
+                state.add_tenant(&format!("made-up-{n}").into(), &calls(None), &[0], 5);
+            }
+            state.scheduler().tenants().number("t")
+        };
+        assert_eq!(forget(), Some(0));
+        end_withdrawal(&dispatcher, withdrawal, |_| true);
+        assert_eq!(make(&dispatcher), [(0, EventKey::End)]);
+        assert_eq!(forget(), None);
     }
 
     #[test]

@@ -152,6 +152,60 @@ mod tests {
         assert_eq!(report.warnings.iter().map(|warning| warning.message.as_str()).collect::<Vec<_>>(), [said]);
     }
 
+    #[cfg(feature = "test-util")]
+    #[test]
+    fn each_pair_has_its_line_and_its_warning_and_where_there_are_many_the_others_share_a_line_for_each_plugin() {
+        use lastword_events::{FailureCause, Hook, Outcome};
+
+        use crate::sandbox::Plugin;
+        use crate::tenants::Tenants;
+
+        let plugin = |name| {
+            let (name, hooks) = (PluginName::new(name).unwrap(), [Hook::SessionEnd].into_iter().collect());
+            (Plugin::native(name, hooks, |_| Outcome::Delivered).unwrap(), Tenants::Every)
+        };
+        let installed = InstalledPlugins::new(vec![plugin("second"), plugin("first")]).unwrap();
+        let reporter = Reporter { installed: &installed };
+        let make = |queues| {
+            let mut account = ClosedAccount { queues, ..ClosedAccount::default() };
+            reporter.make(DrainReason::Shutdown, Duration::from_secs(2), &mut account)
+        };
+        let mut failed = queue("a", 1, 0);
+        (0..2).for_each(|_| failed.tally.add(&Outcome::Delivered));
+        failed.tally.add(&Outcome::Failed { cause: FailureCause::Retry, message: String::new() });
+        let mut broken = queue("b", 0, 1);
+        broken.tally.defer(Deferral::Breaker, 3);
+        broken.tally.broken = true;
+        let mut made = queue("c", 1, 0);
+        made.tally.add(&Outcome::Delivered);
+        let report = make(vec![made, failed, broken]);
+        let lines = report
+            .plugins
+            .iter()
+            .map(|one| (&*one.tenant, one.plugin.as_str(), one.delivered, one.failed, one.deferred, one.broken));
+        let expected = [("b", "second", 0, 0, 4, true), ("a", "first", 2, 1, 0, false), ("c", "first", 1, 0, 0, false)];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+        let of_second = "4 of 4 session-end deliveries of plugin second (tenant b) were not made: \
+                         3 deferred(breaker), 1 deferred(budget)";
+        let of_first = "1 of 3 session-end deliveries of plugin first (tenant a) were not made: 1 failed(retry)";
+        assert_eq!(report.warnings.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), [of_second, of_first]);
+        assert!(report.rest.is_empty());
+
+        let mut queues: Vec<ClosedQueue> = (0..MAX_REPORTED).map(|n| queue(&format!("t{n}"), 1, 9)).collect();
+        queues.extend((0..3).map(|n| queue(&format!("u{n}"), 1, 2)));
+        for n in 0..2 {
+            let mut other = queue(&format!("u{n}"), 0, 1);
+            (other.tally.delivered, other.tally.failed) = (4, 3);
+            queues.push(other);
+        }
+        let report = make(queues);
+        assert!(report.plugins.len() == MAX_REPORTED && report.plugins.iter().all(|one| one.deferred == 9));
+        let rest =
+            report.rest.iter().map(|one| (one.plugin.as_str(), one.tenants, one.delivered, one.failed, one.deferred));
+        assert_eq!(rest.collect::<Vec<_>>(), [("second", 2, 8, 6, 2), ("first", 3, 0, 0, 6)]);
+        assert_eq!(report.warnings.len(), MAX_WARNINGS + 1);
+    }
+
     #[test]
     fn those_that_most_was_not_delivered_of_are_named_in_the_order_of_the_configuration() {
         let mut queues = vec![queue("c", 1, 3), queue("b", 0, 0), queue("a", 1, 9), queue("a", 0, 1), queue("b", 1, 2)];
