@@ -57,3 +57,7 @@ soak-kills rounds="":
 # Look for inputs that break a promise for ten minutes: configuration, lines, journal_rows or transcript_uris
 fuzz name *args:
     cargo xtask fuzz "$@"
+
+# Make mistakes in what decides about deliveries, one at a time, and name each that no unit test notices
+mutants *args:
+    cargo xtask mutants "$@"

@@ -23,6 +23,7 @@ mod fuzz;
 mod guests;
 mod kept_target;
 mod links;
+mod mutants;
 mod process;
 mod promises;
 mod public_api;
@@ -48,6 +49,8 @@ enum Verb {
     Check,
     /// Look for inputs that break a promise, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Make mistakes in what decides about deliveries, and name each that no unit test notices
+    Mutants(mutants::Args),
     /// Make one book of all documents, with a search, in target/book
     Book,
     /// Compare what is public of the libraries with docs/public-api.txt
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Mutants(args) => mutants::run(&args),
         Verb::Book => book::run(),
         Verb::PublicApi(args) => public_api::run(&args),
         Verb::BenchGuard(args) => bench_guard::run(&args),

@@ -59,6 +59,16 @@ pub(crate) const FUZZ: Tool = Tool {
     opt_level: "1",
 };
 
+/// Makes mistakes in sources, one at a time, and runs the tests with each.
+pub(crate) const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    program: "cargo-mutants",
+    version: "27.1.0",
+    will_do: "27.",
+    options: &[],
+    opt_level: "1",
+};
+
 /// Makes a book of the documents. Of all that it can do only its search is needed.
 pub(crate) const MDBOOK: Tool = Tool {
     name: "mdbook",
