@@ -25,6 +25,11 @@ impl IdleWorkers {
     pub(super) fn wake_all(&mut self) {
         self.wake(usize::MAX);
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[cfg(test)]

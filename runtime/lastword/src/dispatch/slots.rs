@@ -184,6 +184,13 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_takes_no_more_at_once_than_leaves_the_others_their_part_of_half_of_the_slots() {
+        let batch = |total, workers| Slots::new(total, workers).batch();
+        assert_eq!([batch(128, 2), batch(256, 4), batch(4_096, 2), batch(4, 2)], [32, 32, MAX_BATCH, MIN_BATCH]);
+        assert_eq!(batch(100, 0), 50, "as if there were one");
+    }
+
+    #[test]
     fn whatever_depends_on_the_number_of_slots_follows_when_that_changes() {
         let all = |slots: &Slots| {
             let free = slots.free(false);

@@ -651,6 +651,11 @@ impl State {
     }
 
     #[cfg(test)]
+    pub(super) fn idle_mut(&mut self) -> &mut IdleWorkers {
+        &mut self.idle
+    }
+
+    #[cfg(test)]
     pub(super) fn suspects_mut(&mut self) -> &mut Suspects {
         &mut self.suspects
     }

@@ -142,6 +142,10 @@ impl Suspects {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use lastword_events::{Event, EventKey, Session, SessionStart};
 
     use super::super::dispatcher::Dispatcher;
     use super::super::job::{Job, Taken};
@@ -231,6 +235,98 @@ mod tests {
         dispatcher.begin_drain(drain(Instant::now() + MAX_SUSPECT_WAIT), HashMap::new());
         let WorkerStep::Serve(other) = dispatcher.next(None, &[]) else { panic!("another one") };
         assert_ne!(other.queue, suspect.queue);
+    }
+
+    fn suspect(n: u64) -> QueuedDelivery {
+        let (session, event) = (Arc::new(Session::new("t", &format!("s{n}"))), Event::Start(SessionStart::default()));
+        QueuedDelivery { suspect: true, ..QueuedDelivery::new(n, EventKey::Start, &session, &Arc::new(event)) }
+    }
+
+    fn number(taken: Option<(QueueId, QueuedDelivery)>) -> Option<(QueueId, u64)> {
+        taken.map(|(queue, delivery)| (queue, delivery.sequence))
+    }
+
+    #[test]
+    fn others_are_held_from_the_end_of_the_wait_until_the_suspect_was_alone_for_long_enough() {
+        let (mut suspects, began) = (Suspects::default(), Instant::now());
+        assert_eq!(suspects.hold_others_until(began), None);
+        suspects.push(0, suspect(1), true, began);
+        suspects.push(0, suspect(2), true, began + MAX_SUSPECT_ALONE);
+        let (hold, until) = (began + MAX_SUSPECT_WAIT, began + MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE);
+        let moment = Duration::from_nanos(1);
+        assert_eq!(suspects.hold_others_until(hold - moment), None);
+        assert_eq!(suspects.hold_others_until(hold), Some(until));
+        assert_eq!(suspects.hold_others_until(until - moment), Some(until));
+        assert_eq!(suspects.hold_others_until(until), None, "another call has not ended");
+        assert_eq!(
+            suspects.hold_others_until(until + MAX_SUSPECT_WAIT),
+            Some(until + MAX_SUSPECT_WAIT + MAX_SUSPECT_ALONE)
+        );
+
+        assert_eq!(number(suspects.take(began)), Some((0, 1)));
+        assert_eq!(number(suspects.take(began)), None, "one at a time");
+        assert!(!suspects.want_turn() && !suspects.is_empty());
+        let alone = began + MAX_SUSPECT_ALONE;
+        assert_eq!(suspects.hold_others_until(alone - moment), Some(alone));
+        assert_eq!(suspects.hold_others_until(alone), None);
+        // It is back: the others have their turn before the next one.
+        suspects.clear(&mut suspect(1), alone);
+        assert!(suspects.want_turn());
+        assert_eq!(suspects.hold_others_until(alone + MAX_SUSPECT_WAIT - moment), None);
+        assert!(suspects.hold_others_until(alone + MAX_SUSPECT_WAIT).is_some());
+        assert_eq!(number(suspects.take(alone)), Some((0, 2)));
+        suspects.clear(&mut suspect(2), alone);
+        assert!(suspects.is_empty() && !suspects.want_turn());
+        assert_eq!(suspects.hold_others_until(alone + MAX_SUSPECT_WAIT), None);
+    }
+
+    #[test]
+    fn a_suspect_that_was_not_begun_is_the_next_again_unless_its_queue_is_closed() {
+        for may_begin in [true, false] {
+            let (mut suspects, now) = (Suspects::default(), Instant::now());
+            suspects.push(0, suspect(1), true, now);
+            suspects.push(1, suspect(2), true, now);
+            let (queue, taken) = suspects.take(now).unwrap();
+            suspects.return_unstarted(queue, taken, may_begin, now);
+            assert_eq!(number(suspects.take(now)), Some(if may_begin { (0, 1) } else { (1, 2) }));
+            suspects.clear(&mut suspect(0), now);
+            suspects.hold_back(|_| false, now);
+            assert_eq!(number(suspects.take(now)), Some(if may_begin { (1, 2) } else { (0, 1) }));
+        }
+    }
+
+    #[test]
+    fn only_what_is_wanted_of_a_queue_is_withdrawn_and_all_of_a_queue_is_taken() {
+        let (mut suspects, now) = (Suspects::default(), Instant::now());
+        for (queue, n, may_begin) in [(0, 1, true), (0, 2, false), (1, 1, true), (0, 3, true), (0, 4, false)] {
+            suspects.push(queue, suspect(n), may_begin, now);
+        }
+        let wanted = [1, 2, 9].map(|n| ((n, EventKey::Start), Arc::from(format!("s{n}"))));
+        let mut withdrawal = Withdrawal::new(0, 0, HashMap::from(wanted));
+        suspects.withdraw(&mut withdrawal);
+        assert_eq!(withdrawal.withdrawn().map(|(n, _)| n).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((withdrawal.stopped.len(), withdrawal.missing.len()), (2, 1));
+        let taken =
+            |suspects: &mut Suspects, queue| suspects.take_of(queue).iter().map(|one| one.sequence).collect::<Vec<_>>();
+        assert_eq!(taken(&mut suspects, 0), [3, 4]);
+        assert!(!suspects.is_empty());
+        assert_eq!(taken(&mut suspects, 1), [1]);
+        assert!(suspects.is_empty());
+        suspects.push(0, suspect(5), true, now);
+        let mut withdrawal = Withdrawal::new(0, 0, HashMap::from([((5, EventKey::Start), Arc::from("s5"))]));
+        suspects.withdraw(&mut withdrawal);
+        suspects.push(0, suspect(6), true, now + MAX_SUSPECT_WAIT);
+        assert_eq!(suspects.hold_others_until(now + MAX_SUSPECT_WAIT), None, "that one has not waited");
+    }
+
+    #[test]
+    fn a_suspect_that_has_had_no_turn_when_the_budget_ends_is_deferred() {
+        let dispatcher = with_two_suspects();
+        dispatcher.begin_drain(drain(Instant::now()), HashMap::new());
+        dispatcher.cut();
+        let deferred = dispatcher.close_account().deferred;
+        assert_eq!(deferred.iter().map(|one| one.unstarted.len()).collect::<Vec<_>>(), [3, 3]);
+        assert!(dispatcher.state().suspects_mut().is_empty() && dispatcher.state().is_quiet());
     }
 
     #[test]

@@ -240,6 +240,49 @@ fn a_plugin_that_waits_for_its_last_call_has_its_part_of_the_tenants_calls_and_i
 }
 
 #[test]
+fn as_many_workers_are_woken_as_there_is_work_for_and_one_for_a_moment_a_notification_or_a_suspect() {
+    let begin = |quota: &TenantQuota, sessions| {
+        let dispatcher = dispatcher(16, 5);
+        owe(&dispatcher, "t", quota, sessions);
+        // They have woken, and found nothing.
+        let gone = std::thread::spawn(|| ());
+        (0..5).for_each(|_| dispatcher.state().idle_mut().add(gone.thread().clone()));
+        gone.join().unwrap();
+        dispatcher
+    };
+    let idle = |dispatcher: &Dispatcher| {
+        dispatcher.state().wake();
+        dispatcher.state().idle_mut().len()
+    };
+    assert_eq!([0, 1, 10].map(|sessions| idle(&begin(&calls(None), sessions))), [5, 3, 0]);
+
+    let dispatcher = begin(&calls(None), 0);
+    let (session, event) = (Arc::new(Session::new("t", "s")), Arc::new(Event::Start(SessionStart::default())));
+    let start = QueuedDelivery::new(0, EventKey::Start, &session, &event);
+    let queue = queue_of(&dispatcher, "t");
+    dispatcher.state().push(queue, QueuedDelivery { suspect: true, ..start });
+    assert_eq!(idle(&dispatcher), 4);
+    let WorkerStep::Serve(suspect) = dispatcher.next(None, &[]) else { panic!("the suspect") };
+    assert_eq!(idle(&dispatcher), 4, "it is under way");
+    let mut failed = finish(suspect.jobs, true);
+    let at = Instant::now() + Duration::from_secs(3_600);
+    failed[0].next = NextAttempt::Due { at, timestamp: Timestamp::now() };
+    assert!(dispatcher.account(queue, &mut failed));
+    settle(&dispatcher, queue, failed);
+    assert_eq!(dispatcher.state().idle_mut().len(), 3, "one sleeps until the retry");
+    assert_eq!(idle(&dispatcher), 3, "and knows of it");
+    assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(Some(until)) if until == at));
+    dispatcher.state().look_at_timers(at);
+    assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Serve(_)));
+
+    let dispatcher = begin(&TenantQuota { fuel_per_second: Some(1), ..TenantQuota::default() }, 3);
+    let queue = queue_of(&dispatcher, "t");
+    dispatcher.state().charge_fuel(queue, [9].into_iter());
+    assert_eq!(idle(&dispatcher), 4, "nothing may begin before the observer is notified");
+    assert_eq!(idle(&dispatcher), 3);
+}
+
+#[test]
 fn a_tenant_that_waits_costs_nothing_when_a_worker_looks_for_work() {
     let dispatcher = dispatcher(256, 2);
     for n in 0..50 {
@@ -566,6 +609,45 @@ fn a_plugin_whose_calls_take_too_long_in_a_drain_is_given_up_once_and_its_other_
     let state = dispatcher.state();
     let tally = &state.queues()[queue].tally;
     assert_eq!((tally.failed, tally.deferred, tally.broken, tally.timed_out), (failed, 20 - failed, true, false));
+}
+
+#[test]
+fn a_call_that_ends_when_the_account_is_closed_counts_as_cut_whatever_came_of_it() {
+    let dispatcher = dispatcher(16, 2);
+    let queue = owe_ends(&dispatcher, 1);
+    begin_drain(&dispatcher);
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
+    dispatcher.cut();
+    let closed = dispatcher.close_account();
+    assert_eq!((closed.held, closed.queues[0].tally.deferred, closed.queues[0].tally.timed_out), (1, 1, true));
+    let mut finished = finish(slice.jobs, false);
+    assert!(!dispatcher.account(queue, &mut finished));
+    settle(&dispatcher, queue, finished);
+    assert_eq!(dispatcher.progress(), Some(Progress { deferred: 1, unnotified: 1, ..Progress::default() }));
+    assert_eq!(dispatcher.state().queues()[queue].tally.owed(), 0);
+}
+
+#[test]
+fn who_has_had_least_of_the_workers_time_is_served_first() {
+    let dispatcher = dispatcher(16, 2);
+    for tenant in ["a", "b"] {
+        dispatcher.state().add_tenant(&tenant.into(), &calls(None), &[0], 5);
+    }
+    for (tenant, millis) in [("a", 5), ("b", 2), ("b", 2), ("b", 2), ("a", 1)] {
+        let queue = queue_of(&dispatcher, tenant);
+        let event = Arc::new(Event::Start(SessionStart::default()));
+        for tenant in ["a", "b"] {
+            let start = QueuedDelivery::new(0, EventKey::Start, &Arc::new(Session::new(tenant, "s")), &event);
+            let of_tenant = queue_of(&dispatcher, tenant);
+            dispatcher.state().push(of_tenant, start);
+        }
+        let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("starts are owed") };
+        assert_eq!(slice.queue, queue);
+        let mut finished = finish(slice.jobs, false);
+        assert!(dispatcher.account(queue, &mut finished));
+        let (time, unstarted, without_hook) = (Duration::from_millis(millis), Vec::new(), Vec::new());
+        dispatcher.take_back(ConcludedSlice { queue, time, finished, unstarted, without_hook });
+    }
 }
 
 fn take_back(dispatcher: &Dispatcher, queue: QueueId, unstarted: Vec<Taken>, without_hook: Vec<Taken>) {
