@@ -331,4 +331,19 @@ mod tests {
         assert_eq!(gates.waiting_for_journal().count(), 0);
         assert!(gates.get(0).unwrap().can_be_forgotten(now));
     }
+
+    #[test]
+    fn where_many_tenants_have_something_unwritten_each_has_an_equal_part() {
+        let (mut gates, now) = gates(TenantQuota::default());
+        (1..64).for_each(|number| gates.set(number, &TenantQuota::default(), now));
+        let (share, closed_by) = (MAX_UNWRITTEN_BYTES / 64, |gates: &Gates| gates.get(0).unwrap().closed_by(0));
+        (1..64).for_each(|number| gates.change_unwritten(number, |_| 1));
+        gates.change_unwritten(0, |_| share - 1);
+        assert_eq!(closed_by(&gates), None);
+        gates.change_unwritten(0, |_| share);
+        assert_eq!((closed_by(&gates), gates.unwritten()), (Some(ClosedBy::Journal), share + 63));
+        (1..64).for_each(|number| gates.change_unwritten(number, |_| 0));
+        gates.change_unwritten(0, |unwritten| unwritten);
+        assert_eq!((closed_by(&gates), gates.unwritten()), (None, share));
+    }
 }

@@ -942,6 +942,20 @@ fn of_a_paused_plugin_nobody_waits_for_memory_and_nothing_is_set_aside() {
 }
 
 #[test]
+fn a_call_that_lacked_memory_of_the_host_begins_beside_others_if_its_plugin_has_some() {
+    let (dispatcher, _account) = with_memory(64, 100, 1);
+    owe(&dispatcher, "a", &calls(None), 1);
+    owe(&dispatcher, "b", &calls(None), 1);
+    let lacked = queue_of(&dispatcher, "b");
+    if let Some(Job::Queued(delivery)) = dispatcher.state().queue_mut(lacked).ready.front_mut() {
+        delivery.wanted_host_memory = 5;
+    }
+    dispatcher.state().update_ready(lacked);
+    let taken = take_all(&dispatcher);
+    assert!(taken.len() == 4 && taken.iter().any(|slice| slice.queue == lacked));
+}
+
+#[test]
 fn calls_of_a_plugin_that_is_added_reserve_their_memory_too() {
     let (dispatcher, account) = with_memory(64, 100, 0);
     owe(&dispatcher, "t", &calls(None), 0);
