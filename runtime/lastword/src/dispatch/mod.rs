@@ -40,7 +40,8 @@ mod tenant_gates;
 mod tenants;
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(test)]
+#[cfg(feature = "test-util")]
 mod tests_with_plugins;
 mod uninstalling;
 mod unstarted;
