@@ -280,6 +280,13 @@ mod tests {
     }
 
     #[test]
+    fn a_call_is_of_the_version_that_was_called() {
+        let version = Version { since: 3, key_value_quota: Some(7) };
+        let FinishedCall { version, .. } = call(Outcome::Delivered).of_version(version);
+        assert_eq!((version.since, version.key_value_quota), (3, Some(7)));
+    }
+
+    #[test]
     fn what_is_made_is_owed_no_more_and_what_is_deferred_is_owed_as_it_was() {
         let made = call(Outcome::Delivered);
         assert!(!made.is_owed() && !made.is_dead() && !made.waits_for_record() && made.due().is_none());
