@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(write(&shared, start(None)).await, Err(JournalError::NotBegun));
         assert_eq!(shared.flush().await, Err(JournalError::NotBegun));
         shared.begin_run(|_| ()).unwrap();
-        assert_eq!(shared.begin_run(|_| ()).unwrap_err().kind(), JournalErrorKind::Other);
+        assert_eq!(shared.begin_run(|_| ()).unwrap_err().kind(), JournalErrorKind::Unavailable);
         drop(write(&shared, start(None)));
         let (asked, queue) = shared.take_queue();
         assert_eq!((asked, queue.len()), (Asked::Nothing, 1));
@@ -464,7 +464,7 @@ mod tests {
     async fn a_flush_that_would_wait_for_servers_that_are_away_is_answered() {
         let shared = running();
         shared.set_waiting_since(Some(Duration::ZERO));
-        assert_eq!(shared.flush().await.unwrap_err().kind(), JournalErrorKind::Other);
+        assert_eq!(shared.flush().await.unwrap_err().kind(), JournalErrorKind::Unavailable);
         assert!(shared.take_queue().1.is_empty());
     }
 

@@ -66,6 +66,8 @@ pub enum JournalErrorKind {
     OpConflict,
     /// This one operation cannot be recorded. Others can.
     Unwritable,
+    /// The journal cannot be read or written just now. Ask again later, or another node. The message says why.
+    Unavailable,
     /// Anything else. The message says what.
     Other,
 }
@@ -82,7 +84,8 @@ impl JournalError {
             Self::NotBegun => JournalErrorKind::NotBegun,
             Self::OpConflict(_) => JournalErrorKind::OpConflict,
             Self::Unwritable(_) | Self::UnwritableOutcomes { .. } => JournalErrorKind::Unwritable,
-            Self::Unavailable(_) | Self::UnknownSession(_) => JournalErrorKind::Other,
+            Self::Unavailable(_) => JournalErrorKind::Unavailable,
+            Self::UnknownSession(_) => JournalErrorKind::Other,
         }
     }
 }

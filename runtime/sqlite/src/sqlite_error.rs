@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn what_a_caller_can_do_about_an_error_is_told_apart() {
-        use lastword_journal::JournalErrorKind::{Busy, Damaged, Full, Other};
+        use lastword_journal::JournalErrorKind::{Busy, Damaged, Full, Unavailable};
         let kind = |code| unavailable(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).kind();
         assert_eq!([kind(ffi::SQLITE_FULL), kind(ffi::SQLITE_BUSY), kind(ffi::SQLITE_LOCKED)], [Full, Busy, Busy]);
         assert_eq!([kind(ffi::SQLITE_CORRUPT), kind(ffi::SQLITE_NOTADB)], [Damaged; 2]);
-        assert_eq!([kind(ffi::SQLITE_IOERR_WRITE), kind(ffi::SQLITE_READONLY)], [Other; 2]);
+        assert_eq!([kind(ffi::SQLITE_IOERR_WRITE), kind(ffi::SQLITE_READONLY)], [Unavailable; 2]);
     }
 
     #[test]

@@ -196,7 +196,9 @@ fn status_of(error: JournalErrorKind) -> StatusCode {
         JournalErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
         JournalErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
         JournalErrorKind::OpConflict => StatusCode::CONFLICT,
-        JournalErrorKind::Closed | JournalErrorKind::NotBegun => StatusCode::SERVICE_UNAVAILABLE,
+        JournalErrorKind::Closed | JournalErrorKind::NotBegun | JournalErrorKind::Unavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -255,6 +257,8 @@ mod tests {
         assert_eq!(status(JournalError::Full(why()).into()), (507, false));
         assert_eq!(status(JournalError::Busy(why()).into()), (429, true));
         assert_eq!(status(JournalError::Closed.into()), (503, true));
+        assert_eq!(status(JournalError::Unavailable(why()).into()), (503, true));
+        assert_eq!(status(JournalError::Unwritable(why()).into()), (500, false));
         assert_eq!(status(JournalError::OpConflict(why()).into()), (409, false));
     }
 

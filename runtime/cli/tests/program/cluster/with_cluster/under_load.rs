@@ -6,7 +6,7 @@ use lastword_cluster_tests::look_for;
 
 use super::owner::{Manner, Owner};
 use super::servers::Servers;
-use super::told::{assert_each_end_has_one_id, assert_every_end_is_told, assert_no_number_was_used_twice, ends};
+use super::told::{assert_every_end_is_told, ends, stop_all};
 use crate::support::reports::ReportServer;
 use crate::support::{Home, Signal};
 
@@ -45,12 +45,8 @@ fn of_nodes_under_load_one_is_killed_and_one_stands_still_and_every_end_is_deliv
     let said = [of_a, of_b, of_c];
     assert_every_end_is_told(&reports, said.iter().map(|said| &said.started));
     look_for("nothing to be left to do", || NAMES[..2].iter().all(|name| c.has_nothing_left_of(name)).then_some(()));
-    let ended = c.program.stop();
-    assert_eq!(ended.code(), 0, "{}", ended.stderr());
 
-    let reports = reports.all();
-    assert_no_number_was_used_twice(&reports);
-    assert_each_end_has_one_id(&reports);
+    let reports = stop_all([c], &reports);
     for report in &reports {
         let (node, _) = report.session.split_once('-').unwrap();
         assert_eq!(report.id.journal.to_string(), journals[node], "{report:?}");

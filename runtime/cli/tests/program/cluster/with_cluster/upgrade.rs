@@ -2,7 +2,7 @@
 
 use super::owner::{Manner, Owner, Said};
 use super::servers::{Node, Servers};
-use super::told::{assert_each_end_has_one_id, assert_every_end_is_told, assert_no_number_was_used_twice};
+use super::told::{assert_every_end_is_told, stop_all};
 use super::watched::{Told, Watched};
 use crate::support::Home;
 use crate::support::reports::ReportServer;
@@ -35,13 +35,7 @@ fn upgrade(daemon: &str, manner: Manner) -> ([Said; 3], Vec<Told>) {
     }
     let said = owners.map(Owner::end_all);
     assert_every_end_is_told(&reports, said.iter().map(|said| &said.started));
-    for node in nodes {
-        let ended = node.program.stop();
-        assert_eq!(ended.code(), 0, "{}", ended.stderr());
-    }
-    let reports = reports.all();
-    assert_no_number_was_used_twice(&reports);
-    assert_each_end_has_one_id(&reports);
+    stop_all(nodes, &reports);
     (said, watched.into_iter().flat_map(Watched::told).collect())
 }
 

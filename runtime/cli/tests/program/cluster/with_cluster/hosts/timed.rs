@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use lastword_cluster_tests::{Hosts, look_for};
 use lastword_jetstream::SILENT_AFTER;
+use serde_json::json;
 
 use super::super::owner::{Manner, Owner};
 use super::super::servers::Servers;
-use super::super::told::{assert_each_end_has_one_id, assert_every_end_is_told, assert_no_number_was_used_twice};
+use super::super::told::{assert_every_end_is_told, stop_all};
 use super::super::watched::Watched;
 use super::OF_SERVERS;
 use crate::support::reports::ReportServer;
@@ -57,8 +58,8 @@ fn the_sessions_of_a_node_that_is_cut_off_with_its_server_end_at_another_and_it_
     look_for("the node to say that nothing is acknowledged", || {
         nodes[cut].unacknowledged_ms().filter(|silent| u128::from(*silent) >= SILENT_AFTER.as_millis())
     });
-    let (_, answer) = http(&nodes[cut].home.socket(), "POST", "/v1/sessions", r#"{"session":{"id":"refused"}}"#);
-    assert_eq!(answer["code"], "journal", "{answer}");
+    let (status, answer) = http(&nodes[cut].home.socket(), "POST", "/v1/sessions", r#"{"session":{"id":"refused"}}"#);
+    assert_eq!((status, &answer["code"]), (503, &json!("journal")), "{answer}");
     hosts.heal();
 
     let node = nodes.remove(cut);
@@ -69,14 +70,8 @@ fn the_sessions_of_a_node_that_is_cut_off_with_its_server_end_at_another_and_it_
     owners.iter().for_each(|owner| owner.wait_for_more(SOME));
     let said = owners.map(Owner::end_all);
     assert_every_end_is_told(&reports, said.iter().map(|said| &said.started));
-    for node in nodes {
-        let ended = node.program.stop();
-        assert_eq!(ended.code(), 0, "{}", ended.stderr());
-    }
 
-    let reports = reports.all();
-    assert_no_number_was_used_twice(&reports);
-    assert_each_end_has_one_id(&reports);
+    let reports = stop_all(nodes, &reports);
     assert!(reports.iter().all(|report| report.session != "refused"), "it is on record nowhere");
     for host in others {
         let mut of_node = reports.iter().filter(|report| report.session.starts_with(NAMES[host]));

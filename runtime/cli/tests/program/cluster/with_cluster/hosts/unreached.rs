@@ -7,7 +7,7 @@ use lastword_jetstream::SILENT_AFTER;
 use serde_json::json;
 
 use super::super::servers::{Node, Servers};
-use super::super::told::{assert_each_end_has_one_id, assert_no_number_was_used_twice, ends};
+use super::super::told::{ends, stop_all};
 use super::{OF_SERVERS, WITHOUT_SERVER};
 use crate::support::reports::ReportServer;
 use crate::support::{Home, Raw, end, http, start};
@@ -82,8 +82,8 @@ fn what_a_node_that_reaches_no_server_has_told_its_owner_holds_when_another_has_
         a.unacknowledged_ms().filter(|silent| u128::from(*silent) >= SILENT_AFTER.as_millis())
     });
     let body = json!({"session": {"id": "refused", "key": reports.authority()}}).to_string();
-    let (_, answer) = http(&a.home.socket(), "POST", "/v1/sessions", &body);
-    assert_eq!(answer["code"], "journal", "{answer}");
+    let (status, answer) = http(&a.home.socket(), "POST", "/v1/sessions", &body);
+    assert_eq!((status, &answer["code"]), (503, &json!("journal")), "{answer}");
     assert!(answer["detail"].as_str().unwrap().contains("ask another node"), "{answer}");
     look_for("b to have a's journal", || b.has_adopted("a").then_some(()));
     look_for("nothing to be left in it", || b.has_nothing_left_of("a").then_some(()));
@@ -92,12 +92,8 @@ fn what_a_node_that_reaches_no_server_has_told_its_owner_holds_when_another_has_
     assert_eq!(ended.code(), 7, "{}", ended.stderr());
     // What came while it was cut off is on record nowhere, and nobody was told that it is.
     assert_eq!(accepted(owner), [""; 0]);
-    let ended = b.program.stop();
-    assert_eq!(ended.code(), 0, "{}", ended.stderr());
 
-    let reports = reports.all();
-    assert_no_number_was_used_twice(&reports);
-    assert_each_end_has_one_id(&reports);
+    let reports = stop_all([b], &reports);
     let told: BTreeSet<&str> = reports.iter().map(|report| &*report.session).collect();
     let told_ends: BTreeSet<&str> = ends(&reports).map(|report| &*report.session).collect();
     let on_record = BTreeSet::from(["ended", "ends", "stays"]);
