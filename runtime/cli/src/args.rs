@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use lastword_protocol::owners::InputFormat;
 
 use crate::exit::Exit;
+use crate::limits::KILLED_EXIT;
 use lastword_config::units;
 
 pub(crate) use daemon::{
@@ -136,7 +137,7 @@ pub(crate) struct RuntimeArgs {
     pub(crate) journal: Option<PathBuf>,
 
     /// How long the program that has the journal may take to leave
-    #[arg(skip)]
+    #[arg(skip = KILLED_EXIT)]
     pub(crate) journal_patience: Duration,
 
     /// The time of the whole drain at shutdown, e.g. 2s [default: the configuration's, or 2s]

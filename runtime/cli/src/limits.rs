@@ -145,7 +145,7 @@ pub(crate) const HAND_OVER: Duration = Duration::from_secs(30);
 /// The time for which its journal may still be locked after its socket is free: only the end of the process is left.
 pub(crate) const HAND_OVER_JOURNAL: Duration = Duration::from_secs(5);
 
-/// The time for which a daemon that was killed may still have its socket and its journal: the system closes them after it has freed the
+/// The time for which a program that was killed may still have its journal and its socket: the system closes them after it has freed the
 /// process's memory.
 pub(crate) const KILLED_EXIT: Duration = Duration::from_secs(1);
 

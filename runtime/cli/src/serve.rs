@@ -38,7 +38,7 @@ use crate::exit::{Exit, Failure};
 use crate::fd;
 use crate::huge_pages;
 use crate::journal::JournalLocation;
-use crate::limits::{HAND_OVER_JOURNAL, KILLED_EXIT, STALLED_READER};
+use crate::limits::{HAND_OVER_JOURNAL, STALLED_READER};
 use crate::logging::{self, Format};
 use crate::node::{Adopted, Beside, Node, Parts};
 use crate::output::line_queue::LineWriter;
@@ -82,11 +82,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     result
 }
 
-/// Uses the user's own configuration if no other is named. Waits for the journal of a daemon that was killed, and, if a
-/// hook has started this one, of a daemon that is about to exit.
+/// Uses the user's own configuration if no other is named. If a hook has started this daemon, it waits for the journal of one that is
+/// about to exit.
 fn with_users_own(args: &ServeArgs) -> ServeArgs {
     let mut args = args.clone();
-    args.runtime.journal_patience = if args.spawned { HAND_OVER_JOURNAL } else { KILLED_EXIT };
+    if args.spawned {
+        args.runtime.journal_patience = HAND_OVER_JOURNAL;
+    }
     if args.runtime.config.is_none()
         && let Some(own) = users_own()
     {

@@ -66,6 +66,17 @@ fn a_second_program_is_refused_and_told_who_has_the_journal_and_the_first_goes_o
     assert_eq!(launch(&home).run().code(), 0, "and then it is free");
 }
 
+/// The system takes a moment to end a process, and closes its files last.
+#[test]
+fn a_program_starts_in_the_breath_that_kills_the_one_before() {
+    let home = Home::new();
+    let first = launch(&home).start().ready();
+    let kill = format!("kill -9 {}", first.pid().as_raw_nonzero());
+    let next = launch(&home).after(&kill).start().ready();
+    assert!(first.ended().was_killed());
+    assert_eq!(next.stop().code(), 0);
+}
+
 #[test]
 fn another_way_to_the_same_file_is_the_same_journal() {
     let home = Home::new();
