@@ -14,6 +14,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use lastword_events::text::printable_path;
 use lastword_events::{DeliveryId, JournalName, Timestamp};
 use lastword_sqlite::{Changed, DeliveryState, JournalFile};
 use serde::Serialize;
@@ -51,7 +52,15 @@ impl JournalArgs {
             }
             _ => None,
         };
-        JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))
+        let location =
+            JournalLocation::choose(self.journal.as_deref(), configured.as_ref(), config.map(PathBuf::as_path))?;
+        match (config, &location) {
+            (Some(config), JournalLocation::File(path)) if !config.exists() && !path.exists() => {
+                let config = printable_path(config);
+                Err(Failure::usage(anyhow!("there is no configuration {config}, and no journal of it")))
+            }
+            _ => Ok(location),
+        }
     }
 
     /// Returns the path of the journal's file.

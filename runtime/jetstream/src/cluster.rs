@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::error::ClusterError;
 use crate::limits::PROVE_AGAIN;
 use crate::lost_servers::LostServers;
-use crate::proof::{ProofError, Proven, prove};
+use crate::proof::{Proven, prove};
 use crate::settings::{ClusterSettings, SettingsError};
 
 /// A cluster of NATS servers, and the name of this node in it. A clone is the same cluster.
@@ -72,7 +72,7 @@ impl Cluster {
             Err(error) => error,
         };
         match before {
-            Some(proven) if is_only_silence(&error) => {
+            Some(proven) if error.is_only_silence() => {
                 tracing::error!(%error, "not all NATS servers prove that they sync: what they proved before has to do for this take-over");
                 Ok(proven)
             }
@@ -85,35 +85,5 @@ impl Cluster {
         let proven = prove(self, client).await?;
         *self.0.proven.lock() = Some((Instant::now(), proven.clone()));
         Ok(proven)
-    }
-}
-
-/// Whether the servers only do not answer, and none says that it keeps less than it acknowledges.
-fn is_only_silence(error: &ClusterError) -> bool {
-    match error {
-        ClusterError::Unproven(error) => matches!(error, ProofError::Missing { .. }),
-        ClusterError::Request { .. } | ClusterError::Connection { .. } => true,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_that_is_away_keeps_nobody_from_taking_over_and_one_that_does_not_sync_does() {
-        let server = || "n2".to_owned();
-        let why = String::new;
-        let missing = ProofError::Missing { answered: 2, wanted: 3, how: why(), why: why() };
-        assert!(is_only_silence(&missing.into()));
-        assert!(is_only_silence(&ClusterError::request("tell the servers' settings", "no answer")));
-        for error in [
-            ProofError::NoSync { server: server() },
-            ProofError::NoJetStream { server: server() },
-            ProofError::Old { server: server(), version: "2.10.0".to_owned() },
-        ] {
-            assert!(!is_only_silence(&error.into()));
-        }
     }
 }

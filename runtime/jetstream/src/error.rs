@@ -80,4 +80,34 @@ impl ClusterError {
     pub(crate) fn request(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Request { what: what.into(), why: lastword_events::printable(&why.to_string()).into_owned() }
     }
+
+    /// Whether servers only do not answer, and none says that it keeps less than it acknowledges.
+    pub(crate) fn is_only_silence(&self) -> bool {
+        match self {
+            Self::Unproven(error) => matches!(error, ProofError::Missing { .. }),
+            Self::Request { .. } | Self::Connection { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_says_nothing_and_one_that_does_not_sync_says_it() {
+        let server = || "n2".to_owned();
+        let why = String::new;
+        let missing = ProofError::Missing { answered: 2, wanted: 3, how: why(), why: why() };
+        assert!(ClusterError::from(missing).is_only_silence());
+        assert!(ClusterError::request("tell the servers' settings", "no answer").is_only_silence());
+        for error in [
+            ProofError::NoSync { server: server() },
+            ProofError::NoJetStream { server: server() },
+            ProofError::Old { server: server(), version: "2.10.0".to_owned() },
+        ] {
+            assert!(!ClusterError::from(error).is_only_silence());
+        }
+    }
 }

@@ -112,6 +112,7 @@ async fn open(
         is_connected: true,
         replicas: facts.replicas.clone(),
         unproven: None,
+        unanswered: None,
         ended: None,
     };
     let shared = Arc::new(Shared::new(state, status, began));

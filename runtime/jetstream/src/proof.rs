@@ -186,6 +186,7 @@ async fn ask_all(client: &Client, wanted: usize) -> Result<Vec<Varz>, ClusterErr
 /// Checks what the servers say of themselves. Gives their names.
 fn judge(answers: Vec<Varz>, failures: &[String], settings: &ClusterSettings) -> Result<Vec<String>, ProofError> {
     // By the id: two addresses may be of one server.
+    let addresses = answers.len();
     let servers: BTreeMap<String, Varz> = answers.into_iter().map(|varz| (varz.server_id.clone(), varz)).collect();
     for Varz { server_name, version, max_payload, jetstream, .. } in servers.values() {
         check_server(server_name, version, *max_payload)?;
@@ -197,7 +198,13 @@ fn judge(answers: Vec<Varz>, failures: &[String], settings: &ClusterSettings) ->
         }
     }
     if servers.len() < settings.cluster_size {
-        let why = if failures.is_empty() { "the others did not answer".to_owned() } else { failures.join("; ") };
+        let why = if !failures.is_empty() {
+            failures.join("; ")
+        } else if addresses > servers.len() {
+            format!("{addresses} have answered, and some of them are one server: name each server's once")
+        } else {
+            "the others did not answer".to_owned()
+        };
         return Err(ProofError::Missing {
             answered: servers.len(),
             wanted: settings.cluster_size,
@@ -319,6 +326,8 @@ mod tests {
     #[test]
     fn one_server_with_two_addresses_counts_once() {
         let twice = vec![varz("n1"), varz("n1"), varz("n2")];
+        let error = judge(twice.clone(), &[], &settings()).unwrap_err().to_string();
+        assert!(error.contains("name each server's once"), "{error}");
         let failures = ["http://n3:8222: connection refused".to_owned()];
         let error = judge(twice, &failures, &settings()).unwrap_err();
         assert!(matches!(error, ProofError::Missing { answered: 2, wanted: 3, .. }), "{error}");

@@ -361,11 +361,7 @@ fn bucket(prefix: &str) -> String {
 }
 
 fn unopened(bucket: &str, failure: ApiFailure) -> ClusterError {
-    let what = format!("open the bucket {bucket}");
-    match failure {
-        ApiFailure::Silent(why) | ApiFailure::Other(why) => ClusterError::request(what, why),
-        ApiFailure::Refused(error) => ClusterError::request(what, error),
-    }
+    failure.into_error(&format!("open the bucket {bucket}"))
 }
 
 async fn found(context: &Context, bucket: &str) -> Result<Store, ApiFailure> {

@@ -346,6 +346,7 @@ mod tests {
             is_connected: true,
             replicas: vec![],
             unproven: None,
+            unanswered: None,
             ended: None,
         };
         Shared::new(State::default(), status, Instant::now().checked_sub(age).unwrap())

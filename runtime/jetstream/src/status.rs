@@ -32,8 +32,11 @@ pub struct JournalStatus {
     pub is_connected: bool,
     /// The copies of the stream.
     pub replicas: Vec<Replica>,
-    /// Why the servers do not prove any more that they keep what they acknowledge.
+    /// Which server says that it does not keep what it acknowledges, and how. It had proved the contrary.
     pub unproven: Option<String>,
+    /// Which servers were asked whether they keep what they acknowledge, and did not answer. They are asked again every 10 s. What they proved
+    /// before holds.
+    pub unanswered: Option<String>,
     /// Why the journal takes nothing more.
     pub ended: Option<Ended>,
 }

@@ -105,11 +105,12 @@ impl From<RequestError> for ApiFailure {
 }
 
 impl ApiFailure {
-    fn into_error(self, what: &str) -> ClusterError {
+    pub(crate) fn into_error(self, what: &str) -> ClusterError {
         match self {
             Self::Silent(why) => {
-                let why = format!("{why}; JetStream has no leader, or the account has no JetStream or no right to ask");
-                ClusterError::request(what, why)
+                let advice = "JetStream has no leader (most of the servers must run, and reach each other over their `routes`), or the account \
+                              has no JetStream or no right to ask";
+                ClusterError::request(what, format!("{why}; {advice}"))
             }
             Self::Refused(error) => ClusterError::request(what, error),
             Self::Other(why) => ClusterError::request(what, why),

@@ -55,6 +55,8 @@ pub(crate) struct Writer {
     max_growth: u64,
     snapshot_bytes: u64,
     is_growing: bool,
+    /// Whether the servers are being asked what they prove.
+    is_proving: bool,
     /// Since when the message under way is tried.
     published: Option<Instant>,
     published_bytes: u64,
@@ -102,6 +104,7 @@ impl Writer {
             facts,
             snapshot_bytes,
             is_growing: false,
+            is_proving: false,
             published: None,
             published_bytes: 0,
             is_silent: false,
@@ -158,7 +161,10 @@ impl Writer {
                 () = at(wake_at) => (),
                 Some(done) = self.background.join_next() => self.done(done),
                 Ok(()) = self.link.changed() => self.link_changed(),
-                _ = look.tick() => self.look(),
+                _ = look.tick() => {
+                    self.look();
+                    self.prove_if_in_doubt();
+                }
                 _ = prove.tick() => self.prove(),
             }
         }
@@ -345,8 +351,20 @@ impl Writer {
     }
 
     fn prove(&mut self) {
+        self.is_proving = true;
         let (cluster, client) = (self.cluster.clone(), self.client.clone());
         self.background.spawn(async move { Done::Proved(cluster.prove(&client).await.map(drop)) });
+    }
+
+    /// A server that is started again answers as soon as it is there, or syncs from then on.
+    fn prove_if_in_doubt(&mut self) {
+        let is_in_doubt = {
+            let status = self.shared.status.read();
+            status.unproven.is_some() || status.unanswered.is_some()
+        };
+        if is_in_doubt && !self.is_proving {
+            self.prove();
+        }
     }
 
     fn link_changed(&mut self) {
@@ -391,18 +409,27 @@ impl Writer {
 
     /// What the servers do not prove any more is an alarm, and no reason to stop: what was acknowledged stays as it is.
     fn proved(&mut self, proved: Result<(), ClusterError>) {
-        let unproven = proved.err().map(|error| error.to_string());
+        self.is_proving = false;
         let mut status = self.shared.status.write();
-        if status.unproven == unproven {
+        let (unproven, unanswered) = match proved {
+            Ok(()) => (None, None),
+            // Silence takes nothing back of what was said before.
+            Err(error) if error.is_only_silence() => (status.unproven.take(), Some(error.to_string())),
+            Err(error) => (Some(error.to_string()), None),
+        };
+        if (&status.unproven, &status.unanswered) == (&unproven, &unanswered) {
             return;
         }
-        match &unproven {
-            Some(why) => {
+        match (&unproven, &unanswered) {
+            (_, Some(why)) => {
+                tracing::warn!("not all NATS servers say whether they sync, and they are asked again: {why}")
+            }
+            (Some(why), None) => {
                 tracing::error!("the NATS servers do not prove any more that they keep what they acknowledge: {why}");
             }
-            None => tracing::info!("the NATS servers prove that they keep what they acknowledge"),
+            (None, None) => tracing::info!("the NATS servers prove that they keep what they acknowledge"),
         }
-        status.unproven = unproven;
+        (status.unproven, status.unanswered) = (unproven, unanswered);
     }
 
     /// Tells callers and operators how it stands.

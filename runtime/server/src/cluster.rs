@@ -61,8 +61,11 @@ pub struct StreamStatus {
     pub connected: bool,
     /// The servers that have a copy, and whether it is current.
     pub replicas: Vec<ReplicaStatus>,
-    /// Why it is not proven any more that the servers sync before they acknowledge.
+    /// Which server says that it does not sync before it acknowledges, and how. It had proved the contrary.
     pub unproven: Option<String>,
+    /// Which servers were asked whether they sync, and did not answer. They are asked again every 10 s. What they proved before holds.
+    #[serde(default)]
+    pub unanswered: Option<String>,
 }
 
 /// A server's copy of the stream.

@@ -156,6 +156,7 @@ pub(crate) fn of_cluster(cluster: &ClusterStatus) -> Vec<Finding> {
     }
     found.extend(cluster.nodes.iter().filter_map(kept_for_operator));
     found.extend(cluster.nodes.iter().filter_map(without_node));
+    found.extend(cluster.nodes.iter().filter_map(looked_after));
     found.extend(cluster.nodes.iter().filter(|node| node.state == "suspected").map(|node| {
         let silent = node.silent_ms.unwrap_or_default() / 1000;
         let what = format!("nothing was heard of this node for {silent} s");
@@ -182,12 +183,30 @@ fn of_stream(stream: &StreamStatus) -> Vec<Finding> {
             format!("it is not proven any more that the NATS servers sync before they acknowledge: {}", shown(why));
         found.push(Finding::wrong("", what, "give each server `sync_interval: always`, and start it again", ""));
     }
+    if let Some(why) = &stream.unanswered {
+        let what = format!("not all NATS servers say whether they sync before they acknowledge: {}", shown(why));
+        let remedy =
+            "look at the ones that do not answer; they are asked again every 10 s, and what they proved before holds";
+        found.push(Finding::wrong("", what, remedy, ""));
+    }
     let is_nearly_full =
         stream.bytes.saturating_mul(100) >= stream.max_bytes.saturating_mul(STREAM_NEARLY_FULL_PERCENT);
     if stream.max_bytes > 0 && is_nearly_full {
         let what = format!("the journal's stream has {} of its {} bytes", stream.bytes, stream.max_bytes);
         let remedy = "starts are refused when it is full; give it more `max-bytes`, and start this node again";
         found.push(Finding::wrong("", what, remedy, ""));
+    }
+    let (copies, current) = (stream.replicas.len(), stream.replicas.iter().filter(|replica| replica.current).count());
+    if copies > 0 && current * 2 <= copies {
+        let what = format!(
+            "{current} of {copies} copies of the journal are current: that is no quorum, and nothing more is recorded"
+        );
+        found.push(Finding::wrong(
+            "",
+            what,
+            "look at the servers of the others; starts are refused until most are there",
+            "",
+        ));
     }
     found.extend(stream.replicas.iter().filter(|replica| !replica.current).map(|replica| {
         let remedy = "look at that server's log and its disk; restart no other server until it is current again";
@@ -231,6 +250,17 @@ fn kept_for_operator(node: &NodeStatus) -> Option<Finding> {
         node.journal
     );
     Some(Finding::wrong(&node.node, what, "see `lastword deliveries --of`, then redeliver or drop", ""))
+}
+
+/// An adopted journal in which something is left to do.
+fn looked_after(node: &NodeStatus) -> Option<Finding> {
+    let LeftStatus { sessions, owed, .. } = node.left?;
+    if node.state != "adopted" || sessions + owed == 0 {
+        return None;
+    }
+    let what =
+        format!("this node has its journal {}, with {sessions} sessions and {owed} owed deliveries", node.journal);
+    Some(Finding::to_know(&node.node, what, "see `lastword nodes`, and `lastword sessions --of`", ""))
 }
 
 /// Returns the findings about a plugin's dead and orphaned deliveries.
@@ -385,12 +415,13 @@ mod tests {
         };
         let said = |cluster: &ClusterStatus| of_cluster(cluster).iter().map(Finding::sentence).collect::<Vec<_>>();
         assert!(said(&ClusterStatus { stream: well.clone(), ..ClusterStatus::default() }).is_empty());
-        let lagging = crate::cluster::ReplicaStatus { server: "n2".into(), current: false };
+        let copy = |server: &str, current| crate::cluster::ReplicaStatus { server: server.into(), current };
         let stream = StreamStatus {
             bytes: 90,
             silent_ms: Some(12_000),
             unproven: Some("n3".into()),
-            replicas: vec![lagging],
+            unanswered: Some("2 of 3".into()),
+            replicas: vec![copy("n1", true), copy("n2", false), copy("n3", true)],
             ..well.clone()
         };
         let left = LeftStatus { dead: 1, ..LeftStatus::default() };
@@ -415,6 +446,7 @@ mod tests {
         let expected = [
             "acknowledged nothing for 12 s",
             "not proven any more that the NATS servers sync before they acknowledge: n3",
+            "not all NATS servers say whether they sync before they acknowledge: 2 of 3",
             "90 of its 100 bytes",
             "n2: this NATS server's copy",
             "hears no node",
@@ -428,6 +460,14 @@ mod tests {
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.contains(expected), "{told}");
         }
+        let replicas = vec![copy("n1", true), copy("n2", false), copy("n3", false)];
+        let told =
+            said(&ClusterStatus { stream: StreamStatus { replicas, ..well.clone() }, ..ClusterStatus::default() });
+        assert!(told.len() == 3 && told[0].contains("1 of 3 copies of the journal are current"), "{told:?}");
+        let left = Some(LeftStatus { sessions: 2, owed: 1, ..LeftStatus::default() });
+        let adopted = NodeStatus { left, ..of("f", "adopted") };
+        let told = said(&ClusterStatus { stream: well.clone(), nodes: vec![adopted], ..ClusterStatus::default() });
+        assert!(told.len() == 1 && told[0].contains("zz90p3ie, with 2 sessions and 1 owed deliver"), "{told:?}");
         let gone = StreamStatus { connected: false, silent_ms: Some(12_000), ..well };
         let told = said(&ClusterStatus { stream: gone, ..ClusterStatus::default() });
         assert!(told.len() == 1 && told[0].starts_with("there is no connection to a NATS server"), "{told:?}");

@@ -134,6 +134,7 @@ impl View {
             connected: status.is_connected,
             replicas: status.replicas.iter().map(replica).collect(),
             unproven: status.unproven,
+            unanswered: status.unanswered,
         }
     }
 

@@ -195,6 +195,8 @@ fn a_journal_that_is_not_there_is_not_made_by_looking_for_it() {
         assert!(ended.stderr().contains("there is no journal at"), "{}", ended.stderr());
     }
     assert_eq!(std::fs::read_dir(journal.0.path()).unwrap().count(), 0);
+    let mistyped = Launch::command("journal").arg("check").arg("--config").arg("nowhere/lastword.toml").run();
+    mistyped.assert_refused(2, &["there is no configuration nowhere/lastword.toml"]);
     let elsewhere = Launch::command("sessions").arg("--journal").arg("memory").run();
     assert_eq!(elsewhere.code(), 2, "{}", elsewhere.stderr());
 }

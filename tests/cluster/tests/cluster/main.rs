@@ -34,6 +34,7 @@ mod with_cluster {
     mod full_disk;
     mod hosts;
     mod permissions;
+    mod proof;
     mod reader;
     mod refused;
     mod registry;
