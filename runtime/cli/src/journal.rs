@@ -111,9 +111,15 @@ impl JournalLocation {
     /// As of [`open`](Self::open).
     pub(crate) fn open_within(&self, patience: Duration) -> Result<Opened, Failure> {
         let until = Instant::now() + patience;
+        let mut is_told = false;
         loop {
             match self.open() {
-                Err(failure) if is_in_use(&failure) && Instant::now() < until => pause(HAND_OVER_LOOK),
+                Err(failure) if is_in_use(&failure) && Instant::now() < until => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::info!("{}; waiting for it for {patience:?}, if it is about to exit", failure.error);
+                    }
+                    pause(HAND_OVER_LOOK);
+                }
                 opened => return opened,
             }
         }

@@ -55,6 +55,7 @@ pub(super) fn bind(place: &SocketPlace, patience: Duration) -> Result<(UnixListe
 /// would each remove the other's.
 fn take_lock(path: &Path, patience: Duration) -> Result<File, Failure> {
     let began = Instant::now();
+    let mut is_told = false;
     loop {
         match lock_file::take(&lock_of(path))? {
             Lock::Ours(lock) => return Ok(lock),
@@ -65,6 +66,10 @@ fn take_lock(path: &Path, patience: Duration) -> Result<File, Failure> {
                 let most = if takes_connections { patience.min(KILLED_EXIT) } else { patience };
                 if began.elapsed() >= most {
                     return Err(served(path, &holder));
+                }
+                if !std::mem::replace(&mut is_told, true) {
+                    let path = printable_path(path);
+                    tracing::info!("{path} is another daemon's; waiting for it for {most:?}, if it is about to exit");
                 }
                 pause(HAND_OVER_LOOK);
             }

@@ -68,13 +68,13 @@ fn a_second_program_is_refused_and_told_who_has_the_journal_and_the_first_goes_o
 
 /// The system takes a moment to end a process, and closes its files last.
 #[test]
-fn a_program_starts_in_the_breath_that_kills_the_one_before() {
+fn a_program_waits_for_the_journal_of_one_that_is_killed() {
     let home = Home::new();
     let first = launch(&home).start().ready();
-    let kill = format!("kill -9 {}", first.pid().as_raw_nonzero());
-    let next = launch(&home).after(&kill).start().ready();
-    assert!(first.ended().was_killed());
-    assert_eq!(next.stop().code(), 0);
+    let next = launch(&home).start();
+    next.log("if it is about to exit");
+    assert!(first.kill().was_killed());
+    assert_eq!(next.ready().stop().code(), 0);
 }
 
 #[test]
