@@ -139,7 +139,11 @@ impl Driver {
         let now = self.now();
         match heard {
             Heard::Beat(run) => self.member.heard(&run, now),
-            Heard::Entry { name, entry, revision } => self.member.entry(name, entry, revision, now),
+            Heard::Entry { name, entry, revision } => {
+                self.member.entry(name, entry, revision, now);
+                // A node that has just become ready knows the others by what it hears now.
+                self.view.knows(&self.member, now);
+            }
             Heard::Looked(name, end) => self.member.stream(&name, end, now),
             Heard::Answered(name, entry, cas) => self.member.answered(name, &entry, cas, now),
             Heard::Begun(Ok(journal)) => {
@@ -251,6 +255,8 @@ impl Driver {
             }
             Action::Ready => {
                 if let Some(journal) = self.opened.take() {
+                    // Whoever asks from now on finds this node.
+                    self.view.knows(&self.member, self.now());
                     self.has_begun(Ok(journal));
                 }
             }

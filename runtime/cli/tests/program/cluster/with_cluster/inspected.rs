@@ -45,7 +45,12 @@ fn ids(ids: &[&str]) -> BTreeSet<String> {
 fn journals_of_a_dead_node_and_of_nodes_that_live_are_checked_and_exported_and_nobody_is_fenced() {
     let servers = Servers::start();
     let reports = ReportServer::serve_at_once();
-    let [a, b, c] = ["a", "b", "c"].map(|name| servers.node(name, GRACE));
+    let [a, b, c] = ["a", "b", "c"].map(|name| {
+        let node = servers.node(name, GRACE);
+        let own = node.knows(name).unwrap_or_else(|| panic!("{name} is ready, and is not in its own list"));
+        assert!(own["state"] == "active" && own["epoch"].as_u64() > Some(0), "{own}");
+        node
+    });
     b.knows_all(&["a", "c"]);
     let names = ["a", "b", "c"].map(|name| b.journal_of(name));
     let epoch = |name: &str| b.knows(name).map(|node| node["epoch"].clone());
