@@ -422,7 +422,7 @@ impl Writer {
         }
         match (&unproven, &unanswered) {
             (_, Some(why)) => {
-                tracing::warn!("not all NATS servers say whether they sync, and they are asked again: {why}")
+                tracing::warn!("not all NATS servers say whether they sync, and they are asked again: {why}");
             }
             (Some(why), None) => {
                 tracing::error!("the NATS servers do not prove any more that they keep what they acknowledge: {why}");
