@@ -90,9 +90,11 @@ fn wide(count: usize) -> u64 {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut PluginCounts);
+
     #[test]
     fn something_is_left_of_a_plugin_as_long_as_any_of_its_counts_is_not_0() {
-        let changes: [(fn(&mut PluginCounts), fn(&mut PluginCounts)); 4] = [
+        let changes: [(Change, Change); 4] = [
             (|counts| counts.change_ready(1, 0, 2), |counts| counts.change_ready(1, 2, 0)),
             (|counts| counts.add_owed(1, 3), |counts| counts.remove_owed(1, 3)),
             (|counts| counts.add_unnotified(1, 1), |counts| counts.notified(1)),
