@@ -92,8 +92,7 @@ fn through_a_daemon_a_delivery_is_redelivered_at_once_and_dropped() {
     let home = Home::new();
     let program = home.serve().guest("fatal").start().ready();
     let mut owner = Raw::connect(&home.socket());
-    owner.end("s1");
-    let dead = owner.hear("outcome");
+    let dead = owner.end_and_be_told("s1");
     let id = dead["delivery"].as_str().unwrap().to_owned();
     let json = |words: &[&str]| {
         let ended = words.iter().fold(home.command("deliveries").arg("--json"), |launch, word| launch.arg(*word)).run();

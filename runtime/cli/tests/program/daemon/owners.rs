@@ -36,8 +36,7 @@ fn the_sessions_of_a_killed_daemon_are_there_for_owners_that_come_back() {
     let program = serve();
     let mut owner = Raw::connect(&home.socket());
     assert_eq!(owner.start("s1")["generation"], 1);
-    owner.end("s1");
-    owner.hear("outcome");
+    owner.end_and_be_told("s1");
     assert_eq!(program.stop().printed_ends("prints"), ["s1"]);
 }
 

@@ -42,8 +42,7 @@ fn an_owner_is_one_connection_that_speaks_the_stdio_protocol() {
     let program = home.serve().guest("prints").start().ready();
     let mut owner = Raw::connect(&home.socket());
     assert_eq!(owner.start("s1")["generation"], 1);
-    owner.end("s1");
-    let outcome = owner.hear("outcome");
+    let outcome = owner.end_and_be_told("s1");
     assert_eq!((&outcome["session"], &outcome["outcome"]), (&"s1".into(), &"delivered".into()));
     let ended = program.stop();
     assert_eq!(ended.printed_ends("prints"), ["s1"]);

@@ -51,8 +51,7 @@ fn with_on_stop_keep_the_next_daemon_goes_on_with_the_sessions() {
     let program = home.serve().guest("prints").config(config).start().ready();
     let mut owner = Raw::connect(&home.socket());
     assert_eq!(owner.start("s1")["generation"], 1);
-    owner.end("s1");
-    let outcome = owner.hear("outcome");
+    let outcome = owner.end_and_be_told("s1");
     assert_eq!((&outcome["attempt"], &outcome["outcome"]), (&1.into(), &"delivered".into()));
     assert_eq!(program.stop().code(), 0);
 }

@@ -61,14 +61,19 @@ impl Raw {
         self.hear("accepted")
     }
 
-    /// Ends a session that one plugin is told of, and waits until that is on record and the plugin has it: either may be said first.
-    pub(crate) fn end_and_be_told(&mut self, id: &str) {
+    /// Ends a session, waits until that is on record and a plugin was told of it, and gives the outcome: either may be said first.
+    #[track_caller]
+    pub(crate) fn end_and_be_told(&mut self, id: &str) -> Value {
         self.say(end(id, "reset"));
-        let mut missing = vec!["accepted", "outcome"];
-        while let Some(wanted) = missing.first() {
-            let line = self.line(wanted);
-            missing.retain(|event| line["event"] != *event);
+        let (mut is_accepted, mut outcome) = (false, None);
+        while !is_accepted || outcome.is_none() {
+            let line = self.line("accepted, and the outcome");
+            is_accepted |= line["event"] == "accepted";
+            if line["event"] == "outcome" && line["hook"] == "session-end" {
+                outcome = Some(line);
+            }
         }
+        outcome.unwrap()
     }
 
     /// All that it says until it closes the connection.
