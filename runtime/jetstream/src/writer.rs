@@ -414,7 +414,7 @@ impl Writer {
         let (unproven, unanswered) = match proved {
             Ok(()) => (None, None),
             // Silence takes nothing back of what was said before.
-            Err(error) if error.is_only_silence() => (status.unproven.take(), Some(error.to_string())),
+            Err(error) if error.is_only_silence() => (status.unproven.clone(), Some(error.to_string())),
             Err(error) => (Some(error.to_string()), None),
         };
         if (&status.unproven, &status.unanswered) == (&unproven, &unanswered) {
