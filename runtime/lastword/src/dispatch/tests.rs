@@ -508,15 +508,21 @@ fn a_drain_that_is_over_sets_no_memory_aside_for_its_next_call() {
     }
 }
 
-#[test]
-fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_passed_over_as_well() {
-    let dispatcher = dispatcher(16, 2);
-    let queue = owe_ends(&dispatcher, 1);
+/// An end of plugin 0 has failed, and a drain begins while the failure is being written down.
+fn fail_before_drain(dispatcher: &Dispatcher) -> (QueueId, Vec<FinishedCall>) {
+    let queue = owe_ends(dispatcher, 1);
     let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
     let mut finished = finish(slice.jobs, true);
     assert!(dispatcher.account(queue, &mut finished));
     dispatcher.free_slots(&mut finished);
-    begin_drain(&dispatcher);
+    begin_drain(dispatcher);
+    (queue, finished)
+}
+
+#[test]
+fn a_failure_that_is_on_its_way_to_the_journal_when_its_queue_is_passed_over_is_passed_over_as_well() {
+    let dispatcher = dispatcher(16, 2);
+    let (queue, finished) = fail_before_drain(&dispatcher);
     dispatcher.cut();
     assert!(!dispatcher.state().is_quiet(), "a drain waits for it");
     settle(&dispatcher, queue, finished);
@@ -575,12 +581,7 @@ fn only_an_end_whose_failure_is_being_written_down_counts_as_held_when_its_call_
 #[test]
 fn a_failure_whose_record_did_not_come_in_time_counts_in_the_drain_that_began_meanwhile() {
     let dispatcher = dispatcher(16, 2);
-    let queue = owe_ends(&dispatcher, 1);
-    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("an end is owed") };
-    let mut finished = finish(slice.jobs, true);
-    assert!(dispatcher.account(queue, &mut finished));
-    dispatcher.free_slots(&mut finished);
-    begin_drain(&dispatcher);
+    let (queue, mut finished) = fail_before_drain(&dispatcher);
     assert!(finished[0].give_up_retry());
     settle(&dispatcher, queue, finished);
     assert_eq!(dispatcher.progress(), Some(Progress { failed: 1, ..Progress::default() }));
