@@ -164,7 +164,7 @@ async fn a_name_that_a_session_of_another_scope_had_in_a_dead_run_is_no_name_for
         let next = Harness::builder().plugin("prints", "prints").journal(store.open().await).tenant(&tenant);
         let next = next.attach_grace(NEVER).build();
         let mut scoped = next.session("a");
-        scoped.identity.scope = Arc::from("agent:x");
+        scoped.identity.scope = "agent:x".into();
         assert_eq!(next.runtime.start_session(StartRequest::new(scoped)).await.unwrap().how, Acceptance::Updated);
         let refused = replace(&next, "b", "a", Some("k")).await.unwrap_err();
         assert_eq!(refused.journal_error(), Some(JournalErrorKind::OpConflict));

@@ -1,5 +1,7 @@
 //! Sessions and their identities.
 
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -7,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::{Attributes, check_attributes, fit_attributes};
 use crate::field::{check_len, drop_if_long};
 use crate::limits::{MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PATH_BYTES, MAX_TENANT_BYTES};
-use crate::{FieldError, SessionOwner, Timestamp};
+use crate::{FieldError, Scope, SessionOwner, Timestamp};
 
 /// Identifies a conversation's current session: the tenant, the owner's id, and in some formats a scope. Cheap to
 /// clone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     /// The isolation domain.
     pub tenant: Arc<str>,
@@ -20,18 +22,31 @@ pub struct Identity {
     /// Distinguishes sessions of one id, in an owner's format that has scopes: OpenClaw's `sessionKey`. Empty in other
     /// formats, and in an event without one.
     #[serde(default, skip_serializing_if = "is_empty")]
-    pub scope: Arc<str>,
+    pub scope: Scope,
 }
 
 fn is_empty(scope: &str) -> bool {
     scope.is_empty()
 }
 
+/// Identities are keys in maps for each request, and a hasher takes long for each piece that it is given. The lengths tell where one text
+/// ends and the next begins.
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.id.as_bytes());
+        state.write(self.tenant.as_bytes());
+        if !self.scope.is_empty() {
+            state.write(self.scope.as_bytes());
+        }
+        state.write_u64((self.id.len() as u64) << 32 | self.tenant.len() as u64);
+    }
+}
+
 impl Identity {
     /// Makes the identity of session `id` of `tenant`.
     #[must_use]
     pub fn new(tenant: &str, id: &str) -> Self {
-        Self { tenant: tenant.into(), id: id.into(), scope: Arc::default() }
+        Self { tenant: tenant.into(), id: id.into(), scope: Scope::default() }
     }
 
     /// Returns the same id in a scope.
@@ -42,8 +57,11 @@ impl Identity {
 
     /// Returns the same id without its scope.
     #[must_use]
-    pub fn unscoped(&self) -> Self {
-        Self { scope: Arc::default(), ..self.clone() }
+    pub fn unscoped(&self) -> Cow<'_, Self> {
+        if self.scope.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { tenant: self.tenant.clone(), id: self.id.clone(), scope: Scope::default() })
     }
 
     /// # Errors
@@ -66,10 +84,15 @@ fn name_like(field: &str, what: &str, text: &str, max: usize) -> Result<(), Fiel
     if text.len() > max {
         return Err(FieldError::too_long(field, long, text.len(), max));
     }
-    if text.chars().any(char::is_control) {
+    if has_control(text) {
         return Err(FieldError::new(field, bad, format!("{field} must not have control characters")));
     }
     Ok(())
+}
+
+/// Whether a text has a control character. Most are ASCII, and their bytes tell.
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_control()) } else { text.chars().any(char::is_control) }
 }
 
 /// One run of one conversation: (tenant, id, generation). Sessions of one id in different scopes have different generations.
@@ -124,7 +147,7 @@ struct SessionFields {
     tenant: Arc<str>,
     id: Arc<str>,
     #[serde(default)]
-    scope: Arc<str>,
+    scope: Scope,
     #[serde(default)]
     generation: u32,
     #[serde(default)]
@@ -211,7 +234,7 @@ impl Session {
     pub fn fit(&mut self) -> Vec<String> {
         let mut dropped = Vec::new();
         if self.identity.scope.len() > MAX_KEY_BYTES {
-            self.identity.scope = Arc::default();
+            self.identity.scope = Scope::default();
         }
         drop_if_long("session.key", &mut self.key, MAX_KEY_BYTES, &mut dropped);
         drop_if_long("session.agent_id", &mut self.agent_id, MAX_KEY_BYTES, &mut dropped);
@@ -229,28 +252,28 @@ impl Session {
         dropped
     }
 
-    /// Takes every field that `newer` has, including the scope. The tenant, the id and the generation stay.
-    pub fn merge(&mut self, newer: Self) {
-        if !newer.identity.scope.is_empty() {
-            self.identity.scope = newer.identity.scope;
-        }
-        fn take<T>(old: &mut Option<T>, new: Option<T>) {
-            if new.is_some() {
-                *old = new;
-            }
-        }
-        take(&mut self.key, newer.key);
-        take(&mut self.agent_id, newer.agent_id);
-        take(&mut self.owner_kind, newer.owner_kind);
-        take(&mut self.cwd, newer.cwd);
-        take(&mut self.transcript, newer.transcript);
-        take(&mut self.started_at, newer.started_at);
-        take(&mut self.owner, newer.owner);
+    /// This session with every field that `newer` has, including the scope. The tenant, the id and the generation stay.
+    #[must_use]
+    pub fn merged(&self, newer: Self) -> Self {
+        let scope = if newer.identity.scope.is_empty() { &self.identity.scope } else { &newer.identity.scope };
+        let mut attributes = self.attributes.clone();
         for (name, value) in newer.attributes {
-            match self.attributes.iter_mut().find(|(n, _)| *n == name) {
+            match attributes.iter_mut().find(|(n, _)| *n == name) {
                 Some((_, old)) => *old = value,
-                None => self.attributes.push((name, value)),
+                None => attributes.push((name, value)),
             }
+        }
+        Self {
+            identity: Identity { scope: scope.clone(), ..self.identity.clone() },
+            generation: self.generation,
+            key: newer.key.or_else(|| self.key.clone()),
+            agent_id: newer.agent_id.or_else(|| self.agent_id.clone()),
+            owner_kind: newer.owner_kind.or_else(|| self.owner_kind.clone()),
+            cwd: newer.cwd.or_else(|| self.cwd.clone()),
+            transcript: newer.transcript.or_else(|| self.transcript.clone()),
+            started_at: newer.started_at.or(self.started_at),
+            owner: newer.owner.or_else(|| self.owner.clone()),
+            attributes,
         }
     }
 }
@@ -286,9 +309,29 @@ mod tests {
         let mut newer = Session::new("acme", "s1");
         newer.key = Some("new".into());
         newer.attributes = vec![("a".into(), "2".into()), ("b".into(), "3".into())];
-        session.merge(newer);
+        let session = session.merged(newer);
         assert_eq!((session.key.as_deref(), session.cwd.as_deref()), (Some("new"), Some("/w")));
         assert_eq!(session.attributes, [("a".into(), "2".into()), ("b".into(), "3".into())]);
+    }
+
+    #[test]
+    fn merging_takes_each_field_that_the_newer_one_has() {
+        let full = |text: &str, at| Session {
+            identity: Identity::new("acme", "s1").in_scope(text),
+            generation: 3,
+            key: Some(text.to_owned()),
+            agent_id: Some(text.to_owned()),
+            owner_kind: Some(text.to_owned()),
+            cwd: Some(text.to_owned()),
+            transcript: Some(Transcript { uri: text.to_owned(), archived: false }),
+            started_at: Some(Timestamp::from_millisecond(at)),
+            attributes: vec![("a".into(), text.to_owned())],
+            owner: Some(Box::new(SessionOwner { name: text.to_owned(), process: None, lease_ms: None })),
+        };
+        let (old, new) = (full("old", 1), full("new", 2));
+        assert_eq!(old.merged(new.clone()), new);
+        let known_as_another = Session { identity: Identity::new("t", "i"), generation: 7, ..Session::new("t", "i") };
+        assert_eq!(old.merged(known_as_another), old, "it has nothing");
     }
 
     #[test]
@@ -300,9 +343,9 @@ mod tests {
         let mut session = Session { owner: owner(1), ..Session::new("acme", "s1") };
         let json = serde_json::to_string(&session).unwrap();
         assert_eq!(serde_json::from_str::<Session>(&json).unwrap(), session);
-        session.merge(Session::new("acme", "s1"));
+        session = session.merged(Session::new("acme", "s1"));
         assert_eq!(session.owner, owner(1), "an event that does not name its owner changes nothing");
-        session.merge(Session { owner: owner(2), ..Session::new("acme", "s1") });
+        session = session.merged(Session { owner: owner(2), ..Session::new("acme", "s1") });
         assert_eq!(session.owner, owner(2));
         let long = SessionOwner { name: "x".repeat(MAX_KEY_BYTES + 1), process: None, lease_ms: None };
         session.owner = Some(Box::new(long));

@@ -81,8 +81,13 @@ impl ActiveSet {
     /// identity.
     pub(crate) fn qualify_by_agent(&self, session: &mut Session, state: &SessionState, now: Instant) {
         let query = SessionQuery::of(session, now);
-        let Some(by_agent) = query.agent_identity() else { return };
-        let is_known_so = matches!(state, SessionState::Active { session, .. } if session.session.identity == by_agent);
+        if !query.has_agent() {
+            return;
+        }
+        let is_known_so = matches!(
+            state,
+            SessionState::Active { session, .. } if query.is_agent_identity(&session.session.identity)
+        );
         // An event without a scope takes the identity of the session it matched.
         let says_scope = !session.identity.scope.is_empty() || matches!(state, SessionState::Unknown);
         let is_another = |set: &ScopedMap<ActiveSession>| {
@@ -93,7 +98,9 @@ impl ActiveSet {
                 || self.drained.as_ref().is_some_and(is_another)
                 || self.recent_ends.is_of_another(&query)
         };
-        if is_known_so || says_scope && is_taken() {
+        if (is_known_so || says_scope && is_taken())
+            && let Some(by_agent) = query.agent_identity()
+        {
             session.identity = by_agent;
         }
     }
@@ -304,7 +311,11 @@ impl ActiveSet {
 
     /// Removes a session. None when it is not in the set any more.
     pub(crate) fn remove(&mut self, identity: &Identity, sequence: u64) -> Option<ActiveSession> {
-        self.sessions.get(identity).filter(|active| active.sequence == sequence)?;
+        let removed = self.sessions.remove(identity)?;
+        if removed.sequence != sequence {
+            self.sessions.insert(identity.clone(), removed);
+            return None;
+        }
         self.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(of_tenant) = self.by_tenant.get_mut(&identity.tenant) {
             of_tenant.remove(&sequence);
@@ -313,9 +324,8 @@ impl ActiveSet {
                 self.by_tenant.remove(&identity.tenant);
             }
         }
-        let removed = self.sessions.remove(identity);
-        self.with_context -= usize::from(removed.as_ref().is_some_and(|active| active.extra.is_some()));
-        removed
+        self.with_context -= usize::from(removed.extra.is_some());
+        Some(removed)
     }
 
     /// Counts and lists a session that is active from now on.
@@ -324,8 +334,8 @@ impl ActiveSet {
         match self.by_tenant.get_mut(&session.identity.tenant) {
             Some(of_tenant) => drop(of_tenant.insert(sequence, session.clone())),
             None => {
-                let first = BTreeMap::from([(sequence, session.clone())]);
-                self.by_tenant.insert(session.identity.tenant.clone(), first);
+                let of_tenant = self.by_tenant.entry(session.identity.tenant.clone()).or_default();
+                of_tenant.insert(sequence, session.clone());
             }
         }
     }

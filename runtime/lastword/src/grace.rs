@@ -150,7 +150,8 @@ async fn join_order(runtime: &Weak<Core>, unattached: &[(u64, Identity)]) -> Opt
     let order = runtime.upgrade()?.order().clone();
     // A turn is that of an id. Several sessions may have the same id in different scopes.
     let mut joined = HashSet::new();
-    let ids = unattached.iter().map(|(_, identity)| identity.unscoped()).filter(|id| joined.insert(id.clone()));
+    let ids =
+        unattached.iter().map(|(_, identity)| identity.unscoped().into_owned()).filter(|id| joined.insert(id.clone()));
     let mut turns = order.join_all(ids);
     for turn in &mut turns {
         turn.comes().await;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use lastword_events::{Identity, Session, Timestamp};
+use lastword_events::{Identity, Scope, Session, Timestamp};
 use lastword_journal::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
 use crate::reported_fields::ReportedFields;
@@ -16,14 +16,13 @@ use crate::session_query::{SessionQuery, agent, agent_of};
 pub(crate) struct RecentEnds {
     ends: ScopedMap<Recent>,
     /// The ends in the order in which they came.
-    order: VecDeque<(Instant, Identity, u64)>,
+    order: VecDeque<(Identity, u64)>,
 }
 
 /// The last end of a session. Nothing was heard of the session since.
 #[derive(Debug)]
 struct Recent {
     sequence: u64,
-    identity: Identity,
     generation: u32,
     agent: Option<Box<str>>,
     at: Instant,
@@ -51,7 +50,7 @@ impl RecentEnds {
             let Some(at) = passed.and_then(|passed| now.checked_sub(passed)) else { continue };
             let reported = ReportedFields::from_bits(received.said);
             let agent = agent_of(agent_id.as_deref(), &identity.scope).map(Box::from);
-            self.insert(Recent { sequence, identity, generation, agent, at, ended_at, reported });
+            self.insert(identity, Recent { sequence, generation, agent, at, ended_at, reported });
         }
     }
 
@@ -59,19 +58,19 @@ impl RecentEnds {
     pub(crate) fn add(&mut self, sequence: u64, session: &Session, end: &ReceivedEnd, reported: ReportedFields) {
         let (identity, generation) = (session.identity.clone(), session.generation);
         let (agent, ended_at) = (agent(session).map(Box::from), end.request.event.ended_at);
-        self.insert(Recent { sequence, identity, generation, agent, at: end.received_at, ended_at, reported });
+        self.insert(identity, Recent { sequence, generation, agent, at: end.received_at, ended_at, reported });
     }
 
-    fn insert(&mut self, recent: Recent) {
-        self.order.push_back((recent.at, recent.identity.clone(), recent.sequence));
-        self.ends.insert(recent.identity.clone(), recent);
+    fn insert(&mut self, identity: Identity, recent: Recent) {
+        self.order.push_back((identity.clone(), recent.sequence));
+        self.ends.insert(identity, recent);
         if self.order.len() > RETAINED_RECENT_ENDS {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, identity, sequence)) = self.order.pop_front()
+        if let Some((identity, sequence)) = self.order.pop_front()
             && self.ends.get(&identity).is_some_and(|recent| recent.sequence == sequence)
         {
             self.ends.remove(&identity);
@@ -80,7 +79,11 @@ impl RecentEnds {
 
     /// Forgets ends that are too old to have a duplicate.
     fn forget_old(&mut self, now: Instant) {
-        while self.order.front().is_some_and(|(at, ..)| !is_within(*at, now)) {
+        while let Some((identity, sequence)) = self.order.front() {
+            let last = self.ends.get(identity).filter(|recent| recent.sequence == *sequence);
+            if last.is_some_and(|recent| is_within(recent.at, now)) {
+                return;
+            }
             self.forget_oldest();
         }
     }
@@ -97,12 +100,9 @@ impl RecentEnds {
         if self.ends.is_empty() {
             return Vec::new();
         }
-        let is_meant = |recent: &&Recent| {
-            let scope = &recent.identity.scope;
-            identity.scope.is_empty() || scope.is_empty() || *scope == identity.scope
-        };
-        let meant = self.ends.of_id(identity).filter(is_meant);
-        let meant: Vec<(Identity, u64)> = meant.map(|recent| (recent.identity.clone(), recent.sequence)).collect();
+        let is_meant = |scope: &Scope| identity.scope.is_empty() || scope.is_empty() || *scope == identity.scope;
+        let meant = self.ends.entries_of_id(identity).filter(|(of, _)| is_meant(&of.scope));
+        let meant: Vec<(Identity, u64)> = meant.map(|(of, recent)| (of.clone(), recent.sequence)).collect();
         meant.into_iter().filter_map(|(identity, sequence)| self.ends.remove(&identity).map(|_| sequence)).collect()
     }
 
@@ -110,8 +110,8 @@ impl RecentEnds {
     pub(crate) fn duplicate(&mut self, end: &ReceivedEnd) -> Option<DuplicateEnd> {
         self.forget_old(end.received_at);
         let session = &end.request.session;
-        let last = self.last_of(&SessionQuery::of_end(end)).filter(|first| first.may_have_duplicate(end))?;
-        let identity = last.identity.clone();
+        let last = self.last_of(&SessionQuery::of_end(end));
+        let identity = last.filter(|(_, first)| first.may_have_duplicate(end))?.0.clone();
         let first = self.ends.get_mut(&identity)?;
         let reported = ReportedFields::by(session, &end.request.event);
         let more = reported.beyond(first.reported);
@@ -121,41 +121,41 @@ impl RecentEnds {
 
     /// Whether this end would be a duplicate of an earlier one.
     pub(crate) fn has_duplicate(&self, end: &ReceivedEnd) -> bool {
-        self.last_of(&SessionQuery::of_end(end)).is_some_and(|first| first.may_have_duplicate(end))
+        self.last_of(&SessionQuery::of_end(end)).is_some_and(|(_, first)| first.may_have_duplicate(end))
     }
 
     /// The last end of the session that is meant. Without a scope the newest end is meant, and ends that were told without a scope come
     /// first. With a scope, the end of a session without one may be meant.
-    fn last_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
+    fn last_of(&self, query: &SessionQuery<'_>) -> Option<(&Identity, &Recent)> {
         if query.identity.scope.is_empty() {
-            let others =
-                self.ends.of_id(query.identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()));
-            return others.max_by_key(|recent| (recent.reported.has_no_scope(), recent.sequence));
+            let of_id = self.ends.entries_of_id(query.identity);
+            let others = of_id.filter(|(_, recent)| query.may_be_of_agent(recent.agent.as_deref()));
+            return others.max_by_key(|(_, recent)| (recent.reported.has_no_scope(), recent.sequence));
         }
         self.own_of(query).or_else(|| {
-            let unscoped = [Some(query.identity.unscoped()), query.agent_identity_without_scope()];
+            let unscoped = [Some(query.identity.unscoped().into_owned()), query.agent_identity_without_scope()];
             unscoped.into_iter().flatten().find_map(|identity| self.of_same_agent(&identity, query))
         })
     }
 
     /// The last end of exactly the scope that the event says.
-    fn own_of(&self, query: &SessionQuery<'_>) -> Option<&Recent> {
+    fn own_of(&self, query: &SessionQuery<'_>) -> Option<(&Identity, &Recent)> {
         self.of_same_agent(query.identity, query).or_else(|| self.of_same_agent(&query.agent_identity()?, query))
     }
 
-    fn of_same_agent(&self, identity: &Identity, query: &SessionQuery<'_>) -> Option<&Recent> {
-        self.ends.get(identity).filter(|recent| query.may_be_of_agent(recent.agent.as_deref()))
+    fn of_same_agent(&self, identity: &Identity, query: &SessionQuery<'_>) -> Option<(&Identity, &Recent)> {
+        self.ends.entry(identity).filter(|(_, recent)| query.may_be_of_agent(recent.agent.as_deref()))
     }
 
     /// Whether a session of exactly the scope that the event says has ended just now: then the event is about no other session.
     pub(crate) fn has_own_of(&self, query: &SessionQuery<'_>) -> bool {
-        self.own_of(query).is_some_and(|recent| is_within(recent.at, query.at))
+        self.own_of(query).is_some_and(|(_, recent)| is_within(recent.at, query.at))
     }
 
     /// Whether this unscoped end repeats that of a newer session. If so, it does not end this session.
     pub(crate) fn has_duplicate_since(&self, end: &ReceivedEnd, sequence: u64) -> bool {
         let last = self.last_of(&SessionQuery::of_end(end));
-        last.is_some_and(|first| {
+        last.is_some_and(|(_, first)| {
             first.reported.has_no_scope() && first.sequence > sequence && first.may_have_duplicate(end)
         })
     }

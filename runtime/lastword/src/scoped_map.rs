@@ -1,16 +1,15 @@
 //! A map of sessions in which all scopes of an id are found.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use lastword_events::Identity;
+use lastword_events::{Identity, Scope};
 
 /// A map by identity that finds all entries of an id, in whatever scopes. If nothing has a scope it is a plain map.
 #[derive(Debug)]
 pub(crate) struct ScopedMap<T> {
     by_identity: HashMap<Identity, T>,
     /// By id without a scope: the scopes in which the id has entries, without the empty scope.
-    scopes: HashMap<Identity, HashSet<Arc<str>>>,
+    scopes: HashMap<Identity, HashSet<Scope>>,
 }
 
 impl<T> Default for ScopedMap<T> {
@@ -28,13 +27,18 @@ impl<T> ScopedMap<T> {
         self.by_identity.get(identity)
     }
 
+    /// The entry of an identity, with the identity that the map has.
+    pub(crate) fn entry(&self, identity: &Identity) -> Option<(&Identity, &T)> {
+        self.by_identity.get_key_value(identity)
+    }
+
     pub(crate) fn get_mut(&mut self, identity: &Identity) -> Option<&mut T> {
         self.by_identity.get_mut(identity)
     }
 
     pub(crate) fn insert(&mut self, identity: Identity, entry: T) {
         if !identity.scope.is_empty() {
-            self.scopes.entry(identity.unscoped()).or_default().insert(identity.scope.clone());
+            self.scopes.entry(identity.unscoped().into_owned()).or_default().insert(identity.scope.clone());
         }
         self.by_identity.insert(identity, entry);
     }
@@ -43,10 +47,10 @@ impl<T> ScopedMap<T> {
         let entry = self.by_identity.remove(identity)?;
         if !identity.scope.is_empty() {
             let id = identity.unscoped();
-            if let Some(scopes) = self.scopes.get_mut(&id) {
+            if let Some(scopes) = self.scopes.get_mut(&*id) {
                 scopes.remove(&identity.scope);
                 if scopes.is_empty() {
-                    self.scopes.remove(&id);
+                    self.scopes.remove(&*id);
                 }
             }
         }
@@ -67,10 +71,26 @@ impl<T> ScopedMap<T> {
 
     /// All entries of an id, in whatever scopes.
     pub(crate) fn of_id(&self, identity: &Identity) -> impl Iterator<Item = &T> {
+        self.entries_of_id(identity).map(|(_, entry)| entry)
+    }
+
+    /// The same as [`of_id`](Self::of_id), with the identities.
+    pub(crate) fn entries_of_id(&self, identity: &Identity) -> impl Iterator<Item = (&Identity, &T)> {
         let id = identity.unscoped();
-        let scopes = self.scopes.get(&id).into_iter().flatten();
-        let identities = scopes.map(move |scope| Identity { scope: scope.clone(), ..identity.clone() });
-        [id].into_iter().chain(identities).filter_map(|identity| self.by_identity.get(&identity))
+        let scopes = self.scopes_of(&id).into_iter().flatten();
+        let identities = scopes.map(|scope| Identity { scope: scope.clone(), ..identity.clone() });
+        let others = identities.filter_map(|identity| self.by_identity.get_key_value(&identity));
+        self.by_identity.get_key_value(&*id).into_iter().chain(others)
+    }
+
+    /// Whether an id has entries in a scope.
+    pub(crate) fn has_scopes(&self, identity: &Identity) -> bool {
+        !self.scopes.is_empty() && self.scopes.contains_key(&*identity.unscoped())
+    }
+
+    fn scopes_of(&self, id: &Identity) -> Option<&HashSet<Scope>> {
+        // Most owners have no scopes, and then nothing has to be hashed.
+        if self.scopes.is_empty() { None } else { self.scopes.get(id) }
     }
 }
 

@@ -28,11 +28,19 @@ pub(crate) fn find<'s>(
 ) -> Option<Found<'s>> {
     let may_be = |active: &&'s ActiveSession| query.may_be_of_agent(active.agent());
     let named = |identity: &Identity| sessions.get(identity).filter(may_be);
-    if let Some(exact) = named(query.identity).or_else(|| named(&query.agent_identity()?)) {
+    if let Some(exact) = named(query.identity) {
         return Some(Found::only(exact));
+    }
+    // What an agent tells apart has a scope.
+    let has_scopes = sessions.has_scopes(query.identity);
+    if has_scopes && let Some(of_agent) = query.agent_identity().and_then(|identity| named(&identity)) {
+        return Some(Found::only(of_agent));
     }
     let others = || sessions.of_id(query.identity).filter(may_be);
     if query.identity.scope.is_empty() {
+        if !has_scopes {
+            return None;
+        }
         let newest = others().max_by_key(|active| active.sequence)?;
         let is_duplicate = query.end.is_some_and(|end| ends.has_duplicate_since(end, newest.sequence));
         return (!is_duplicate).then(|| Found { session: newest, candidates: others().count() });

@@ -1,10 +1,13 @@
 //! The order of the requests of one session id.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use lastword_events::Identity;
+use lastword_events::{Identity, Scope};
 use tokio::sync::oneshot;
 
 use crate::request::ReceivedEnd;
@@ -30,7 +33,7 @@ struct WaitingRequest {
     /// The request, if it is an end.
     end: Option<Arc<ReceivedEnd>>,
     /// The scope of an event that only shows that a session is alive.
-    seen: Option<Arc<str>>,
+    seen: Option<Scope>,
 }
 
 /// A request's turn in the order of its id. The request may have to wait for its turn. Dropping the turn lets the next request have its
@@ -56,13 +59,13 @@ pub(crate) enum SeenTurn {
 impl SessionOrder {
     /// Joins the order of the id at its end. For an end, `end` is the request.
     pub(crate) fn join(self: &Arc<Self>, identity: &Identity, end: Option<Arc<ReceivedEnd>>) -> Turn {
-        self.join_locked(&mut self.0.lock(), identity.unscoped(), end)
+        self.join_locked(&mut self.0.lock(), identity.unscoped().into_owned(), end)
     }
 
     /// Joins the orders of two ids at once, so that no two requests wait for each other. Gives one turn if both are the same id.
     pub(crate) fn join_both(self: &Arc<Self>, one: &Identity, other: &Identity) -> (Turn, Option<Turn>) {
         let mut requests = self.0.lock();
-        let (one, other) = (one.unscoped(), other.unscoped());
+        let (one, other) = (one.unscoped().into_owned(), other.unscoped().into_owned());
         let second = (one != other).then(|| self.join_locked(&mut requests, other, None));
         (self.join_locked(&mut requests, one, None), second)
     }
@@ -79,14 +82,14 @@ impl SessionOrder {
         id: Identity,
         end: Option<Arc<ReceivedEnd>>,
     ) -> Turn {
-        let wait = match requests.get_mut(&id) {
-            Some(of_id) => {
+        let wait = match requests.entry(id.clone()) {
+            Entry::Occupied(mut of_id) => {
                 let (turn, wait) = oneshot::channel();
-                of_id.waiting.push_back(WaitingRequest { turn, end, seen: None });
+                of_id.get_mut().waiting.push_back(WaitingRequest { turn, end, seen: None });
                 Some(wait)
             }
-            None => {
-                requests.insert(id.clone(), Requests { end, waiting: VecDeque::new() });
+            Entry::Vacant(vacant) => {
+                vacant.insert(Requests { end, waiting: VecDeque::new() });
                 None
             }
         };
@@ -97,7 +100,7 @@ impl SessionOrder {
     /// be any number of them.
     pub(crate) fn join_seen(self: &Arc<Self>, identity: &Identity) -> SeenTurn {
         let mut requests = self.0.lock();
-        let id = identity.unscoped();
+        let id = identity.unscoped().into_owned();
         let Some(of_id) = requests.get_mut(&id) else { return SeenTurn::Now };
         let mut last = of_id.waiting.iter().rev().map_while(|waiting| waiting.seen.as_ref());
         if last.any(|scope| *scope == identity.scope) {
@@ -115,7 +118,7 @@ impl SessionOrder {
 
     /// The ends under way of one id, in their order.
     pub(crate) fn ends_of(&self, identity: &Identity) -> Vec<Arc<ReceivedEnd>> {
-        self.0.lock().get(&identity.unscoped()).into_iter().flat_map(Requests::ends).cloned().collect()
+        self.0.lock().get(&*identity.unscoped()).into_iter().flat_map(Requests::ends).cloned().collect()
     }
 
     /// See [`Runtime::held_resources`](crate::Runtime::held_resources).
@@ -136,39 +139,46 @@ impl Requests {
 impl Turn {
     /// Resolves when all requests before this one are done.
     pub(crate) async fn comes(&mut self) {
-        if let Some(wait) = &mut self.wait {
-            // The sender is only dropped with the whole map, and then there is nothing to wait for.
-            wait.await.ok();
-            self.wait = None;
-        }
+        poll_fn(|cx| self.poll_comes(cx)).await;
     }
 
-    fn has_come(&mut self) -> bool {
-        if self.wait.as_mut().is_some_and(|wait| wait.try_recv().is_ok()) {
+    /// The same as [`comes`](Self::comes).
+    pub(crate) fn poll_comes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(wait) = &mut self.wait {
+            // The sender is only dropped with the whole map, and then there is nothing to wait for.
+            ready!(Pin::new(wait).poll(cx)).ok();
             self.wait = None;
         }
-        self.wait.is_none()
+        Poll::Ready(())
     }
+}
+
+/// Whether the turn has come for which a request waits.
+fn has_come(wait: &mut Option<oneshot::Receiver<()>>) -> bool {
+    if wait.as_mut().is_some_and(|wait| wait.try_recv().is_ok()) {
+        *wait = None;
+    }
+    wait.is_none()
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let order = self.order.clone();
+        let Self { order, id, wait } = self;
         let mut requests = order.0.lock();
-        if !self.has_come() {
+        if !has_come(wait) {
             // The request before this one finds no receiver here and goes on to the next one. The receiver is dropped while the lock is
             // held: otherwise a turn could be given to this request and be lost.
-            self.wait = None;
+            *wait = None;
             return;
         }
-        let Some(of_id) = requests.get_mut(&self.id) else { return };
-        while let Some(next) = of_id.waiting.pop_front() {
+        let Entry::Occupied(mut of_id) = requests.entry(id.clone()) else { return };
+        while let Some(next) = of_id.get_mut().waiting.pop_front() {
             if next.turn.send(()).is_ok() {
-                of_id.end = next.end;
+                of_id.get_mut().end = next.end;
                 return;
             }
         }
-        requests.remove(&self.id);
+        of_id.remove();
     }
 }
 
@@ -181,7 +191,7 @@ mod tests {
     use crate::time::Time;
 
     fn has_come(turn: &mut Turn) -> bool {
-        turn.has_come()
+        super::has_come(&mut turn.wait)
     }
 
     #[test]

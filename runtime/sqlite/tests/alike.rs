@@ -482,7 +482,7 @@ fn compaction() -> Arc<Event> {
 fn told(mut recovered: Recovered) -> Vec<String> {
     for owed in &mut recovered.deliveries {
         let Session { identity, generation, .. } = &*owed.session;
-        owed.session = Arc::new(Session { generation: *generation, ..Session::of(identity.unscoped()) });
+        owed.session = Arc::new(Session { generation: *generation, ..Session::of(identity.unscoped().into_owned()) });
     }
     for session in &mut recovered.sessions {
         if let Some(drained) = &mut session.drained {

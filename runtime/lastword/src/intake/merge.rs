@@ -6,8 +6,7 @@ use lastword_events::{Identity, Session};
 
 /// The known session with the newer fields of the event.
 pub(super) fn merge(known: &Arc<Session>, newer: Session) -> Arc<Session> {
-    let mut merged = Session::clone(known);
-    merged.merge(newer);
+    let merged = known.merged(newer);
     if merged == **known { known.clone() } else { Arc::new(merged) }
 }
 

@@ -26,9 +26,8 @@ pub(crate) fn requested_end(
     let EndRequest { session, event, op_id, .. } = &end.request;
     let owed = core.dispatcher().installed().owed_end(&session.identity.tenant, active.started());
     let mut newer = session.clone();
-    let by_agent = SessionQuery::of(session, end.received_at).agent_identity();
-    if let Some(by_agent) = by_agent.filter(|by_agent| *by_agent == active.session.identity) {
-        newer.identity = by_agent;
+    if SessionQuery::of(session, end.received_at).is_agent_identity(&active.session.identity) {
+        newer.identity = active.session.identity.clone();
     }
     let session = merge_fitting(&active.session, newer, dropped);
     let reported = ReportedFields::by(&session, event).with_scope_of(&end.request.session.identity);

@@ -70,7 +70,7 @@ fn session(event: &mut Fields, ctx: Option<&mut Fields>) -> Result<Session, BadL
     let cwd = find("workspaceDir");
     let uri = find("sessionFile");
     let mut session = Session::new(DEFAULT_TENANT, &id.ok_or_else(|| event.missing("sessionId"))?);
-    session.identity.scope = key.as_deref().map(Arc::from).unwrap_or_default();
+    session.identity.scope = key.as_deref().unwrap_or_default().into();
     session.key = key;
     session.agent_id = agent_id;
     session.cwd = cwd;

@@ -152,7 +152,8 @@ impl Recipients {
 
     fn change(&self, identity: &Identity, change: impl FnOnce(&mut Session)) {
         let state = &mut *self.state.lock();
-        let key = if state.sessions.contains_key(identity) { identity.clone() } else { identity.unscoped() };
+        let key =
+            if state.sessions.contains_key(identity) { identity.clone() } else { identity.unscoped().into_owned() };
         let Some(session) = state.sessions.get_mut(&key) else { return };
         change(session);
         if session.is_active || !session.owed.is_empty() {
@@ -185,7 +186,7 @@ impl State {
     fn find(&self, identity: &Identity) -> Option<ConnectionId> {
         let session = self.sessions.get(identity);
         let session = match session {
-            None if !identity.scope.is_empty() => self.sessions.get(&identity.unscoped()),
+            None if !identity.scope.is_empty() => self.sessions.get(&*identity.unscoped()),
             session => session,
         };
         session.map(|session| session.connection)

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use lastword::Runtime;
-use lastword::events::Identity;
+use lastword::events::{Identity, Scope};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -35,13 +35,13 @@ struct Route {
     /// Those that wait for the turn.
     waiting: VecDeque<Waiting>,
     /// Where those that are decided are, by the scope that they say.
-    at: HashMap<Arc<str>, At>,
+    at: HashMap<Scope, At>,
 }
 
 struct Waiting {
     turn: oneshot::Sender<()>,
     /// The scope of an event that only shows that a session lives.
-    seen: Option<Arc<str>>,
+    seen: Option<Scope>,
 }
 
 /// Where requests of one identity are.
@@ -86,7 +86,7 @@ impl Routes {
     /// only the first one waits.
     pub(super) fn join_seen(self: &Arc<Self>, said: &Identity) -> Seen {
         let mut routes = self.0.lock();
-        let Some(route) = routes.get(&said.unscoped()).filter(|route| route.is_turn_taken) else { return Seen::Now };
+        let Some(route) = routes.get(&*said.unscoped()).filter(|route| route.is_turn_taken) else { return Seen::Now };
         let mut last = route.waiting.iter().rev().map_while(|waiting| waiting.seen.as_ref());
         if last.any(|scope| *scope == said.scope) {
             return Seen::Merged;
@@ -98,9 +98,9 @@ impl Routes {
         self: &Arc<Self>,
         routes: &mut HashMap<Identity, Route>,
         said: &Identity,
-        seen: Option<Arc<str>>,
+        seen: Option<Scope>,
     ) -> Unanswered {
-        let route = routes.entry(said.unscoped()).or_default();
+        let route = routes.entry(said.unscoped().into_owned()).or_default();
         route.requests += 1;
         let turn = if route.is_turn_taken {
             let (turn, waits) = oneshot::channel();
@@ -139,14 +139,14 @@ impl Unanswered {
     /// Where unanswered requests of this very identity are.
     pub(super) fn others(&self) -> Option<Place> {
         let routes = self.routes.0.lock();
-        let at = routes.get(&self.said.unscoped())?.at.get(&self.said.scope)?;
+        let at = routes.get(&*self.said.unscoped())?.at.get(&self.said.scope)?;
         Some(at.place.clone())
     }
 
     /// Says where this request is, and those of its identity that follow it.
     pub(super) fn goes_to(&mut self, place: &Place) {
         let mut routes = self.routes.0.lock();
-        let Some(route) = routes.get_mut(&self.said.unscoped()) else { return };
+        let Some(route) = routes.get_mut(&*self.said.unscoped()) else { return };
         let at = route.at.entry(self.said.scope.clone());
         let at = at.or_insert_with(|| At { place: place.clone(), requests: 0 });
         at.place = place.clone();
@@ -160,7 +160,7 @@ impl Unanswered {
             return;
         }
         self.turn = Turn::Given;
-        if let Some(route) = self.routes.0.lock().get_mut(&self.said.unscoped()) {
+        if let Some(route) = self.routes.0.lock().get_mut(&*self.said.unscoped()) {
             route.give_turn();
         }
     }
@@ -170,7 +170,7 @@ impl Drop for Unanswered {
     fn drop(&mut self) {
         let routes = self.routes.clone();
         let mut routes = routes.0.lock();
-        let id = self.said.unscoped();
+        let id = self.said.unscoped().into_owned();
         let Some(route) = routes.get_mut(&id) else { return };
         if self.is_placed
             && let Some(at) = route.at.get_mut(&self.said.scope)

@@ -220,7 +220,7 @@ impl Tables for FileTables<'_> {
             ended_run,
             at,
             reason,
-            scope,
+            &**scope,
             recorded_at
         ];
         self.execute(sql, row)?;
@@ -235,7 +235,7 @@ impl Tables for FileTables<'_> {
     ) -> Result<bool, Failed> {
         let sql = "UPDATE session SET facts = ?2, run = ?3, scope = ?4, compactions = coalesce(?5, compactions)
                    WHERE sequence = ?1 AND ended_run IS NULL";
-        let (facts, scope) = (json(&**session), &session.identity.scope);
+        let (facts, scope) = (json(&**session), &*session.identity.scope);
         Ok(self.execute(sql, params![sequence, facts, self.state.run, scope, compactions])? > 0)
     }
 
@@ -262,7 +262,7 @@ impl Tables for FileTables<'_> {
         let sql = "UPDATE session SET facts = ?2, ended_run = run, ended_at = ?3, reason = ?4, scope = ?5,
                    recorded_at = ?6 WHERE sequence = ?1 AND ended_run IS NULL";
         let (facts, scope, recorded_at) =
-            (json(&**session), &session.identity.scope, Timestamp::now().as_millisecond());
+            (json(&**session), &*session.identity.scope, Timestamp::now().as_millisecond());
         if self.execute(sql, params![sequence, facts, at, reason, scope, recorded_at])? == 0 {
             return Ok(None);
         }

@@ -22,7 +22,7 @@ pub(crate) fn generation(
     let Identity { tenant, id, scope } = identity;
     let found: Option<(u32, bool)> = file
         .prepare_cached(sql)?
-        .query_row(params![tenant, op_id, id, kind.as_str(), scope], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![tenant, op_id, id, kind.as_str(), &**scope], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((generation, of_version_2)) = found else { return Ok(None) };
     // A line of version 2 may have been of another kind or session. An end only counts as the same if this very generation has ended: an
@@ -44,7 +44,7 @@ pub(crate) fn insert(
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO op (tenant, op_id, session, kind, scope, generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let Identity { tenant, id, scope } = identity;
-    file.prepare_cached(sql)?.execute(params![tenant, op_id, id, kind.as_str(), scope, generation])?;
+    file.prepare_cached(sql)?.execute(params![tenant, op_id, id, kind.as_str(), &**scope, generation])?;
     let number = file.last_insert_rowid();
     if number % OP_IDS_AT_ONCE == 0 {
         let retained = i64::try_from(RETAINED_OP_IDS).unwrap_or(i64::MAX);

@@ -38,7 +38,7 @@ pub(crate) fn insert(
 /// Removes the last end of an identity, because a session has this identity from now on. An owner does not report the old end again.
 pub(crate) fn remove_last(file: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     let Identity { tenant, id, scope } = identity;
-    file.prepare_cached(REMOVE_LAST)?.execute(params![tenant, id, scope])?;
+    file.prepare_cached(REMOVE_LAST)?.execute(params![tenant, id, &**scope])?;
     Ok(())
 }
 

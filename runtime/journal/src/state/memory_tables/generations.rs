@@ -28,7 +28,7 @@ struct Latest {
 
 impl Generations {
     pub(super) fn latest(&self, identity: &Identity) -> Option<u32> {
-        self.latest.get(&identity.unscoped()).map(|latest| latest.generation)
+        self.latest.get(&*identity.unscoped()).map(|latest| latest.generation)
     }
 
     pub(super) fn forgotten(&self) -> &ForgottenGenerations {
@@ -36,15 +36,15 @@ impl Generations {
     }
 
     pub(super) fn begins(&mut self, identity: &Identity, sequence: u64, generation: u32) {
-        self.latest.insert(identity.unscoped(), Latest { sequence, generation, has_ended: false });
+        self.latest.insert(identity.unscoped().into_owned(), Latest { sequence, generation, has_ended: false });
     }
 
     pub(super) fn ends(&mut self, identity: &Identity, sequence: u64) {
         let id = identity.unscoped();
         // A session of another scope may be newer.
-        let Some(latest) = self.latest.get_mut(&id).filter(|latest| latest.sequence == sequence) else { return };
+        let Some(latest) = self.latest.get_mut(&*id).filter(|latest| latest.sequence == sequence) else { return };
         latest.has_ended = true;
-        self.ended.push_back((id, sequence));
+        self.ended.push_back((id.into_owned(), sequence));
         if self.ended.len() > RETAINED_ENDED_SESSIONS
             && let Some((oldest, sequence)) = self.ended.pop_front()
             && let Entry::Occupied(latest) = self.latest.entry(oldest)

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use lastword_events::{Hook, Identity};
+use lastword_events::{Hook, Identity, Scope};
 
 use super::rows::Row;
 use crate::RETAINED_OP_IDS;
@@ -15,20 +15,20 @@ pub(super) type Op = (Identity, Hook, Arc<str>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ops {
     /// The generation of each request's session, by the scope of the session.
-    lines: HashMap<Op, Vec<(Arc<str>, u32)>>,
-    order: VecDeque<(Op, Arc<str>)>,
+    lines: HashMap<Op, Vec<(Scope, u32)>>,
+    order: VecDeque<(Op, Scope)>,
 }
 
 impl Ops {
     /// Looks an `op_id` up. An identity without a scope may be of any session of its id.
     pub(super) fn generation(&self, identity: &Identity, kind: Hook, op_id: &str) -> Option<u32> {
-        let lines = self.lines.get(&(identity.unscoped(), kind, op_id.into()))?;
+        let lines = self.lines.get(&(identity.unscoped().into_owned(), kind, op_id.into()))?;
         let is_meant = |scope: &str| identity.scope.is_empty() || *scope == *identity.scope;
         lines.iter().rev().find(|(scope, _)| is_meant(scope)).map(|(_, generation)| *generation)
     }
 
     pub(super) fn insert(&mut self, identity: &Identity, kind: Hook, op_id: Arc<str>, generation: u32) {
-        self.restore((identity.unscoped(), kind, op_id), identity.scope.clone(), generation);
+        self.restore((identity.unscoped().into_owned(), kind, op_id), identity.scope.clone(), generation);
         if self.order.len() > RETAINED_OP_IDS
             && let Some((oldest, scope)) = self.order.pop_front()
             && let Some(lines) = self.lines.get_mut(&oldest)
@@ -50,7 +50,7 @@ impl Ops {
         })
     }
 
-    pub(super) fn restore(&mut self, op: Op, scope: Arc<str>, generation: u32) {
+    pub(super) fn restore(&mut self, op: Op, scope: Scope, generation: u32) {
         self.lines.entry(op.clone()).or_default().push((scope.clone(), generation));
         self.order.push_back((op, scope));
     }

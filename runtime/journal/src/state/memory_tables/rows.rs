@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastword_events::{Event, Hook, Identity, Session, Timestamp};
+use lastword_events::{Event, Hook, Identity, Scope, Session, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::runs::Run;
@@ -24,7 +24,7 @@ pub(super) enum Row {
     EndedId { id: Identity, sequence: u64 },
     Forgotten { tenant: Option<Arc<str>>, generation: u32 },
     RecentEnd { sequence: u64, end: Option<RecentEnd> },
-    OpId { id: Identity, kind: Hook, op_id: Arc<str>, scope: Arc<str>, generation: u32 },
+    OpId { id: Identity, kind: Hook, op_id: Arc<str>, scope: Scope, generation: u32 },
     Session { sequence: u64, active: ActiveSession },
     Delivery { key: DeliveryKey, fields: Box<DeliveryFields> },
     GivenUp { key: DeliveryKey, number: u64 },
