@@ -10,63 +10,149 @@ use crate::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 /// Ends that owners have reported, the newest ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecentEnds {
-    by_session: HashMap<u64, RecentEnd>,
-    /// The sessions of those ends, by identity.
-    sessions: HashMap<Identity, u64>,
-    /// The sessions in the order of the reports. Some are forgotten already.
-    order: VecDeque<u64>,
+    /// The ends in the order of the reports.
+    places: VecDeque<Place>,
+    /// How many places before them are gone. A place has the same number as long as it exists.
+    gone: usize,
+    /// The number of the place that has the last end of an identity.
+    last: HashMap<Identity, usize>,
+}
+
+/// The place of an end in the order of the reports. An end that is forgotten has its place all the same: the places are counted.
+#[derive(Clone, Debug)]
+struct Place {
+    sequence: u64,
+    end: Option<RecentEnd>,
 }
 
 impl RecentEnds {
     pub(super) fn add(&mut self, end: RecentEnd) {
-        self.order.push_back(end.sequence);
-        if let Some(before) = self.sessions.insert(end.identity.clone(), end.sequence) {
-            self.by_session.remove(&before);
-        }
-        self.by_session.insert(end.sequence, end);
-        if self.order.len() > RETAINED_RECENT_ENDS
-            && let Some(oldest) = self.order.pop_front()
+        self.restore(end.sequence, Some(end));
+        if self.places.len() > RETAINED_RECENT_ENDS
+            && let Some(oldest) = self.places.pop_front()
         {
-            self.forget(oldest);
+            self.gone += 1;
+            self.forget_last(oldest.end, self.gone - 1);
         }
     }
 
+    /// Looks at the newest ends first. Most ends are never forgotten so, and have no entry in another map for it.
     pub(super) fn forget(&mut self, sequence: u64) {
-        if let Some(end) = self.by_session.remove(&sequence)
-            && self.sessions.get(&end.identity) == Some(&sequence)
-        {
-            self.sessions.remove(&end.identity);
+        let is_it = |place: &Place| place.sequence == sequence && place.end.is_some();
+        if let Some(at) = self.places.iter().rposition(is_it) {
+            let end = self.places.get_mut(at).and_then(|place| place.end.take());
+            self.forget_last(end, self.gone + at);
         }
     }
 
     /// A newer session of this identity begins.
     pub(super) fn remove_last(&mut self, identity: &Identity) {
-        if let Some(sequence) = self.sessions.remove(identity) {
-            self.by_session.remove(&sequence);
+        if let Some(number) = self.last.remove(identity) {
+            self.clear(number);
         }
     }
 
     /// The ends that may be reported again, in the order of the reports.
     pub(super) fn within(&self, now: Timestamp) -> Vec<RecentEnd> {
-        let ends = self.order.iter().filter_map(|sequence| self.by_session.get(sequence));
         let is_recent = |end: &&RecentEnd| {
             let at = end.received.at;
             at <= now && now <= at.plus(DUPLICATE_WITHIN)
         };
-        ends.filter(is_recent).cloned().collect()
+        self.places.iter().filter_map(|place| place.end.as_ref()).filter(is_recent).cloned().collect()
     }
 
-    /// In the order of the reports. An end that is forgotten has its place all the same: the places are counted.
+    /// All places, in the order of the reports.
     pub(super) fn into_rows(self) -> impl Iterator<Item = Row> + Send {
-        let Self { mut by_session, order, .. } = self;
-        order.into_iter().map(move |sequence| Row::RecentEnd { sequence, end: by_session.remove(&sequence) })
+        self.places.into_iter().map(|Place { sequence, end }| Row::RecentEnd { sequence, end })
     }
 
     pub(super) fn restore(&mut self, sequence: u64, end: Option<RecentEnd>) {
-        self.order.push_back(sequence);
-        if let Some(end) = end {
-            self.sessions.insert(end.identity.clone(), sequence);
-            self.by_session.insert(sequence, end);
+        let number = self.gone + self.places.len();
+        let before = end.as_ref().and_then(|end| self.last.insert(end.identity.clone(), number));
+        self.places.push_back(Place { sequence, end });
+        if let Some(before) = before {
+            self.clear(before);
         }
+    }
+
+    /// An end is forgotten that was in this place. It may have been its identity's last.
+    fn forget_last(&mut self, end: Option<RecentEnd>, number: usize) {
+        if let Some(end) = end
+            && self.last.get(&end.identity) == Some(&number)
+        {
+            self.last.remove(&end.identity);
+        }
+    }
+
+    fn clear(&mut self, number: usize) {
+        if let Some(place) = number.checked_sub(self.gone).and_then(|at| self.places.get_mut(at)) {
+            place.end = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Receipt;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millisecond(1_000)
+    }
+
+    fn end(sequence: u64, id: &str) -> RecentEnd {
+        let (identity, received) = (Identity::new("t", id), Receipt { at: now(), said: 0 });
+        RecentEnd { sequence, identity, generation: 1, agent_id: None, ended_at: now(), received }
+    }
+
+    fn sequences(ends: &RecentEnds) -> Vec<u64> {
+        ends.within(now()).iter().map(|end| end.sequence).collect()
+    }
+
+    /// As they come back from their rows.
+    fn restored(ends: RecentEnds) -> RecentEnds {
+        let mut restored = RecentEnds::default();
+        for row in ends.into_rows() {
+            let Row::RecentEnd { sequence, end } = row else { panic!("another row") };
+            restored.restore(sequence, end);
+        }
+        restored
+    }
+
+    #[test]
+    fn of_an_identity_the_last_end_counts_until_it_is_forgotten() {
+        let mut ends = RecentEnds::default();
+        [end(1, "a"), end(2, "b"), end(3, "a"), end(4, "c")].into_iter().for_each(|end| ends.add(end));
+        assert_eq!(sequences(&ends), [2, 3, 4]);
+        ends.forget(1);
+        ends.forget(4);
+        assert_eq!(sequences(&ends), [2, 3], "that of session 1 was forgotten before");
+        ends.remove_last(&Identity::new("t", "a"));
+        assert_eq!(sequences(&ends), [2]);
+        ends.add(end(5, "a"));
+        assert_eq!(sequences(&ends), [2, 5], "a later end is another");
+        assert_eq!(sequences(&restored(ends.clone())), [2, 5]);
+        ends.forget(2);
+        ends.remove_last(&Identity::new("t", "c"));
+        assert_eq!(sequences(&ends), [5], "of session 4 nothing is left to forget");
+        assert_eq!(ends.last.len(), 1, "nothing is kept of the others");
+    }
+
+    #[test]
+    fn the_number_of_places_is_bounded_and_a_place_keeps_its_number() {
+        let mut ends = RecentEnds::default();
+        let most = u64::try_from(RETAINED_RECENT_ENDS).unwrap();
+        (0..most + 2).for_each(|n| ends.add(end(n, &n.to_string())));
+        let count = |ends: &RecentEnds| (ends.places.len(), ends.last.len());
+        assert_eq!(count(&ends), (RETAINED_RECENT_ENDS, RETAINED_RECENT_ENDS));
+        ends.forget(1);
+        ends.remove_last(&Identity::new("t", "0"));
+        assert_eq!(sequences(&ends).first(), Some(&2), "the two oldest are gone");
+        ends.remove_last(&Identity::new("t", "3"));
+        ends.add(end(most + 2, "4"));
+        assert_eq!(sequences(&ends).first(), Some(&5));
+        assert_eq!(count(&ends), (RETAINED_RECENT_ENDS, RETAINED_RECENT_ENDS - 2));
+        let again = restored(ends.clone());
+        assert_eq!((count(&again), sequences(&again)), (count(&ends), sequences(&ends)));
     }
 }
