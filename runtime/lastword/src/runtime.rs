@@ -91,8 +91,8 @@ impl Runtime {
         }
         let Some(ticket) = self.core().in_flight().enter() else { return observed.refuse(Refusal::Draining) };
         let turn = self.core().order().join(&request.session.identity, None);
-        let work = observed.carry_out(intake::start(self.core().clone(), request));
-        RequestFuture::begin(self.core(), turn, Some(ticket), work)
+        let work = intake::start(self.core().clone(), request);
+        RequestFuture::begin(self.core(), turn, Some(ticket), observed, work)
     }
 
     /// Makes more known of an active session: what is newer is kept, and nobody is told. If a dead run left the session, its owner has come
@@ -116,8 +116,8 @@ impl Runtime {
         }
         let Some(ticket) = self.core().in_flight().enter() else { return observed.refuse(Refusal::Draining) };
         let turn = self.core().order().join(&session.identity, None);
-        let work = observed.carry_out(intake::update(self.core().clone(), session));
-        RequestFuture::begin(self.core(), turn, Some(ticket), work)
+        let work = intake::update(self.core().clone(), session);
+        RequestFuture::begin(self.core(), turn, Some(ticket), observed, work)
     }
 
     /// Records that a session ended, and tells every plugin that serves its tenant. An end within 10 s of the last one, with no event
@@ -139,8 +139,8 @@ impl Runtime {
         let ticket = self.core().in_flight().enter();
         let end = Arc::new(ReceivedEnd::new(request, self.core().time()));
         let turn = self.core().order().join(&end.request.session.identity, Some(end.clone()));
-        let work = observed.carry_out(intake::end(self.core().clone(), end, dropped));
-        RequestFuture::begin(self.core(), turn, ticket, work)
+        let work = intake::end(self.core().clone(), end, dropped);
+        RequestFuture::begin(self.core(), turn, ticket, observed, work)
     }
 
     /// Whether this end was told before and is on record: its `op_id` is known for the session, or it would be a duplicate of an end of the
@@ -189,8 +189,8 @@ impl Runtime {
         }
         let Some(ticket) = self.core().in_flight().enter() else { return observed.refuse(Refusal::Draining) };
         let turn = self.core().order().join(&request.session.identity, None);
-        let work = observed.carry_out(intake::compaction(self.core().clone(), request));
-        RequestFuture::begin(self.core(), turn, Some(ticket), work)
+        let work = intake::compaction(self.core().clone(), request);
+        RequestFuture::begin(self.core(), turn, Some(ticket), observed, work)
     }
 
     /// Records that one session ended and another began, or that the same id began anew: both are accepted and recorded, or neither is. The
@@ -218,14 +218,14 @@ impl Runtime {
         let (turn, other) = self.core().order().join_both(&end.session.identity, &start.session.identity);
         let end = Arc::new(ReceivedEnd::new(end, self.core().time()));
         let core = self.core().clone();
-        let work = observed.carry_out(async move {
+        let work = async move {
             let mut other = other;
             if let Some(other) = &mut other {
                 other.comes().await;
             }
             intake::replace(core, end, dropped, start).await
-        });
-        RequestFuture::begin(self.core(), turn, Some(ticket), work)
+        };
+        RequestFuture::begin(self.core(), turn, Some(ticket), observed, work)
     }
 
     /// Installs a further plugin, while ends arrive. The plugin serves events that are accepted from now on. Deliveries that are orphaned

@@ -67,7 +67,7 @@ async fn compact(
     let (identity, generation) = (session.identity.clone(), session.generation);
     let (of_session, to) = (session.clone(), owed.plugins.clone());
     let op = JournalOp::Compaction { sequence, n, session: of_session, event: event.clone(), owed: to, op_id };
-    let handed_over = HandedOver::now(received_at);
+    let handed_over = HandedOver::now(core, received_at);
     match core.journal().append(op).await.map_err(|error| refusal(core, &known_as, error))? {
         Appended::Done => {
             let deliveries = owed.deliveries(core.journal_name(), sequence, key);
@@ -100,7 +100,7 @@ async fn compact_without_start(
     let owed = core.dispatcher().installed().owed_to(&identity.tenant, key);
     let (session, to) = (Arc::new(session), owed.plugins.clone());
     let op = JournalOp::CompactionWithoutStart { session, event: event.clone(), owed: to, op_id };
-    let handed_over = HandedOver::now(received_at);
+    let handed_over = HandedOver::now(core, received_at);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let first = OwedEvent { key, event: &event, owed: &owed };

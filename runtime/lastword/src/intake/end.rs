@@ -202,7 +202,7 @@ async fn end_without_start(core: &Core, session: Session, end: &ReceivedEnd) -> 
 
 /// The journal is handed the end now.
 pub(super) fn handed_over_now(core: &Core, end: &ReceivedEnd) -> HandedOver {
-    HandedOver::now(core.time().by_machine(end.received_at))
+    HandedOver::now(core, core.time().by_machine(end.received_at))
 }
 
 /// The end of a session that nobody has started.

@@ -17,9 +17,10 @@ pub(super) struct HandedOver {
 }
 
 impl HandedOver {
-    /// The journal is handed the event now.
-    pub(super) fn now(received_at: Instant) -> Self {
-        Self { received_at, submitted_at: now() }
+    /// The journal is handed the event now. The clock is asked for observers only.
+    pub(super) fn now(core: &Core, received_at: Instant) -> Self {
+        let is_observed = !core.publisher().observers().is_empty();
+        Self { received_at, submitted_at: if is_observed { now() } else { received_at } }
     }
 
     /// The event is on record. Call this before its deliveries are enqueued, and without a lock.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use lastword_events::{Hook, Identity};
 use lastword_journal::JournalError;
@@ -25,17 +25,18 @@ impl<T: Send + 'static> RequestFuture<T> {
         Self::Answered(Some(Err(refusal)))
     }
 
-    /// Carries the request out when it has its turn, see [`carry_out`](Self::carry_out).
-    pub(crate) fn begin<F>(core: &Arc<Core>, mut turn: Turn, ticket: Option<Ticket>, work: F) -> Self
+    /// Carries `work` out when the request has its turn. Observers are told if it is refused.
+    pub(crate) fn begin<F>(
+        core: &Arc<Core>,
+        turn: Turn,
+        ticket: Option<Ticket>,
+        observed: ObservedRequest,
+        work: F,
+    ) -> Self
     where
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
-        Self::carry_out(core, async move {
-            turn.comes().await;
-            let answer = work.await;
-            drop(ticket);
-            answer
-        })
+        Self::run(core, OrderedRequest { work: Box::pin(work), observed, _ticket: ticket, turn })
     }
 
     /// Carries out `work`: now, if it has to wait for nothing, and as a task of its own otherwise.
@@ -43,11 +44,37 @@ impl<T: Send + 'static> RequestFuture<T> {
     where
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
-        let mut work = Box::pin(work);
-        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Self::run(core, Box::pin(work))
+    }
+
+    fn run<F>(core: &Arc<Core>, mut work: F) -> Self
+    where
+        F: Future<Output = Result<T, Refusal>> + Unpin + Send + 'static,
+    {
+        match Pin::new(&mut work).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Self::Answered(Some(answer)),
             Poll::Pending => Self::Waiting(core.handle().spawn(work)),
         }
+    }
+}
+
+/// A request that is carried out when it has its turn. Its fields are dropped in their order: the next request of the session follows when
+/// nothing is left of this one.
+struct OrderedRequest<F> {
+    /// In a box, because it is large and would be moved from place to place.
+    work: Pin<Box<F>>,
+    observed: ObservedRequest,
+    _ticket: Option<Ticket>,
+    turn: Turn,
+}
+
+impl<T, F: Future<Output = Result<T, Refusal>>> Future for OrderedRequest<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(self.turn.poll_comes(cx));
+        let answer = ready!(self.work.as_mut().poll(cx));
+        Poll::Ready(answer.inspect_err(|refusal| self.observed.tell(refusal)))
     }
 }
 
@@ -87,17 +114,6 @@ impl ObservedRequest {
     pub(crate) fn refuse<T: Send + 'static>(&self, refusal: Refusal) -> RequestFuture<T> {
         self.tell(&refusal);
         RequestFuture::refused(refusal)
-    }
-
-    /// The request is carried out.
-    pub(crate) fn carry_out<T>(
-        self,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> impl Future<Output = Result<T, Refusal>> {
-        // An async block that awaits a future that it was given has room for it twice, and two are around this one. In a box, the
-        // future is moved once.
-        let work = Box::pin(work);
-        async move { work.await.inspect_err(|refusal| self.tell(refusal)) }
     }
 
     fn tell(&self, refusal: &Refusal) {

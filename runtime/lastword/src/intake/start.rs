@@ -61,7 +61,7 @@ async fn begin(
     let event = Arc::new(Event::Start(event));
     let (session, to) = (Arc::new(session), owed.plugins.clone());
     let op = JournalOp::Start { session, event: event.clone(), owed: to, op_id };
-    let handed_over = HandedOver::now(received_at);
+    let handed_over = HandedOver::now(core, received_at);
     match core.journal().append(op).await? {
         Appended::Session { sequence, session } => {
             let generation = session.generation;
