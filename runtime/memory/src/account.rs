@@ -27,6 +27,10 @@ pub struct Reservation {
     part: Arc<MemoryPart>,
     call: u64,
     held: u64,
+    /// Whether the call has waited. Only then it may be cut, and has to ask.
+    has_waited: bool,
+    /// Whether the call has had a slot, whose memory may have been written.
+    has_run: bool,
 }
 
 /// The error of a call that gives way to an older one. The caller drops the call, and begins it again with a reservation of the bytes
@@ -128,14 +132,14 @@ impl MemoryPart {
     #[must_use]
     pub fn reserve(self: &Arc<Self>, bytes: u64, is_next: bool) -> Option<Reservation> {
         let call = self.account.lock().begin(self.number, bytes, is_next)?;
-        Some(Reservation { part: Arc::clone(self), call, held: bytes })
+        Some(Reservation::new(self, call, bytes))
     }
 
     /// An empty reservation, for a call that grows.
     #[must_use]
     pub fn reserve_nothing(self: &Arc<Self>) -> Reservation {
         let call = self.account.lock().add_call(self.number);
-        Reservation { part: Arc::clone(self), call, held: 0 }
+        Reservation::new(self, call, 0)
     }
 
     /// Notes that the call that is next in turn wants `bytes`, and waits. Reserves for it all free memory, and half of the memory that
@@ -157,6 +161,10 @@ impl Drop for MemoryPart {
 }
 
 impl Reservation {
+    fn new(part: &Arc<MemoryPart>, call: u64, held: u64) -> Self {
+        Self { part: Arc::clone(part), call, held, has_waited: false, has_run: false }
+    }
+
     /// Bytes that the call has.
     #[must_use]
     pub fn held(&self) -> u64 {
@@ -167,7 +175,8 @@ impl Reservation {
     ///
     /// # Errors
     /// It has to give way now.
-    pub fn queue(&self, cx: &Context<'_>) -> Result<(), GivesWay> {
+    pub fn queue(&mut self, cx: &Context<'_>) -> Result<(), GivesWay> {
+        self.has_waited = true;
         let account = &self.part.account;
         account.change(|ledger| {
             if !ledger.is_cut(self.call) {
@@ -181,12 +190,15 @@ impl Reservation {
     ///
     /// # Errors
     /// It has to give way.
-    pub fn run(&self) -> Result<(), GivesWay> {
-        let mut ledger = self.part.account.lock();
-        if ledger.is_cut(self.call) {
-            return Err(GivesWay);
+    pub fn run(&mut self) -> Result<(), GivesWay> {
+        if self.has_waited {
+            let mut ledger = self.part.account.lock();
+            if ledger.is_cut(self.call) {
+                return Err(GivesWay);
+            }
+            ledger.set_state(self.call, CallState::Active);
         }
-        ledger.run(self.call);
+        self.has_run = true;
         Ok(())
     }
 
@@ -196,6 +208,7 @@ impl Reservation {
     /// # Errors
     /// It has to give way.
     pub fn poll_grow(&mut self, to: u64, sent: bool, cx: &Context<'_>) -> Poll<Result<(), GivesWay>> {
+        self.has_run = true;
         let account = &self.part.account;
         let mut ledger = account.lock();
         if ledger.is_cut(self.call) {
@@ -206,6 +219,7 @@ impl Reservation {
             return Poll::Ready(Ok(()));
         }
         drop(ledger);
+        self.has_waited = true;
         account.change(|ledger| {
             if !ledger.is_cut(self.call) {
                 let waker = cx.waker().clone();
@@ -226,6 +240,6 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.part.account.change(|ledger| ledger.remove_call(self.call));
+        self.part.account.change(|ledger| ledger.remove_call(self.call, self.has_run));
     }
 }

@@ -11,8 +11,6 @@ pub(crate) struct Call {
     /// The number of its plugin's part.
     pub(crate) part: usize,
     pub(crate) held: u64,
-    /// Whether the call has had a slot, whose memory may have been written.
-    pub(crate) ran: bool,
     pub(crate) state: CallState,
 }
 

@@ -156,7 +156,7 @@ impl Ledger {
     pub(crate) fn add_call(&mut self, part: usize) -> u64 {
         let call = self.next_call;
         self.next_call += 1;
-        self.calls.insert(call, Call { part, held: 0, ran: false, state: CallState::Active });
+        self.calls.insert(call, Call { part, held: 0, state: CallState::Active });
         self.process.join();
         if let Some(room) = self.room_of(part) {
             room.join();
@@ -172,18 +172,9 @@ impl Ledger {
         self.growing.contains(&call)
     }
 
-    /// Notes that the call has a slot.
-    pub(crate) fn run(&mut self, call: u64) {
-        self.set_state(call, CallState::Active);
-        if let Some(call) = self.calls.get_mut(&call) {
-            call.ran = true;
-        }
-    }
-
     pub(crate) fn set_state(&mut self, number: u64, state: CallState) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         if matches!(state, CallState::Growing { .. }) {
-            call.ran = true;
             self.growing.insert(number);
         } else {
             self.growing.remove(&number);
@@ -206,7 +197,6 @@ impl Ledger {
         let more = to.saturating_sub(call.held);
         let fits = self.process.fits(more) && self.parts.get(call.part).is_some_and(|part| part.room.fits(more));
         if fits {
-            call.ran = true;
             self.give(number, more);
             self.set_state(number, CallState::Active);
         }
@@ -222,15 +212,17 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn remove_call(&mut self, number: u64) {
-        self.set_state(number, CallState::Active);
-        let Some(Call { part, held, ran, .. }) = self.calls.remove(&number) else { return };
+    pub(crate) fn remove_call(&mut self, number: u64, has_run: bool) {
+        if self.calls.get(&number).is_some_and(|call| !matches!(call.state, CallState::Active)) {
+            self.set_state(number, CallState::Active);
+        }
+        let Some(Call { part, held, .. }) = self.calls.remove(&number) else { return };
         self.process.leave();
         if let Some(room) = self.room_of(part) {
             room.leave();
             room.give_back(held);
         }
-        let free = if ran && held > 0 { self.unflushed.push(held) } else { held };
+        let free = if has_run && held > 0 { self.unflushed.push(held) } else { held };
         self.process.give_back(free);
         if self.process.is_stuck() {
             self.flush();

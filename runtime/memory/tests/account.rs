@@ -19,7 +19,7 @@ fn one(limit: u64) -> Arc<MemoryPart> {
 
 /// One that has begun with so much.
 fn running(part: &Arc<MemoryPart>, bytes: u64) -> Reservation {
-    let call = part.reserve(bytes, false).unwrap();
+    let mut call = part.reserve(bytes, false).unwrap();
     call.run().unwrap();
     call
 }
@@ -76,7 +76,7 @@ fn one_that_has_sent_something_gives_way_after_those_that_have_not() {
 fn one_that_waits_for_a_slot_gives_way_before_one_that_runs() {
     let part = one(100);
     let mut runs = running(&part, 60);
-    let waits = part.reserve(40, false).unwrap();
+    let mut waits = part.reserve(40, false).unwrap();
     assert_eq!(waits.queue(&idle()), Ok(()));
     assert!(grow(&mut runs, 100).is_pending());
     assert_eq!((waits.queue(&idle()), waits.run()), (Err(GivesWay), Err(GivesWay)));

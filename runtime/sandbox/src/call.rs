@@ -179,7 +179,7 @@ impl Call {
             Poll::Pending if queued.until.is_some_and(|until| self.timer.poll_at(until, cx).is_ready()) => {
                 Poll::Ready(Err(Outcome::Deferred(Deferral::Turn)))
             }
-            Poll::Pending if self.memory.as_ref().is_some_and(|memory| memory.queue(cx).is_err()) => {
+            Poll::Pending if self.memory.as_mut().is_some_and(|memory| memory.queue(cx).is_err()) => {
                 Poll::Ready(Err(Outcome::Deferred(Deferral::Memory)))
             }
             Poll::Pending => {
@@ -192,8 +192,8 @@ impl Call {
     /// Begins the guest in the slot that was taken. [`Slot`] gives the slot back.
     fn begin_guest(&mut self, call: HookCall, memories: TakenMemories) -> Result<(), Outcome> {
         let slot = Slot::new(&self.context);
-        let memory = self.memory.take();
-        if memory.as_ref().is_some_and(|memory| memory.run().is_err()) {
+        let mut memory = self.memory.take();
+        if memory.as_mut().is_some_and(|memory| memory.run().is_err()) {
             return Err(Outcome::Deferred(Deferral::Memory));
         }
         self.stage = Stage::Running(Running {
