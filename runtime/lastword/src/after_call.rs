@@ -45,6 +45,13 @@ pub(crate) struct ServedSlice {
     pub(crate) without_hook: Vec<Taken>,
 }
 
+impl ServedSlice {
+    /// A slice with room for the results of so many calls.
+    pub(crate) fn with_room(calls: usize) -> Self {
+        Self { finished: Vec::with_capacity(calls), ..Self::default() }
+    }
+}
+
 /// Concludes calls of one queue.
 pub(crate) struct AfterCall<'a> {
     core: &'a Arc<Core>,
@@ -217,11 +224,17 @@ impl<'a> AfterCall<'a> {
             return (None, None);
         };
         let name = self.name;
-        let completions: Vec<_> = finished.iter().filter_map(|call| call.completion(name)).collect();
+        let mut completions = Vec::with_capacity(finished.len());
+        completions.extend(finished.iter().filter_map(|call| call.completion(name)));
         let observed = if counts { self.core.publisher().to_be_recorded(&completions) } else { None };
         let parts = parts(completions).into_iter();
-        let recorded = all(parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect());
-        (poll_now(recorded), observed)
+        let mut recorded: Vec<_> = parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect();
+        let recorded = match recorded.pop() {
+            None => None,
+            Some(only) if recorded.is_empty() => poll_now(only).map(Undurable::boxed),
+            Some(last) => poll_now(all(recorded.into_iter().chain([last]).collect())),
+        };
+        (recorded, observed)
     }
 
     /// Gives the calls that return to the dispatcher now. The others return when they are on record.
@@ -366,9 +379,22 @@ enum Undurable<A> {
     Failed(JournalError),
 }
 
+impl<A: Future<Output = Result<(), JournalError>> + Send + 'static> Undurable<A> {
+    fn boxed(self) -> Undurable<RecordFuture> {
+        match self {
+            Self::Waits(answer) => Undurable::Waits(Box::pin(answer)),
+            Self::Failed(error) => Undurable::Failed(error),
+        }
+    }
+}
+
 /// Splits completions, in their order, into parts that the journal is handed one after the other; each with the bytes that it counts for. A
 /// part is written at once, and others wait meanwhile.
 fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
+    let bytes = completions.iter().map(Completion::unwritten_bytes).fold(0, u64::saturating_add);
+    if bytes <= MAX_HANDED_OVER_BYTES {
+        return if completions.is_empty() { Vec::new() } else { vec![(bytes, completions)] };
+    }
     let mut parts: Vec<(u64, Vec<Completion>)> = Vec::new();
     for one in completions {
         let bytes = one.unwritten_bytes();
@@ -384,12 +410,7 @@ fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
 }
 
 /// Answers when all of these are durable, or with the error of the first that is not. The error names all outcomes that cannot be recorded.
-fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
-    if parts.len() < 2
-        && let Some(one) = parts.pop()
-    {
-        return Box::pin(one);
-    }
+fn all(parts: Vec<Pending<()>>) -> RecordFuture {
     Box::pin(async move {
         let mut answer = Ok(());
         for part in parts {
