@@ -98,6 +98,8 @@ impl Worker {
         match self.core.dispatcher().next(self.concluded.take(), &begun) {
             WorkerStep::Notify(deferred) => self.notify(&deferred),
             WorkerStep::Serve(slice) => self.concluded = self.serve(slice),
+            // Owners that share the processor hand in more meanwhile. To sleep and to be woken for each delivery costs more than the delivery.
+            WorkerStep::Yield => thread::yield_now(),
             WorkerStep::Idle(None) => thread::park(),
             WorkerStep::Idle(Some(until)) => self.core.time().park_until(until),
             WorkerStep::Cut => {
@@ -109,6 +111,7 @@ impl Worker {
                     self.cut();
                 }
                 if !self.has_calls() {
+                    self.core.dispatcher().leave();
                     return false;
                 }
                 thread::park();
@@ -168,7 +171,7 @@ impl Worker {
         let began = now();
         let mut mine = self.take_runnable(queue);
         let mut jobs = jobs.into_iter();
-        let mut served = ServedSlice::default();
+        let mut served = ServedSlice::with_room(mine.len() + jobs.len());
         loop {
             let call = match mine.pop_front() {
                 Some(call) => call,

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use lastword_events::{EventKey, PluginKey, PluginName, Session};
 use lastword_journal::PendingDelivery;
@@ -17,6 +16,7 @@ use super::backlog::DrainContext;
 use super::drain_account::{ClosedAccount, DeferredQueue, DrainAccount, Progress};
 use super::finished_call::{FinishedCall, PutBack};
 use super::ids::QueueId;
+use super::locked_state::LockedState;
 use super::memory_admission::PluginMemory;
 use super::notifications::Deferred;
 use super::plugin_counts::InstalledCounts;
@@ -30,7 +30,7 @@ use crate::installed::{Installed, InstalledId, InstalledPlugins, PluginNumber};
 use crate::phase::Phase;
 use crate::queued_delivery::QueuedDelivery;
 use crate::quota::{Quotas, TenantQuota};
-use crate::sync::{Mutex, MutexGuard, thread};
+use crate::sync::{Mutex, thread};
 use crate::time::Time;
 
 /// Knows which deliveries are owed, and which queue is next.
@@ -108,9 +108,9 @@ impl Dispatcher {
     /// Enqueues a delivery for those of the plugins `owed` that are installed and have its hook. Gives the other plugins. To be called with
     /// the active set's lock, so that the installed plugins stay as they are until the caller has seen to the others.
     pub(crate) fn enqueue(&self, delivery: &QueuedDelivery, owed: &[PluginName]) -> Vec<PluginName> {
-        let mut state = self.state.lock();
-        let installed = self.installed();
+        let mut state = self.state();
         let queues = self.queues_of(&mut state, &delivery.session.identity.tenant);
+        let installed = self.installed.lock();
         let (hook, mut gone, mut next) = (delivery.key.hook(), Vec::new(), 0);
         for name in owed {
             // The names and the queues are nearly always in the same order.
@@ -132,13 +132,13 @@ impl Dispatcher {
 
     /// Enqueues the end of a session that became active after the drain's snapshot.
     pub(crate) fn enqueue_end_for_drain(&self, sequence: u64, session: &Arc<Session>) {
-        let context = self.state.lock().drain_mut().map(|drain| {
+        let context = self.state().drain_mut().map(|drain| {
             drain.sessions += 1;
             drain.context.clone()
         });
         let Some(context) = context else { return };
         let end = QueuedDelivery::new(sequence, EventKey::End, session, &context.end_of(session));
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let queues = self.queues_of(&mut state, &session.identity.tenant);
         for &(_, queue) in queues.iter() {
             state.push(queue, end.clone());
@@ -167,7 +167,7 @@ impl Dispatcher {
         pending: &PendingDelivery,
         push: impl FnOnce(&mut State, QueueId, QueuedDelivery),
     ) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let installed = self.installed();
         let queues = self.queues_of(&mut state, &pending.session.identity.tenant);
         let (name, hook) = (&pending.delivery.plugin, pending.delivery.event.hook());
@@ -189,7 +189,7 @@ impl Dispatcher {
         wanted: HashMap<EventOfSession, Arc<str>>,
     ) -> Option<Withdrawal> {
         let (queue, stamp) = {
-            let state = self.state.lock();
+            let state = self.state();
             let installed = self.installed();
             let queues = state.scheduler().tenants().queues_of(tenant)?;
             let is_it = |number: PluginNumber| installed.get(number).is_some_and(|one| one.name() == plugin);
@@ -198,17 +198,17 @@ impl Dispatcher {
         };
         let mut withdrawal = Withdrawal::new(queue, stamp, wanted);
         // A drain gives each of them its attempt, wherever it is.
-        if self.state.lock().drain().is_some() {
+        if self.state().drain().is_some() {
             return None;
         }
         let mut from = None;
         while !withdrawal.missing.is_empty() {
-            from = withdraw::ready(&mut self.state.lock(), &mut withdrawal, from);
+            from = withdraw::ready(&mut self.state(), &mut withdrawal, from);
             if from.is_none() {
                 break;
             }
         }
-        let mut state = self.state.lock();
+        let mut state = self.state();
         withdraw::waiting(&mut state, &mut withdrawal);
         self.announce_quiet(&state);
         drop(state);
@@ -217,7 +217,7 @@ impl Dispatcher {
 
     /// Lets go on what is newer of the sessions: the journal has been told what of the withdrawn is forgotten.
     pub(crate) fn advance_lanes(&self, withdrawal: &Withdrawal) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         withdraw::advance_lanes(&mut state, withdrawal, self.time.now());
         self.announce(&mut state);
     }
@@ -225,14 +225,14 @@ impl Dispatcher {
     /// Ends a withdrawal, when the journal has answered: what `stays` is owed as before, and the rest is forgotten. To be called after
     /// [`advance_lanes`](Self::advance_lanes).
     pub(crate) fn end_withdrawal(&self, withdrawal: Withdrawal, stays: impl Fn(EventOfSession) -> bool) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         withdraw::end(&mut state, withdrawal, stays, self.time.now());
         self.announce(&mut state);
     }
 
     /// Counts of what the dispatcher has.
     pub(crate) fn counts(&self) -> DispatchCounts {
-        let state = self.state.lock();
+        let state = self.state();
         let (scheduler, installed) = (state.scheduler(), self.installed());
         let plugins = installed.numbered().map(|(number, one)| (one.clone(), scheduler.counts_of(number))).collect();
         let (unwritten, slots) = (scheduler.gates().unwritten(), scheduler.slots());
@@ -241,14 +241,14 @@ impl Dispatcher {
 
     /// Changes how many calls can be under way at once. Whatever has a slot keeps it.
     pub(crate) fn set_slots(&self, slots: u32) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.scheduler_mut().set_slots(slots);
         self.announce(&mut state);
     }
 
     /// Makes room for the sessions of a dead run. `sessions` says how many each tenant has.
     pub(crate) fn expect<'a>(&self, sessions: impl IntoIterator<Item = (&'a Arc<str>, usize)>) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         for (tenant, count) in sessions {
             for &(_, queue) in self.queues_of(&mut state, tenant).iter() {
                 state.reserve(queue, count);
@@ -270,16 +270,30 @@ impl Dispatcher {
     /// has served, which is taken back.
     pub(crate) fn next(&self, concluded: Option<ConcludedSlice>, begun: &[QueueId]) -> WorkerStep {
         let now = self.time.now();
-        let mut state = self.state.lock();
+        let mut state = self.state();
+        let has_served = concluded.is_some();
         if let Some(concluded) = concluded {
-            self.take_back_locked(&mut state, concluded, now);
+            state.take_back(concluded, now);
         }
-        state.pick(thread::current(), begun, now)
+        let step = state.pick(thread::current(), begun, has_served, now);
+        // The worker has what it takes itself. It has looked at everything if it goes to sleep: nothing is left for others.
+        if matches!(step, WorkerStep::Serve(_) | WorkerStep::Notify(_)) {
+            state.wake();
+        }
+        if has_served {
+            self.announce_rest(&state);
+        }
+        step
+    }
+
+    /// The worker leaves, and is not to be woken any more.
+    pub(crate) fn leave(&self) {
+        self.state().forget_worker(&thread::current());
     }
 
     /// Notes that the observer was notified of these. Their tenants go on, if nothing else throttles them.
     pub(crate) fn notified(&self, deferred: &[Deferred]) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.notified(deferred);
         self.announce(&mut state);
     }
@@ -287,21 +301,21 @@ impl Dispatcher {
     /// Charges the tenant for calls that ran and were put back.
     pub(crate) fn charge_put_back(&self, queue: QueueId, put_back: &[PutBack]) {
         if put_back.iter().any(|one| one.fuel > 0) {
-            self.state.lock().charge_fuel(queue, put_back.iter().map(|one| one.fuel));
+            self.state().charge_fuel(queue, put_back.iter().map(|one| one.fuel));
         }
     }
 
     /// Notes that the queue's plugin has stored so many bytes that the journal has yet to write.
     pub(crate) fn add_unwritten(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
-            self.state.lock().scheduler_mut().add_unwritten(queue, bytes);
+            self.state().scheduler_mut().add_unwritten(queue, bytes);
         }
     }
 
     /// Notes that so many bytes that the queue's plugin has stored are written, or set aside.
     pub(crate) fn written(&self, queue: QueueId, bytes: u64) {
         if bytes > 0 {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             state.scheduler_mut().written(queue, bytes);
             self.announce(&mut state);
         }
@@ -310,35 +324,37 @@ impl Dispatcher {
     /// Takes calls that are over into the account of the drain, charges the tenant for their fuel, and marks those deliveries as late that
     /// something newer waits behind. False when the account is closed: then the calls count as cut by the budget, whatever came of them.
     pub(crate) fn account(&self, queue: QueueId, finished: &mut [FinishedCall]) -> bool {
-        self.state.lock().account(queue, finished)
+        self.state().account(queue, finished)
     }
 
     /// Frees the slots of these failures, which are being written down. Nothing of their sessions goes on until that is done.
     pub(crate) fn free_slots(&self, failed: &mut [FinishedCall]) {
         if !failed.is_empty() {
-            self.state.lock().free_slots(failed);
+            self.state().free_slots(failed);
         }
     }
 
     /// Marks each overtaken failure as late. Returns the newly marked ones.
     pub(crate) fn overtaken<'a>(&self, queue: QueueId, failed: &'a mut [FinishedCall]) -> Vec<&'a FinishedCall> {
-        self.state.lock().overtaken(queue, failed)
+        self.state().overtaken(queue, failed)
     }
 
     /// Takes back a slice.
     pub(crate) fn take_back(&self, concluded: ConcludedSlice) {
         let now = self.time.now();
-        self.take_back_locked(&mut self.state.lock(), concluded, now);
-    }
-
-    fn take_back_locked(&self, state: &mut State, concluded: ConcludedSlice, now: Instant) {
+        let mut state = self.state();
         state.take_back(concluded, now);
-        self.announce(state);
+        self.announce(&mut state);
     }
 
     /// Wakes workers that have something to do now, and tasks that wait until there is nothing to do.
     pub(super) fn announce(&self, state: &mut State) {
         state.wake();
+        self.announce_rest(state);
+    }
+
+    /// Wakes up tasks that wait until there is nothing to do, or until a plugin has no calls.
+    fn announce_rest(&self, state: &State) {
         self.announce_quiet(state);
         if state.has_watched_plugins() {
             self.calls.send_replace(());
@@ -353,7 +369,7 @@ impl Dispatcher {
 
     /// How many deliveries this tenant is owed now.
     pub(crate) fn owed_by(&self, tenant: &str) -> u64 {
-        let state = self.state.lock();
+        let state = self.state();
         let tenants = state.scheduler().tenants();
         tenants.number(tenant).map_or(0, |number| tenants.owed(number))
     }
@@ -374,7 +390,7 @@ impl Dispatcher {
     /// Whether no delivery is ready or with a worker. A delivery that is due by now is ready, whether or not a worker has seen that.
     fn is_quiet(&self) -> bool {
         let now = self.time.now();
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.look_at_timers(now);
         state.wake();
         state.is_quiet()
@@ -382,24 +398,24 @@ impl Dispatcher {
 
     /// How many `session-end` deliveries are owed or were given up, besides those that active sessions will owe.
     pub(crate) fn undelivered_ends(&self) -> u64 {
-        self.state.lock().undelivered_ends()
+        self.state().undelivered_ends()
     }
 
     /// Counts so many ends no more that were owed or given up.
     pub(crate) fn forget_undelivered_ends(&self, ends: u64) {
         if ends > 0 {
-            self.state.lock().remove_undelivered_ends(ends);
+            self.state().remove_undelivered_ends(ends);
         }
     }
 
     /// Counts so many ends that are owed to plugins which are not installed.
     pub(crate) fn count_orphaned_ends(&self, ends: u64) {
-        self.state.lock().add_undelivered_ends(ends);
+        self.state().add_undelivered_ends(ends);
     }
 
     /// Begins to detach: no call begins any more, and workers leave when they have none.
     pub(crate) fn begin_detach(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         self.enter(&mut state, Phase::Detaching);
         state.scheduler_mut().end_waits_for_memory();
         self.wake_all(state);
@@ -407,14 +423,14 @@ impl Dispatcher {
 
     /// Ends the budget of a runtime that detaches: workers drop the calls that they have, and leave.
     pub(crate) fn cut_detached(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         self.enter(&mut state, Phase::Cut);
         self.wake_all(state);
     }
 
     /// Whether no worker has a call, or a job that it is to begin.
     pub(crate) fn has_no_call(&self) -> bool {
-        self.state.lock().scheduler().slots().taken() == 0
+        self.state().scheduler().slots().taken() == 0
     }
 
     /// Begins a drain: from now on everything that is owed, and the end of each of these sessions, gets one attempt. Others learn of the
@@ -423,7 +439,7 @@ impl Dispatcher {
         let now = self.time.now();
         let found: usize = sessions.values().map(Vec::len).sum();
         let account = DrainAccount::new(context, u64::try_from(found).unwrap_or(u64::MAX));
-        let mut state = self.state.lock();
+        let mut state = self.state();
         drain::begin(&mut state, account, self.breaker_threshold, now);
         for (tenant, sessions) in sessions {
             let queues = self.queues_of(&mut state, &tenant);
@@ -446,12 +462,12 @@ impl Dispatcher {
 
     /// Whether a drain has taken its snapshot, also when the runtime has stopped since.
     pub(crate) fn has_drain(&self) -> bool {
-        self.state.lock().drain().is_some()
+        self.state().drain().is_some()
     }
 
     /// Ends the budget of a drain: nothing begins any more, and workers drop the calls that they have begun.
     pub(crate) fn cut(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if state.drain().is_some() {
             self.enter(&mut state, Phase::Cut);
             drain::defer_all(&mut state);
@@ -461,7 +477,7 @@ impl Dispatcher {
 
     /// Closes the account of a drain. What a worker still has counts as cut by the budget, whatever comes of it.
     pub(crate) fn close_account(&self) -> ClosedAccount {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let closed = drain::close(&mut state);
         self.enter(&mut state, Phase::Closed);
         // Workers drop the calls whose guests wait for the host.
@@ -469,7 +485,7 @@ impl Dispatcher {
         closed
     }
 
-    fn wake_all(&self, mut state: MutexGuard<'_, State>) {
+    fn wake_all(&self, mut state: LockedState<'_>) {
         state.wake_all();
         self.announce_quiet(&state);
     }
@@ -489,19 +505,19 @@ impl Dispatcher {
     /// Keeps deferred deliveries that the observer was not notified of until the runtime goes: to free a million takes longer than a drain
     /// has at its end.
     pub(crate) fn keep_deferred(&self, deferred: Vec<DeferredQueue>) {
-        if let Some(drain) = self.state.lock().drain_mut() {
+        if let Some(drain) = self.state().drain_mut() {
             drain.deferred = deferred;
         }
     }
 
     /// Ends the drain, whose report is made.
     pub(crate) fn end_drain(&self) {
-        self.enter(&mut self.state.lock(), Phase::Drained);
+        self.enter(&mut self.state(), Phase::Drained);
     }
 
     /// Makes every worker leave.
     pub(crate) fn stop(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         self.enter(&mut state, Phase::Stopped);
         state.scheduler_mut().set_no_memory_aside();
         self.wake_all(state);
@@ -510,8 +526,8 @@ impl Dispatcher {
     }
 
     /// Locks the state, for parts of the dispatcher that are in files of their own.
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    pub(super) fn state(&self) -> LockedState<'_> {
+        LockedState::new(self.state.lock())
     }
 
     /// Publishes a set: these plugins are installed from now on. What workers were given to begin goes back.
@@ -530,7 +546,7 @@ impl Dispatcher {
 
     /// How far the uninstalling of a plugin is; none when the runtime has stopped, because then no worker says anything of its calls.
     pub(crate) fn uninstall_step(&self, plugin: PluginNumber) -> Option<UninstallStep> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let step = plugins::uninstall_step(&mut state, plugin);
         let is_known = !matches!(step, UninstallStep::Waits) || state.phase() != Phase::Stopped;
         is_known.then_some(step)
@@ -538,7 +554,7 @@ impl Dispatcher {
 
     /// Removes an uninstalled plugin of which nothing is left. Its number is free then.
     pub(crate) fn remove_plugin(&self, plugin: PluginNumber) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if plugins::remove(&mut state, plugin) {
             let set = self.installed().without(plugin);
             self.publish(&mut state, set);
@@ -549,14 +565,14 @@ impl Dispatcher {
 
     /// Whether a plugin of this name is being uninstalled, beside the one that has this number.
     pub(crate) fn is_uninstalling_beside(&self, plugin: PluginNumber, name: &PluginName) -> bool {
-        self.state.lock().uninstalling().has_name_beside(plugin, name)
+        self.state().uninstalling().has_name_beside(plugin, name)
     }
 
     /// Enqueues a delivery that was orphaned under a plugin's name until now. To be called until the orphans [are read](Self::end_orphans).
     /// `late`: the plugin was called with newer events meanwhile.
     pub(crate) fn enqueue_orphan(&self, plugin: PluginNumber, pending: &PendingDelivery, late: bool) {
         let delivery = QueuedDelivery::recovered(pending);
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if state.uninstalling().has(plugin) {
             return state.keep_orphan_for_uninstall(plugin, delivery);
         }
@@ -575,14 +591,14 @@ impl Dispatcher {
     /// Ends the reading of orphans: all that was orphaned under the plugin's name is enqueued. If the plugin has `waited` for that, its
     /// calls begin.
     pub(crate) fn end_orphans(&self, plugin: PluginNumber, waited: bool) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         plugins::end_orphans(&mut state, plugin, waited);
         self.announce(&mut state);
     }
 
     /// Pauses a plugin, until it was [resumed](Self::resume) as often as it was paused.
     pub(crate) fn pause(&self, key: &PluginKey) -> Option<(PluginNumber, InstalledId)> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let installed = self.installed();
         let (number, one) = installed.find(key)?;
         state.scheduler_mut().plugin_gates_mut().pause(number);
@@ -594,7 +610,7 @@ impl Dispatcher {
 
     /// Undoes one [pause](Self::pause) of a plugin.
     pub(crate) fn resume(&self, plugin: PluginNumber, id: InstalledId) {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if self.has_number(plugin, id) {
             state.scheduler_mut().plugin_gates_mut().resume(plugin);
             state.apply_plugin_gate(plugin);
@@ -604,7 +620,7 @@ impl Dispatcher {
 
     /// Whether no call of this plugin is under way. When the runtime has stopped no call is.
     pub(crate) fn has_no_calls(&self, plugin: PluginNumber, id: InstalledId) -> bool {
-        let state = self.state.lock();
+        let state = self.state();
         let calls = state.scheduler().slots().of_plugin(plugin);
         calls == 0 || state.phase() == Phase::Stopped || !self.has_number(plugin, id)
     }
@@ -616,7 +632,7 @@ impl Dispatcher {
 
     /// Sets what a tenant may use from now on; none: the default again. False once a drain has begun.
     pub(crate) fn set_quota(&self, tenant: &str, quota: Option<TenantQuota>) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let is_serving = state.phase() == Phase::Serving;
         if is_serving {
             let quota = self.quotas.set(tenant, quota);
@@ -631,7 +647,7 @@ impl Dispatcher {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use lastword_events::{EndReason, Event, SessionEnd, Timestamp};
     use lastword_journal::DeliveryKey;
@@ -727,6 +743,9 @@ mod tests {
         dispatcher.cut_detached();
         assert_eq!(*phase.borrow(), Phase::Cut);
         assert!(matches!(dispatcher.next(None, &[queue]), WorkerStep::Leave { cut: true }));
+        assert_eq!(dispatcher.state().idle_mut().len(), 1, "it waits if it has a call");
+        dispatcher.leave();
+        assert_eq!(dispatcher.state().idle_mut().len(), 0, "and is not woken when it has none");
         bring_back(&dispatcher, queue, jobs, false);
         dispatcher.stop();
         assert_eq!(*phase.borrow(), Phase::Stopped);

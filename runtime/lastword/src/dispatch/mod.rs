@@ -24,6 +24,7 @@ mod high_water;
 mod idle_workers;
 mod ids;
 mod job;
+mod locked_state;
 mod memory_admission;
 mod notifications;
 mod plugin_change;

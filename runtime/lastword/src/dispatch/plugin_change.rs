@@ -5,20 +5,20 @@ use std::sync::Arc;
 use lastword_events::PluginKey;
 
 use super::dispatcher::Dispatcher;
+use super::locked_state::LockedState;
 use super::memory_admission::PluginMemory;
-use super::state::{State, plugins};
+use super::state::plugins;
 use super::unstarted::Unstarted;
 use crate::install_error::InstallError;
 use crate::installed::{Installed, InstalledPlugins, Leave, PluginNumber};
 use crate::phase::Phase;
 use crate::sandbox::Plugin;
-use crate::sync::MutexGuard;
 use crate::tenants::Tenants;
 
 /// A change that has begun. Until it is made or dropped nobody else has the dispatcher.
 pub(crate) struct PluginChange<'a> {
     dispatcher: &'a Dispatcher,
-    state: MutexGuard<'a, State>,
+    state: LockedState<'a>,
     /// The installed plugins before the change.
     installed: Arc<InstalledPlugins>,
 }

@@ -14,7 +14,7 @@ use lastword_events::{Deferral, Outcome};
 
 use super::drain_account::{AccountState, DeferredQueue, DrainAccount};
 use super::finished_call::FinishedCall;
-use super::idle_workers::IdleWorkers;
+use super::idle_workers::{IdleWorkers, WokenWorkers};
 use super::ids::{QueueId, QueueStamp};
 use super::job::{Job, Taken};
 use super::memory_admission::PluginMemory;
@@ -136,16 +136,27 @@ impl State {
             && !self.scheduler.plugin_gates().some_read_orphans()
     }
 
-    /// Wakes as many idle workers as there is work for. It wakes one if there is only an observer to be notified, or a new moment until
-    /// which to sleep.
+    /// Wakes as many idle workers as there are batches of work. Each wakes more when it has taken its batch and something is left. It wakes
+    /// one if there is only an observer to be notified, or a new moment until which to sleep.
     pub(super) fn wake(&mut self) {
         let suspect = self.scheduler.slots().taken() == 0 && self.suspects.want_turn();
         let one = std::mem::take(&mut self.new_timer) || self.notifications.has_pending() || suspect;
-        self.idle.wake(self.scheduler.fair().ready_deliveries().max(usize::from(one)));
+        let batch = usize::try_from(self.scheduler.slots().batch()).unwrap_or(usize::MAX);
+        let batches = self.scheduler.fair().ready_deliveries().div_ceil(batch);
+        self.idle.wake(batches.max(usize::from(one)));
     }
 
     pub(super) fn wake_all(&mut self) {
         self.idle.wake_all();
+    }
+
+    pub(super) fn forget_worker(&mut self, worker: &Thread) {
+        self.idle.remove(worker);
+    }
+
+    /// Takes the workers that are to wake up once nobody has the lock.
+    pub(super) fn take_woken(&mut self) -> WokenWorkers {
+        self.idle.take_woken()
     }
 
     /// Adds a tenant. It gets spare queues, or new ones.
@@ -299,8 +310,9 @@ impl State {
         }
     }
 
-    /// What a worker is to do now. The worker has begun calls of the queues `begun`, and can go on with them.
-    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], now: Instant) -> WorkerStep {
+    /// What a worker is to do now. The worker has begun calls of the queues `begun`, and can go on with them. `has_served`: it comes from a
+    /// slice, and not from its sleep.
+    pub(super) fn pick(&mut self, me: Thread, begun: &[QueueId], has_served: bool, now: Instant) -> WorkerStep {
         self.idle.remove(&me);
         if self.phase == Phase::Stopped {
             return WorkerStep::Stop;
@@ -338,8 +350,10 @@ impl State {
             (Some(mine), None) => self.slice(mine, Vec::new()),
             (None, None) => match self.take_suspect() {
                 Some((queue, suspect)) => self.slice(queue, vec![suspect]),
+                None if has_served && self.idle.yields(&me) => WorkerStep::Yield,
                 None => {
                     self.idle.add(me);
+                    self.new_timer = false;
                     let timers = [self.retries.next(), self.scheduler.gates().next_refill(), alone_until];
                     WorkerStep::Idle(timers.into_iter().flatten().min())
                 }

@@ -240,21 +240,26 @@ fn a_plugin_that_waits_for_its_last_call_has_its_part_of_the_tenants_calls_and_i
 }
 
 #[test]
-fn as_many_workers_are_woken_as_there_is_work_for_and_one_for_a_moment_a_notification_or_a_suspect() {
+fn as_many_workers_are_woken_as_there_are_batches_and_one_for_a_moment_a_notification_or_a_suspect() {
     let begin = |quota: &TenantQuota, sessions| {
         let dispatcher = dispatcher(16, 5);
         owe(&dispatcher, "t", quota, sessions);
         // They have woken, and found nothing.
-        let gone = std::thread::spawn(|| ());
-        (0..5).for_each(|_| dispatcher.state().idle_mut().add(gone.thread().clone()));
-        gone.join().unwrap();
+        for _ in 0..5 {
+            let gone = std::thread::spawn(|| ());
+            dispatcher.state().idle_mut().add(gone.thread().clone());
+            gone.join().unwrap();
+        }
         dispatcher
     };
     let idle = |dispatcher: &Dispatcher| {
         dispatcher.state().wake();
-        dispatcher.state().idle_mut().len()
+        let mut state = dispatcher.state();
+        state.idle_mut().all_look();
+        state.idle_mut().len()
     };
-    assert_eq!([0, 1, 10].map(|sessions| idle(&begin(&calls(None), sessions))), [5, 3, 0]);
+    // Each session is owed to two plugins, and a batch is 16.
+    assert_eq!([0, 1, 8, 9, 99].map(|sessions| idle(&begin(&calls(None), sessions))), [5, 4, 4, 3, 0]);
 
     let dispatcher = begin(&calls(None), 0);
     let (session, event) = (Arc::new(Session::new("t", "s")), Arc::new(Event::Start(SessionStart::default())));
@@ -280,6 +285,51 @@ fn as_many_workers_are_woken_as_there_is_work_for_and_one_for_a_moment_a_notific
     dispatcher.state().charge_fuel(queue, [9].into_iter());
     assert_eq!(idle(&dispatcher), 4, "nothing may begin before the observer is notified");
     assert_eq!(idle(&dispatcher), 3);
+}
+
+#[test]
+fn a_worker_takes_what_it_brings_back_itself_and_looks_once_more_before_it_sleeps() {
+    let dispatcher = dispatcher(16, 2);
+    let sleeps = || {
+        let gone = std::thread::spawn(|| ());
+        dispatcher.state().idle_mut().add(gone.thread().clone());
+        gone.join().unwrap();
+    };
+    let push = |queue, n| {
+        let (session, event) = (Arc::new(Session::new("t", "s0")), Arc::new(Event::Start(SessionStart::default())));
+        let mut state = dispatcher.state();
+        state.push(queue, QueuedDelivery::new(n, EventKey::Start, &session, &event));
+        state.wake();
+    };
+    let bring_back = |slice: Slice| {
+        let (queue, time, finished) = (slice.queue, Duration::from_micros(10), finish(slice.jobs, false));
+        let concluded = ConcludedSlice { queue, time, finished, unstarted: Vec::new(), without_hook: Vec::new() };
+        dispatcher.next(Some(concluded), &[])
+    };
+    let sleeping = || dispatcher.state().idle_mut().len();
+
+    owe(&dispatcher, "t", &calls(None), 1);
+    sleeps();
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("there are two") };
+    assert_eq!(sleeping(), 0, "another one is woken for the other queue");
+    let WorkerStep::Serve(_other) = dispatcher.next(None, &[]) else { panic!("there is one more") };
+    dispatcher.state().idle_mut().all_look();
+    sleeps();
+    let queue = slice.queue;
+    push(queue, 1);
+    let WorkerStep::Serve(slice) = bring_back(slice) else { panic!("it waited behind the first") };
+    assert_eq!((slice.queue, slice.jobs.len(), sleeping()), (queue, 1, 1), "nothing is left for another one");
+
+    assert!(matches!(bring_back(slice), WorkerStep::Yield));
+    push(queue, 2);
+    assert_eq!(sleeping(), 1, "the first one looks once more");
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("it has come meanwhile") };
+    assert!(matches!(bring_back(slice), WorkerStep::Yield));
+    assert!(matches!(dispatcher.next(None, &[]), WorkerStep::Idle(None)), "nothing has come");
+    push(queue, 3);
+    assert_eq!(sleeping(), 1, "of two that sleep one is woken");
+    let WorkerStep::Serve(slice) = dispatcher.next(None, &[]) else { panic!("whoever it is") };
+    assert!(matches!(bring_back(slice), WorkerStep::Idle(None)), "another one is awake, and looks");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) enum WorkerStep {
     Notify(Vec<Deferred>),
     /// Serve this queue: finish the calls of it that the worker has begun, and then begin these.
     Serve(Slice),
+    /// Let other threads go on, and ask again: there may be work by then. The worker counts as one that is coming.
+    Yield,
     /// Sleep until there is work, or until this moment.
     Idle(Option<Instant>),
     /// The budget has ended: drop every call.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shuttle::future::block_on;
 
-pub use shuttle::thread::{Builder, JoinHandle, ThreadId};
+pub use shuttle::thread::{Builder, JoinHandle, ThreadId, yield_now};
 
 use super::Mutex;
 use super::clock::{now, sleep_until};
