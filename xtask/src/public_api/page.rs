@@ -27,6 +27,8 @@ pub(super) fn lines(page: &str) -> Vec<String> {
         return lines;
     }
     let (own, rest) = page.split_once("<h2 id=\"trait-implementations\"").unwrap_or((page, ""));
+    // What a type has by `Deref` is the other type's, and changes with the version of Rust.
+    let own = own.split("<h2 id=\"deref-methods-").next().unwrap_or_default();
     let (traits, automatic) = rest.split_once("<h2 id=\"synthetic-implementations\"").unwrap_or((rest, ""));
     let automatic = automatic.split("<h2 id=\"blanket-implementations\"").next().unwrap_or_default();
     lines.extend(headers(own, "h4"));
@@ -80,6 +82,7 @@ mod tests {
         <details class=\"toggle\"><summary class=\"hideme\"><span>Show 2 fields</span></summary>    pub fuel: \
         <a href=\"x\">u64</a>,\n    pub name: Vec&lt;&amp;'static str&gt;,\n</details>}</code></pre>\
         <section id=\"method.new\"><h4 class=\"code-header\">pub fn <a href=\"#\">new</a>() -&gt; Self</h4></section>\
+        <h2 id=\"deref-methods-str\">Methods</h2><section id=\"method.len\"><h4 class=\"code-header\">pub fn len()</h4></section>\
         <h2 id=\"trait-implementations\">Traits</h2><h3 class=\"code-header\">impl <a>Clone</a> for Limits</h3>\
         <h4 class=\"code-header\">fn clone(&amp;self) -&gt; Self</h4>\
         <h2 id=\"synthetic-implementations\">Auto</h2><h3 class=\"code-header\">impl Send for Limits</h3>\
