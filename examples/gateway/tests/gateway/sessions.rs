@@ -106,5 +106,6 @@ fn what_operators_do_is_not_there_on_the_owners_address() {
         assert_eq!(gateway.operators().get(path).status, 200, "{path}");
     }
     assert_eq!(gateway.owners().put_guest("/tenants/acme/plugins/memory", "good").status, 404);
-    assert_eq!(gateway.owners().delete("/tenants/acme").status, 404);
+    // The gateway has not read that body, and closes the connection.
+    assert_eq!(gateway.owners().another().delete("/tenants/acme").status, 404);
 }
