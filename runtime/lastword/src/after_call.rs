@@ -228,13 +228,8 @@ impl<'a> AfterCall<'a> {
         completions.extend(finished.iter().filter_map(|call| call.completion(name)));
         let observed = if counts { self.core.publisher().to_be_recorded(&completions) } else { None };
         let parts = parts(completions).into_iter();
-        let mut recorded: Vec<_> = parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect();
-        let recorded = match recorded.pop() {
-            None => None,
-            Some(only) if recorded.is_empty() => poll_now(only).map(Undurable::boxed),
-            Some(last) => poll_now(all(recorded.into_iter().chain([last]).collect())),
-        };
-        (recorded, observed)
+        let recorded = all(parts.map(|(_, part)| self.core.journal().complete(tenant, part).pending).collect());
+        (poll_now(recorded), observed)
     }
 
     /// Gives the calls that return to the dispatcher now. The others return when they are on record.
@@ -379,15 +374,6 @@ enum Undurable<A> {
     Failed(JournalError),
 }
 
-impl<A: Future<Output = Result<(), JournalError>> + Send + 'static> Undurable<A> {
-    fn boxed(self) -> Undurable<RecordFuture> {
-        match self {
-            Self::Waits(answer) => Undurable::Waits(Box::pin(answer)),
-            Self::Failed(error) => Undurable::Failed(error),
-        }
-    }
-}
-
 /// Splits completions, in their order, into parts that the journal is handed one after the other; each with the bytes that it counts for. A
 /// part is written at once, and others wait meanwhile.
 fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
@@ -410,7 +396,12 @@ fn parts(completions: Vec<Completion>) -> Vec<(u64, Vec<Completion>)> {
 }
 
 /// Answers when all of these are durable, or with the error of the first that is not. The error names all outcomes that cannot be recorded.
-fn all(parts: Vec<Pending<()>>) -> RecordFuture {
+fn all(mut parts: Vec<Pending<()>>) -> RecordFuture {
+    if parts.len() < 2
+        && let Some(one) = parts.pop()
+    {
+        return Box::pin(one);
+    }
     Box::pin(async move {
         let mut answer = Ok(());
         for part in parts {

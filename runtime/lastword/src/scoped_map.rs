@@ -77,7 +77,7 @@ impl<T> ScopedMap<T> {
     /// The same as [`of_id`](Self::of_id), with the identities.
     pub(crate) fn entries_of_id(&self, identity: &Identity) -> impl Iterator<Item = (&Identity, &T)> {
         let id = identity.unscoped();
-        let scopes = self.scopes_of(&id).into_iter().flatten();
+        let scopes = self.scopes.get(&*id).into_iter().flatten();
         let identities = scopes.map(|scope| Identity { scope: scope.clone(), ..identity.clone() });
         let others = identities.filter_map(|identity| self.by_identity.get_key_value(&identity));
         self.by_identity.get_key_value(&*id).into_iter().chain(others)
@@ -85,12 +85,7 @@ impl<T> ScopedMap<T> {
 
     /// Whether an id has entries in a scope.
     pub(crate) fn has_scopes(&self, identity: &Identity) -> bool {
-        !self.scopes.is_empty() && self.scopes.contains_key(&*identity.unscoped())
-    }
-
-    fn scopes_of(&self, id: &Identity) -> Option<&HashSet<Scope>> {
-        // Most owners have no scopes, and then nothing has to be hashed.
-        if self.scopes.is_empty() { None } else { self.scopes.get(id) }
+        self.scopes.contains_key(&*identity.unscoped())
     }
 }
 

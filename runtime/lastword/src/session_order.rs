@@ -100,15 +100,15 @@ impl SessionOrder {
     /// be any number of them.
     pub(crate) fn join_seen(self: &Arc<Self>, identity: &Identity) -> SeenTurn {
         let mut requests = self.0.lock();
-        let id = identity.unscoped().into_owned();
-        let Some(of_id) = requests.get_mut(&id) else { return SeenTurn::Now };
+        let id = identity.unscoped();
+        let Some(of_id) = requests.get_mut(&*id) else { return SeenTurn::Now };
         let mut last = of_id.waiting.iter().rev().map_while(|waiting| waiting.seen.as_ref());
         if last.any(|scope| *scope == identity.scope) {
             return SeenTurn::Merged;
         }
         let (turn, wait) = oneshot::channel();
         of_id.waiting.push_back(WaitingRequest { turn, end: None, seen: Some(identity.scope.clone()) });
-        SeenTurn::Later(Turn { order: self.clone(), id, wait: Some(wait) })
+        SeenTurn::Later(Turn { order: self.clone(), id: id.into_owned(), wait: Some(wait) })
     }
 
     /// The ends under way, those of one id in their order. The first end of a session is that of the generation which is active now.
