@@ -42,7 +42,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// An attempt has ended; or a delivery has to wait for a quota or was put back, which is told once until its next attempt. The outcome
-    /// is not on record yet. A call that is under way at the end of a drain's budget is not told of any more.
+    /// need not be on record yet. A call that is under way at the end of a drain's budget is not told of any more.
     ///
     /// On a worker's thread. For deliveries that had no attempt in a drain, on a task of the drain.
     fn outcome(&self, _record: &OutcomeRecord<'_>) {}

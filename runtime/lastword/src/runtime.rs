@@ -434,8 +434,9 @@ impl Runtime {
     }
 
     /// Resolves when a delivery is delivered or dead *on record*, so that a crash does not change that. Resolves at once if the delivery is
-    /// dead already, and with [`Settled::NotOwed`] if it was made before this call or nobody knows it. While it waits, it does not keep the
-    /// runtime alive. [`Accepted::deliveries`] has the ids.
+    /// dead already, and with [`Settled::NotOwed`] if it was made before this call or nobody knows it. A worker records an outcome before it
+    /// tells the observers of it, so they may hear of an older one a moment later. While it waits, it does not keep the runtime alive.
+    /// [`Accepted::deliveries`] has the ids.
     ///
     /// # Errors
     /// When the journal cannot be written or read just now, or the runtime is gone.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 use lastword::events::{DeliveryId, DrainReason, Identity};
-use lastword::{Settled, Sleep};
+use lastword::{JournalError, Settled, Sleep};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::owned_session::Mark;
 use super::{OwnerId, OwnerName, Owners};
 use crate::limits::ENDS_AT_ONCE;
 use crate::owner_drains::{GoingSessions, OwnerDrainStart, OwnerDrained};
+use crate::raw::{ConnectionId, Recipients};
 use crate::runtimes::Runtimes;
 
 /// The outcome of an owner's goodbye. Counts are of `session-end` deliveries, and `delivered + failed + deferred` is
@@ -48,7 +49,21 @@ struct Ends {
     sessions: u64,
     /// Sessions that had ended by themselves or have another owner now.
     gone: u64,
-    owed: Vec<DeliveryId>,
+    owed: Vec<Owed>,
+}
+
+/// A delivery of an end, and its session.
+struct Owed {
+    session: Identity,
+    delivery: DeliveryId,
+}
+
+/// Waits for what is told of deliveries.
+struct Waiting<'a> {
+    runtime: &'a Runtimes,
+    recipients: &'a Recipients,
+    /// The connection that has to be told of each outcome before it is counted.
+    connection: Option<ConnectionId>,
 }
 
 impl Owners {
@@ -62,7 +77,7 @@ impl Owners {
         budget: Option<Duration>,
     ) -> OwnerDrain {
         let budget = budget.map_or(self.settings.drain_budget, |budget| budget.min(self.settings.drain_budget));
-        self.drain_within(runtime, id, reason, (self.clock.now(), budget)).await
+        self.drain_within(runtime, id, reason, (self.clock.now(), budget), None).await
     }
 
     /// Returns the beginning and the budget of a drain that begins now.
@@ -76,13 +91,14 @@ impl Owners {
     }
 
     /// Drains with a budget that may have begun earlier. Ends that are not written down within the budget are written
-    /// later: the drain does not wait for a disk that hangs.
+    /// later: the drain does not wait for a disk that hangs. `connection` is told of an outcome before it is counted.
     pub(crate) async fn drain_within(
         self: &Arc<Self>,
         runtime: &Runtimes,
         id: OwnerId,
         reason: DrainReason,
         (began, budget): (Instant, Duration),
+        connection: Option<ConnectionId>,
     ) -> OwnerDrain {
         let mut report = OwnerDrain { reason: reason.to_string(), budget_ms: millis(budget), ..OwnerDrain::default() };
         let (name, sessions) = {
@@ -104,7 +120,8 @@ impl Owners {
         let Ends { sessions, gone, owed } = std::mem::take(&mut *ends.lock());
         report.sessions = sessions;
         report.refused = all.saturating_sub(sessions + gone);
-        wait_for(runtime, owed, over, &mut report).await;
+        let waiting = Waiting { runtime, recipients: self.observer.recipients(), connection };
+        waiting.wait_for(owed, over, &mut report).await;
         report.elapsed_ms = millis(self.clock.now().saturating_duration_since(began));
         self.observer.owner_drained(name.as_ref().map(|(name, _)| name), &report);
         if let Some(told) = told {
@@ -143,37 +160,52 @@ async fn ask_for_all(
             match goodbye {
                 Goodbye::Gone => ends.gone += 1,
                 Goodbye::Later => {}
-                Goodbye::Ended(mut owed) => {
+                Goodbye::Ended(deliveries) => {
                     ends.sessions += 1;
-                    ends.owed.append(&mut owed);
+                    let owed = |delivery| Owed { session: identity.clone(), delivery };
+                    ends.owed.extend(deliveries.into_iter().map(owed));
                 }
             }
         })
         .await;
 }
 
-/// Waits for deliveries until the budget is over, and counts their outcomes.
-async fn wait_for(runtime: &Runtimes, owed: Vec<DeliveryId>, mut over: Sleep, report: &mut OwnerDrain) {
-    let mut left = u64::try_from(owed.len()).unwrap_or(u64::MAX);
-    let mut waiting = stream::iter(owed).map(|id| runtime.settled_of(&id)).buffer_unordered(ENDS_AT_ONCE);
-    while !report.timed_out && left > 0 {
-        let settled = tokio::select! {
-            biased;
-            settled = waiting.next() => settled,
-            () = &mut over => {
-                report.timed_out = true;
-                break;
+impl Waiting<'_> {
+    /// Waits for deliveries until the budget is over, and counts their outcomes.
+    async fn wait_for(&self, owed: Vec<Owed>, mut over: Sleep, report: &mut OwnerDrain) {
+        let mut left = u64::try_from(owed.len()).unwrap_or(u64::MAX);
+        let mut waiting = stream::iter(owed).map(|owed| self.settled(owed)).buffer_unordered(ENDS_AT_ONCE);
+        while !report.timed_out && left > 0 {
+            let settled = tokio::select! {
+                biased;
+                settled = waiting.next() => settled,
+                () = &mut over => {
+                    report.timed_out = true;
+                    break;
+                }
+            };
+            left -= 1;
+            match settled {
+                // A delivery that is not owed any more was made before we asked.
+                Some(Ok(Settled::Delivered | Settled::NotOwed)) => report.delivered += 1,
+                Some(Ok(Settled::Dead { .. } | Settled::Forgotten)) => report.failed += 1,
+                _ => report.deferred += 1,
             }
-        };
-        left -= 1;
-        match settled {
-            // A delivery that is not owed any more was made before we asked.
-            Some(Ok(Settled::Delivered | Settled::NotOwed)) => report.delivered += 1,
-            Some(Ok(Settled::Dead { .. } | Settled::Forgotten)) => report.failed += 1,
-            _ => report.deferred += 1,
         }
+        report.deferred += left;
     }
-    report.deferred += left;
+
+    /// Resolves when the delivery is settled. The runtime records an outcome before it tells of it, so it may be settled
+    /// before the connection was told.
+    async fn settled(&self, Owed { session, delivery }: Owed) -> Result<Settled, JournalError> {
+        let settled = self.runtime.settled_of(&delivery).await;
+        if let Some(connection) = self.connection
+            && !matches!(settled, Err(_) | Ok(Settled::Deferred))
+        {
+            self.recipients.told(connection, &session, &delivery).await;
+        }
+        settled
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

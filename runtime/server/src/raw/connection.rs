@@ -225,8 +225,9 @@ impl Connection {
             () = self.answer_the_rest() => {}
             () = owners.is_over(time) => {}
         }
-        let drain = owners.drain_within(&self.shared.runtimes, self.owner.id, reason, time).await;
-        let dropped = self.shared.observer.recipients().dropped(self.id);
+        let drain = owners.drain_within(&self.shared.runtimes, self.owner.id, reason, time, Some(self.id)).await;
+        // The drain's line is the last: of what else comes of the sessions nobody is told here.
+        let dropped = self.shared.observer.recipients().leave(self.id);
         self.lines.send(drain_line(&drain, reason, dropped)).await.ok();
     }
 }

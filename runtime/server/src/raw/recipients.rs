@@ -1,5 +1,6 @@
 //! The connection that is told of a session's outcomes: the one that sent the session's last event.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use lastword::events::{DeliveryId, Identity};
@@ -32,6 +33,8 @@ struct Connection {
     /// Sessions with outcomes still to be told.
     sessions: HashSet<Identity>,
     open: watch::Sender<usize>,
+    /// Whether the daemon's drain is over. Nothing is told after it.
+    is_over: bool,
 }
 
 struct Session {
@@ -76,17 +79,18 @@ impl Recipients {
         state.next += 1;
         let id = ConnectionId(state.next);
         let (open, sessions) = watch::channel(0);
-        state.connections.insert(id, Connection { lines, dropped: 0, sessions: HashSet::new(), open });
+        state.connections.insert(id, Connection { lines, dropped: 0, sessions: HashSet::new(), open, is_over: false });
         (id, sessions)
     }
 
-    /// Removes a connection. Nobody is told of its sessions any more.
-    pub(crate) fn leave(&self, id: ConnectionId) {
+    /// Removes a connection. Nobody is told of its sessions any more. Returns how many of its lines were dropped.
+    pub(crate) fn leave(&self, id: ConnectionId) -> u64 {
         let mut state = self.state.lock();
-        let Some(connection) = state.connections.remove(&id) else { return };
+        let Some(connection) = state.connections.remove(&id) else { return 0 };
         for identity in connection.sessions {
             state.sessions.remove(&identity);
         }
+        connection.dropped
     }
 
     /// Tells the connection of this session's outcomes from now on: it has sent an event of the session.
@@ -152,44 +156,56 @@ impl Recipients {
 
     fn change(&self, identity: &Identity, change: impl FnOnce(&mut Session)) {
         let state = &mut *self.state.lock();
-        let key =
-            if state.sessions.contains_key(identity) { identity.clone() } else { identity.unscoped().into_owned() };
+        let key = state.key(identity).into_owned();
         let Some(session) = state.sessions.get_mut(&key) else { return };
         change(session);
-        if session.is_active || !session.owed.is_empty() {
-            return;
+        let all_is_told = !session.is_active && session.owed.is_empty();
+        let connection = state.connections.get_mut(&session.connection);
+        if all_is_told {
+            state.sessions.remove(&key);
         }
-        let of = session.connection;
-        state.sessions.remove(&key);
-        if let Some(connection) = state.connections.get_mut(&of) {
-            connection.forget(&key);
+        match connection {
+            Some(connection) if all_is_told => connection.forget(&key),
+            Some(connection) => connection.tell_open(),
+            None => {}
         }
     }
 
-    /// Returns how many lines of a connection were dropped.
-    pub(crate) fn dropped(&self, id: ConnectionId) -> u64 {
-        self.state.lock().connections.get(&id).map_or(0, |connection| connection.dropped)
+    /// Resolves when the connection was told of this accepted delivery, or is not told of it any more.
+    pub(crate) async fn told(&self, id: ConnectionId, identity: &Identity, delivery: &DeliveryId) {
+        let changes = self.state.lock().connections.get(&id).map(|connection| connection.open.subscribe());
+        let Some(mut changes) = changes else { return };
+        while self.state.lock().is_to_be_told(id, identity, delivery) && changes.changed().await.is_ok() {}
     }
 
-    /// Tells every connection a line that is made from the number of its dropped lines.
+    /// Tells every connection a line that is made from the number of its dropped lines. The daemon's drain is over.
     pub(crate) fn tell_all(&self, line: impl Fn(u64) -> Vec<u8>) {
         for connection in self.state.lock().connections.values_mut() {
             if connection.lines.try_send(line(connection.dropped)).is_err() {
                 connection.dropped += 1;
             }
+            connection.is_over = true;
+            connection.tell_open();
         }
     }
 }
 
 impl State {
-    /// Returns the connection of a session. A line may have named the session without its scope.
+    /// Returns the identity by which a session is known here. A line may have named the session without its scope.
+    fn key<'a>(&self, identity: &'a Identity) -> Cow<'a, Identity> {
+        if self.sessions.contains_key(identity) { Cow::Borrowed(identity) } else { identity.unscoped() }
+    }
+
+    /// Returns the connection of a session.
     fn find(&self, identity: &Identity) -> Option<ConnectionId> {
-        let session = self.sessions.get(identity);
-        let session = match session {
-            None if !identity.scope.is_empty() => self.sessions.get(&*identity.unscoped()),
-            session => session,
-        };
-        session.map(|session| session.connection)
+        self.sessions.get(&*self.key(identity)).map(|session| session.connection)
+    }
+
+    /// Whether the connection is still to be told of a delivery of this session.
+    fn is_to_be_told(&self, id: ConnectionId, identity: &Identity, delivery: &DeliveryId) -> bool {
+        let is_told_yet = self.connections.get(&id).is_some_and(|connection| !connection.is_over);
+        let session = self.sessions.get(&*self.key(identity));
+        is_told_yet && session.is_some_and(|session| session.connection == id && session.owed.contains(delivery))
     }
 }
 
@@ -206,7 +222,16 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::time::timeout;
+
     use super::*;
+
+    /// So long a test waits for what has to come, on a machine that does a lot besides.
+    const COMES: Duration = Duration::from_secs(30);
 
     fn session(id: &str) -> Identity {
         Identity::new("acme", id)
@@ -216,7 +241,7 @@ mod tests {
         format!("k3f9a2c1.{session}/session-end/memory").parse().unwrap()
     }
 
-    fn told(lines: &mut mpsc::Receiver<Vec<u8>>) -> Vec<String> {
+    fn lines_of(lines: &mut mpsc::Receiver<Vec<u8>>) -> Vec<String> {
         std::iter::from_fn(|| lines.try_recv().ok()).map(|line| String::from_utf8(line).unwrap()).collect()
     }
 
@@ -242,7 +267,7 @@ mod tests {
         assert_eq!(*open.borrow(), 0);
         recipients.outcome(&session("a"), &two, true, || b"5".to_vec());
         let expected = ["1", "2", "3", "4"].map(String::from).to_vec();
-        assert_eq!((told(&mut of_first), told(&mut of_second)), (vec![], expected));
+        assert_eq!((lines_of(&mut of_first), lines_of(&mut of_second)), (vec![], expected));
     }
 
     #[test]
@@ -276,6 +301,55 @@ mod tests {
         assert!(recipients.state.lock().sessions.is_empty(), "nothing is kept of it");
     }
 
+    #[tokio::test]
+    async fn what_is_settled_is_not_told_before_its_line_is_written() {
+        let recipients = Recipients::default();
+        let (lines, mut of) = mpsc::channel(8);
+        let (id, _open) = recipients.join(lines);
+        recipients.speaks_of(id, &session("a"));
+        let [one, two, other] = [1, 2, 3].map(delivery);
+        recipients.accepted(&session("a"), &[one.clone(), two.clone()], true);
+        let session = session("a").in_scope("agent:main");
+        let mut telling = pin!(recipients.told(id, &session, &one));
+        assert!(telling.as_mut().now_or_never().is_none());
+        recipients.outcome(&session, &two, true, Vec::new);
+        assert!(telling.as_mut().now_or_never().is_none(), "another one was told");
+        recipients.outcome(&session, &one, false, Vec::new);
+        assert!(telling.as_mut().now_or_never().is_none(), "more attempts follow");
+        let tell = async { recipients.outcome(&session, &one, true, || b"1".to_vec()) };
+        timeout(COMES, async { tokio::join!(biased; telling, tell) }).await.unwrap();
+        assert_eq!(lines_of(&mut of).last().unwrap(), "1");
+        // Of these nothing comes: one that nobody owes, and one of a connection that is gone.
+        recipients.told(id, &session, &other).await;
+        recipients.leave(id);
+        recipients.told(id, &session, &one).await;
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_be_told_goes_on_when_nothing_comes_any_more() {
+        let ways: [fn(&Recipients, ConnectionId); 4] = [
+            |recipients, _| recipients.forgotten(&session("a"), &delivery(1)),
+            |recipients, _| recipients.tell_all(|_| Vec::new()),
+            |recipients, id| _ = recipients.leave(id),
+            |recipients, _| {
+                let (lines, _of_another) = mpsc::channel(8);
+                recipients.speaks_of(recipients.join(lines).0, &session("a"));
+            },
+        ];
+        for nothing_comes in ways {
+            let recipients = Recipients::default();
+            let (lines, _of) = mpsc::channel(8);
+            let (id, _open) = recipients.join(lines);
+            recipients.speaks_of(id, &session("a"));
+            recipients.accepted(&session("a"), &[delivery(1)], true);
+            let (identity, delivery) = (session("a"), delivery(1));
+            let mut telling = pin!(recipients.told(id, &identity, &delivery));
+            assert!(telling.as_mut().now_or_never().is_none());
+            let nothing_comes = async { nothing_comes(&recipients, id) };
+            timeout(COMES, async { tokio::join!(biased; telling, nothing_comes) }).await.unwrap();
+        }
+    }
+
     #[test]
     fn what_is_told_early_has_a_bound() {
         let recipients = Recipients::default();
@@ -298,7 +372,7 @@ mod tests {
         for _ in 0..5 {
             recipients.outcome(&session("a"), &delivery(1), false, Vec::new);
         }
-        assert_eq!(recipients.dropped(slow), 3);
+        assert_eq!(recipients.leave(slow), 3);
     }
 
     #[test]

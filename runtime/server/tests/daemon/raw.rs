@@ -1,9 +1,10 @@
 //! The stdio protocol over the socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lastword::events::PluginName;
+use lastword::OutcomeRecord;
+use lastword::events::{Hook, PluginName};
 use lastword::testing::FaultyJournal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -13,6 +14,9 @@ use tokio::time::timeout;
 
 use crate::support::{Build, COMES, Daemon, GRACE};
 use lastword_server::{OwnerSettings, ServerLimits};
+
+/// A line that nothing holds up comes within this time on an idle processor. A test passes if it does not.
+const LINE_WOULD_COME: Duration = Duration::from_millis(300);
 
 /// One owner's connection.
 struct Owner {
@@ -148,6 +152,33 @@ async fn an_owner_that_says_goodbye_is_told_how_its_drain_went_and_others_sessio
     assert_eq!(owner.line().await, None, "the drain's line is the last");
     assert!(daemon.is_active("default", "other"));
     assert_eq!(daemon.server.status().owners_lost, 0);
+}
+
+/// The runtime has an outcome on record before it tells of it. Here that takes until the drain's line has come, or long
+/// enough for a line that does not wait for the outcome. Each session has a tenant of its own, so another worker delivers
+/// the other ends meanwhile.
+#[tokio::test]
+async fn outcomes_that_are_told_late_come_before_the_line_of_the_drain_that_counts_them() {
+    let (line_came, is_told) = std::sync::mpsc::channel();
+    let is_told = Mutex::new(Some(is_told));
+    let first_told = move |record: &OutcomeRecord<'_>| {
+        if record.id.event.hook() == Hook::SessionEnd {
+            // The lock is free while this waits.
+            let first = is_told.lock().unwrap().take();
+            first.map(|is_told| is_told.recv_timeout(LINE_WOULD_COME));
+        }
+    };
+    let daemon = Build { first_told: Box::new(first_told), ..Build::default() }.start();
+    let mut owner = Owner::connect(&daemon).await;
+    for id in 0..300 {
+        owner.say(&json!({"op": "start", "session": {"id": "a", "tenant": format!("t{id}")}})).await;
+    }
+    owner.say(&json!({"op": "shutdown", "reason": "restart"})).await;
+    let drain = owner.next("drain").await;
+    line_came.send(()).ok();
+    let ends = owner.kept.iter().filter(|line| line["event"] == "outcome" && line["hook"] == "session-end");
+    assert_eq!((&drain["delivered"], ends.count()), (&300.into(), 300));
+    assert_eq!(owner.line().await, None, "the drain's line is the last");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use lastword::events::{Event, Hook, HookCall, Identity, Outcome, PluginName};
 use lastword::testing::ManualClock;
-use lastword::{Journal, MemoryJournal, Plugin, Runtime, Tenants};
+use lastword::{Journal, MemoryJournal, OutcomeRecord, Plugin, Runtime, Tenants};
 use lastword_process::Process;
 use lastword_server::{
     Cluster, NewToken, OwnerSettings, Role, Server, ServerBuilder, ServerLimits, ServerObserver, Token, TokenStore,
@@ -75,6 +75,8 @@ pub(crate) struct Build {
     /// What the plugin answers.
     pub(crate) outcome: Outcome,
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
+    /// Hears of each outcome before the server does.
+    pub(crate) first_told: Box<dyn Fn(&OutcomeRecord<'_>) + Send + Sync>,
 }
 
 impl Default for Build {
@@ -89,13 +91,15 @@ impl Default for Build {
             hosts: Vec::new(),
             outcome: Outcome::Delivered,
             cluster: None,
+            first_told: Box::new(|_| ()),
         }
     }
 }
 
 impl Build {
     pub(crate) fn start(self) -> Daemon {
-        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome, cluster } = self;
+        let Self { journal, mut owners, limits, tokens, real_time, with_tenants, hosts, outcome, cluster, first_told } =
+            self;
         owners.idle_after.insert(WITNESS.into(), WITNESS_SILENCE);
         let (plugin, ends) = plugin(outcome);
         let clock = ManualClock::new();
@@ -104,6 +108,7 @@ impl Build {
             .plugin(plugin, Tenants::Every)
             .journal(journal)
             .attach_grace(Duration::from_secs(60))
+            .on_outcome(first_told)
             .observer(observer.clone());
         if !real_time {
             builder = builder.clock(clock.clone());
