@@ -7,12 +7,21 @@ use std::time::{Duration, Instant};
 
 use lastword::events::{Deferral, DrainReason, EndReason, FailureCause, Hook, HookCall, Outcome, PluginName, Session};
 use lastword::testing::ManualClock;
-use lastword::{EndRequest, Plugin, Runtime, StartRequest, Tenants};
+use lastword::{EndRequest, Limits, Plugin, Runtime, StartRequest, Tenants};
 use lastword_harness::Harness;
 use parking_lot::Mutex;
 
 fn native(name: &str, hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static) -> Plugin {
     Plugin::native(PluginName::new(name).unwrap(), Hook::ALL.into_iter().collect(), hook).unwrap()
+}
+
+fn native_with_deadline(
+    name: &str,
+    deadline: Duration,
+    hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
+) -> Plugin {
+    let hooks = Hook::ALL.into_iter().collect();
+    Plugin::native_with_deadline(PluginName::new(name).unwrap(), hooks, deadline, hook).unwrap()
 }
 
 fn failed(cause: FailureCause) -> Outcome {
@@ -64,6 +73,14 @@ async fn a_runtime_beside_another_has_a_part_of_the_slots_and_the_same_plugins()
     }
 }
 
+fn takes_longer_than_a_guest_may(_: &HookCall) -> Outcome {
+    let until = Instant::now() + Limits::default().deadline + Duration::from_millis(50);
+    while Instant::now() < until {
+        std::thread::yield_now();
+    }
+    Outcome::Delivered
+}
+
 #[tokio::test]
 async fn what_a_native_plugin_answers_goes_the_way_of_every_outcome() {
     let harness = Harness::builder()
@@ -73,13 +90,8 @@ async fn what_a_native_plugin_answers_goes_the_way_of_every_outcome() {
             0 => Outcome::Delivered,
             _ => Outcome::Deferred(Deferral::Turn),
         }))
-        .loaded(native("slow", |_| {
-            let until = Instant::now() + Duration::from_millis(600);
-            while Instant::now() < until {
-                std::thread::yield_now();
-            }
-            Outcome::Delivered
-        }))
+        .loaded(native("slow", takes_longer_than_a_guest_may))
+        .loaded(native_with_deadline("hurried", Limits::default().deadline, takes_longer_than_a_guest_may))
         .plugin("good", "good")
         .retry(Duration::from_secs(600), 8)
         .build();
@@ -88,8 +100,9 @@ async fn what_a_native_plugin_answers_goes_the_way_of_every_outcome() {
     assert!(outcome("fatal").await.dead);
     assert!(matches!(outcome("panics").await.outcome, Outcome::Failed { cause: FailureCause::Host, .. }));
     assert_eq!(outcome("put-back").await.outcome, Outcome::Deferred(Deferral::Turn));
-    let slow = outcome("slow").await;
-    assert!(matches!(slow.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. }), "{slow:?}");
+    let hurried = outcome("hurried").await;
+    assert!(matches!(hurried.outcome, Outcome::Failed { cause: FailureCause::Deadline, .. }), "{hurried:?}");
+    assert_eq!(outcome("slow").await.outcome, Outcome::Delivered);
     assert_eq!(outcome("good").await.outcome, Outcome::Delivered);
 }
 

@@ -202,6 +202,10 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub const KEYS_PER_PAGE: usize = 256;
 /// Pages from which one call can go on.
 pub const MAX_KEY_PAGES: usize = 1024;
+/// The deadline of a plugin that is a function, unless another one is set. It only tells a function that hangs from one whose thread waits
+/// for a processor.
+#[cfg(feature = "test-util")]
+pub const NATIVE_DEADLINE: Duration = Duration::from_secs(60);
 /// Keys of one batch. A batch is one host call for the guest, and for the host a look-up for each key, which takes some microseconds. A
 /// batch of this size ends within a [`TICK`], the longest time that a guest should keep a worker.
 pub const MAX_BATCH_KEYS: usize = 128;

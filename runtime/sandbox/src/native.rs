@@ -3,6 +3,7 @@
 //! `Plugin::native` is here, and not with the other functions of [`Plugin`]: it needs a [`Sandbox`], which needs `Plugin`.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use lastword_events::{HookCall, Outcome, PluginName};
 use tokio::sync::Semaphore;
@@ -14,7 +15,7 @@ use crate::extra_memories::ExtraMemories;
 use crate::grants::Grants;
 use crate::hooks::Hooks;
 use crate::host_memory_quota::HostMemoryQuota;
-use crate::limits::{Limits, MAX_CONCURRENT_TRANSCRIPT_COPIES, MAX_HOST_MEMORY_OF_PLUGIN_BYTES};
+use crate::limits::{Limits, MAX_CONCURRENT_TRANSCRIPT_COPIES, MAX_HOST_MEMORY_OF_PLUGIN_BYTES, NATIVE_DEADLINE};
 use crate::loaded::{Code, Loaded};
 use crate::plugin::Plugin;
 use crate::sandbox::Sandbox;
@@ -26,7 +27,9 @@ impl Plugin {
     /// `failed(host)`.
     ///
     /// The sandbox does **not** bound the function: it runs on a worker's thread until it returns. Nothing interrupts it, neither its
-    /// deadline nor a drain's budget. A function that took longer than its deadline (500 ms) has failed afterwards. It has the memory,
+    /// deadline nor a drain's budget. A function that took longer than its deadline has failed afterwards. The deadline is
+    /// [`NATIVE_DEADLINE`](crate::limits::NATIVE_DEADLINE), so that a test does not fail because its machine is busy;
+    /// [`native_with_deadline`](Self::native_with_deadline) sets another one. It has the memory,
     /// the files and the network of the process. Fuel and key-value storage do not concern it. If it answers `Deferred` for ever, the
     /// runtime calls it again for ever. A function that waits keeps a worker.
     ///
@@ -39,16 +42,30 @@ impl Plugin {
         hooks: Hooks,
         hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
     ) -> Result<Self, SandboxError> {
-        Ok(Self::of(load(name, hooks, hook)?))
+        Self::native_with_deadline(name, hooks, NATIVE_DEADLINE, hook)
+    }
+
+    /// A plugin that is a function, as [`native`](Self::native) makes it. A call that takes longer than `deadline` has failed.
+    ///
+    /// # Errors
+    /// When there is no room for a sandbox on this machine.
+    pub fn native_with_deadline(
+        name: PluginName,
+        hooks: Hooks,
+        deadline: Duration,
+        hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
+    ) -> Result<Self, SandboxError> {
+        Ok(Self::of(load(name, hooks, deadline, hook)?))
     }
 }
 
 fn load(
     name: PluginName,
     hooks: Hooks,
+    deadline: Duration,
     hook: impl Fn(&HookCall) -> Outcome + Send + Sync + 'static,
 ) -> Result<Loaded<GuestState>, SandboxError> {
-    let (sandbox, limits) = (shared_sandbox()?, Limits::default());
+    let (sandbox, limits) = (shared_sandbox()?, Limits { deadline, ..Limits::default() });
     Ok(Loaded {
         host: Arc::clone(sandbox.host()),
         name,
