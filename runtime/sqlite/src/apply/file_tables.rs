@@ -35,8 +35,8 @@ pub(crate) struct RunState {
     plugins: HashMap<PluginName, i64>,
     /// Generations of ids that have no row.
     forgotten: ForgottenGenerations,
-    /// Rows inserted into `recent_end` since its last cleanup.
-    recent_ends: u32,
+    /// When the rows of `recent_end` were received.
+    receipts: recent_ends::Receipts,
     /// Deliveries that were under way when runs died, until each has an outcome.
     suspects: HashSet<DeliveryKey>,
     /// The outcome of some call of this run is not on record and never will be. So the run does not end cleanly.
@@ -62,7 +62,7 @@ impl RunState {
             has_drained_ends: false,
             plugins: HashMap::new(),
             forgotten,
-            recent_ends: 0,
+            receipts: recent_ends::Receipts::default(),
             suspects,
             lacks_outcomes: false,
         }
@@ -363,7 +363,7 @@ impl Tables for FileTables<'_> {
     }
 
     fn insert_recent_end(&mut self, end: &RecordedEvent<'_>, received: Receipt) -> Result<(), Failed> {
-        Ok(recent_ends::insert(self.file, &mut self.state.recent_ends, end.sequence, received)?)
+        Ok(recent_ends::insert(self.file, &mut self.state.receipts, end.sequence, received)?)
     }
 
     fn remove_recent_end(&mut self, sequence: u64) -> Result<(), Failed> {

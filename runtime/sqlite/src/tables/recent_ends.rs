@@ -1,13 +1,17 @@
 //! The table `recent_end`: ends that owners have reported in the last seconds, and may report again.
 
+use std::collections::VecDeque;
+
 use lastword_events::{Identity, Timestamp};
 use lastword_journal::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, Receipt, RecentEnd};
 use rusqlite::{Connection, params};
 
 use crate::row::count;
 
-/// New ends between two removals of those that are too old. A removal looks at the rows one by one.
-const AT_ONCE: u32 = 4_096;
+/// New ends between two removals of those that are too old. A removal looks at the rows one by one, for some milliseconds.
+const AT_ONCE: usize = 4_096;
+/// Removals after which [`RETAINED_RECENT_ENDS`] newer ends have come.
+const REMOVALS: usize = RETAINED_RECENT_ENDS / AT_ONCE;
 
 /// Removes the end of the last session of an identity. One id may have tens of thousands of sessions in as many scopes, so the statement
 /// looks only at the last eight generations of the scope. The session that ended last is not always the highest generation, because an
@@ -16,10 +20,43 @@ const REMOVE_LAST: &str = "DELETE FROM recent_end WHERE sequence IN
     (SELECT sequence FROM session WHERE tenant = ?1 AND id = ?2 AND scope = ?3 AND ended_run IS NOT NULL
      ORDER BY generation DESC LIMIT 8)";
 
-/// Remembers an end. `since_forgotten` counts the rows since the last removal.
+/// Removes the ends that were received outside of the window.
+const REMOVE_OUTSIDE: &str = "DELETE FROM recent_end WHERE received_at NOT BETWEEN ?1 AND ?2";
+
+/// When the ends of this run were received. So the ends that are too many are found by their time, without sorting the rows.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    /// Ends since the last removal.
+    since_removal: usize,
+    /// The time of the last end before each of the last removals, in milliseconds since 1970. The oldest removal is first.
+    at_removals: VecDeque<i64>,
+}
+
+impl Receipts {
+    /// Counts an end. Gives true if it is time to remove old ends.
+    fn add(&mut self, at: Timestamp) -> bool {
+        self.since_removal += 1;
+        if self.since_removal < AT_ONCE {
+            return false;
+        }
+        self.since_removal = 0;
+        self.at_removals.push_back(at.as_millisecond());
+        if self.at_removals.len() > REMOVALS + 1 {
+            self.at_removals.pop_front();
+        }
+        true
+    }
+
+    /// The time of an end after which [`RETAINED_RECENT_ENDS`] others have come. None if fewer have come.
+    fn oldest_kept(&self) -> Option<i64> {
+        if self.at_removals.len() > REMOVALS { self.at_removals.front().copied() } else { None }
+    }
+}
+
+/// Remembers an end. Ends that were received in one millisecond are forgotten together.
 pub(crate) fn insert(
     file: &Connection,
-    since_forgotten: &mut u32,
+    receipts: &mut Receipts,
     sequence: u64,
     received: Receipt,
 ) -> rusqlite::Result<()> {
@@ -27,10 +64,11 @@ pub(crate) fn insert(
     let Receipt { at, said } = received;
     // SQLite's numbers have a sign.
     file.prepare_cached(sql)?.execute(params![sequence, at.as_millisecond(), said.cast_signed()])?;
-    *since_forgotten += 1;
-    if *since_forgotten >= AT_ONCE {
-        *since_forgotten = 0;
-        forget(file)?;
+    if receipts.add(at) {
+        let (from, to) = window();
+        // Without a limit, when the clock was set back and the older end is in the future.
+        let from = receipts.oldest_kept().filter(|oldest| *oldest <= to).map_or(from, |oldest| oldest.max(from));
+        file.prepare_cached(REMOVE_OUTSIDE)?.execute(params![from, to])?;
     }
     Ok(())
 }
@@ -42,14 +80,13 @@ pub(crate) fn remove_last(file: &Connection, identity: &Identity) -> rusqlite::R
     Ok(())
 }
 
-/// Removes the ends that no owner will report again.
+/// Removes the ends that no owner will report again, as a run begins. It sorts the rows, which takes tens of milliseconds.
 pub(crate) fn forget(file: &Connection) -> rusqlite::Result<()> {
     let (from, to) = window();
-    let sql = "DELETE FROM recent_end WHERE received_at NOT BETWEEN ?1 AND ?2";
-    file.prepare_cached(sql)?.execute(params![from, to])?;
+    file.execute(REMOVE_OUTSIDE, params![from, to])?;
     let sql = "DELETE FROM recent_end WHERE sequence IN
                (SELECT sequence FROM recent_end ORDER BY received_at DESC LIMIT -1 OFFSET ?1)";
-    file.prepare_cached(sql)?.execute(params![RETAINED_RECENT_ENDS])?;
+    file.execute(sql, params![RETAINED_RECENT_ENDS])?;
     Ok(())
 }
 
@@ -87,15 +124,55 @@ fn window() -> (i64, i64) {
 mod tests {
     use super::*;
 
+    fn file() -> Connection {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(crate::format::SCHEMA).unwrap();
+        file
+    }
+
+    fn plan(file: &Connection, sql: &str, params: impl rusqlite::Params) -> Vec<String> {
+        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.query_map(params, |row| row.get(3)).unwrap();
+        steps.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn the_newest_ends_are_kept_and_the_others_are_removed_in_one_look_at_the_rows() {
+        let (file, mut receipts) = (file(), Receipts::default());
+        // Sixteen in each millisecond, which are forgotten together, and the last of them now.
+        let ends = RETAINED_RECENT_ENDS + 4 * AT_ONCE;
+        let first = Timestamp::now().as_millisecond() - i64::try_from(ends / 16).unwrap();
+        for n in 0..ends {
+            let at = Timestamp::from_millisecond(first + i64::try_from(n / 16).unwrap());
+            // Sessions that began first end last here: the order of their numbers says nothing.
+            insert(&file, &mut receipts, u64::try_from(ends - n).unwrap(), Receipt { at, said: 0 }).unwrap();
+        }
+        let mut kept = file.prepare("SELECT sequence FROM recent_end ORDER BY sequence").unwrap();
+        let kept: Vec<usize> = kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert!(kept.iter().copied().eq(1..=RETAINED_RECENT_ENDS + 16), "{} are kept", kept.len());
+        let steps = plan(&file, REMOVE_OUTSIDE, params![0, 0]);
+        assert_eq!(steps, ["SCAN recent_end"]);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_ends_that_came_since_are_kept() {
+        let (file, mut receipts) = (file(), Receipts::default());
+        let now = Timestamp::now().as_millisecond();
+        let before = (REMOVALS + 1) * AT_ONCE;
+        for n in 0..before + AT_ONCE {
+            let at = Timestamp::from_millisecond(if n < before { now + 3_600_000 } else { now });
+            insert(&file, &mut receipts, u64::try_from(n).unwrap(), Receipt { at, said: 0 }).unwrap();
+        }
+        let sql = "SELECT count(*), min(sequence) FROM recent_end";
+        let kept: (usize, usize) = file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(kept, (AT_ONCE, before));
+    }
+
     /// The writer's thread runs the statement for every start. It looks at the last session of the scope, and at no other session of the
     /// id.
     #[test]
     fn the_last_session_of_a_scope_is_found_without_a_look_at_the_others_of_its_id() {
-        let file = Connection::open_in_memory().unwrap();
-        file.execute_batch(crate::format::SCHEMA).unwrap();
-        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {REMOVE_LAST}")).unwrap();
-        let steps = plan.query_map(params!["t", "s", "x"], |row| row.get::<_, String>(3)).unwrap();
-        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        let steps = plan(&file(), REMOVE_LAST, params!["t", "s", "x"]);
         let of_session: Vec<&String> = steps.iter().filter(|step| step.contains(" session ")).collect();
         let wanted = "SEARCH session USING INDEX session_ended (tenant=? AND id=? AND scope=?)";
         assert_eq!(of_session, [wanted], "{steps:?}");
