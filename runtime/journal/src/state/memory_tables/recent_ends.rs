@@ -7,6 +7,9 @@ use lastword_events::{Identity, Timestamp};
 use super::rows::Row;
 use crate::{DUPLICATE_WITHIN, RETAINED_RECENT_ENDS, RecentEnd};
 
+/// The newest places in which a sequence is looked for one by one. An owner that goes on with a session does so at once.
+const NEAR: usize = 64;
+
 /// Ends that owners have reported, the newest ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecentEnds {
@@ -16,6 +19,17 @@ pub(super) struct RecentEnds {
     gone: usize,
     /// The number of the place that has the last end of an identity.
     last: HashMap<Identity, usize>,
+    /// Made when an end is to be forgotten that is not among the newest. Most ends are never forgotten so, and have no entry in another
+    /// map for it.
+    by_sequence: Option<BySequence>,
+}
+
+/// The number of the place of each sequence.
+#[derive(Clone, Debug)]
+struct BySequence {
+    numbers: HashMap<u64, usize>,
+    /// The first place after those that it was made of. When they are gone it goes too.
+    until: usize,
 }
 
 /// The place of an end in the order of the reports. An end that is forgotten has its place all the same: the places are counted.
@@ -33,16 +47,31 @@ impl RecentEnds {
         {
             self.gone += 1;
             self.forget_last(oldest.end, self.gone - 1);
+            self.by_sequence.take_if(|by_sequence| by_sequence.until <= self.gone);
+            if let Some(by_sequence) = &mut self.by_sequence {
+                by_sequence.numbers.remove(&oldest.sequence);
+            }
         }
     }
 
-    /// Looks at the newest ends first. Most ends are never forgotten so, and have no entry in another map for it.
     pub(super) fn forget(&mut self, sequence: u64) {
-        let is_it = |place: &Place| place.sequence == sequence && place.end.is_some();
-        if let Some(at) = self.places.iter().rposition(is_it) {
-            let end = self.places.get_mut(at).and_then(|place| place.end.take());
-            self.forget_last(end, self.gone + at);
-        }
+        let Some(number) = self.number_of(sequence) else { return };
+        let end = self.place_mut(number).and_then(|place| place.end.take());
+        self.forget_last(end, number);
+    }
+
+    /// The number of the place of a sequence. One session may have tens of thousands of ends, in as many scopes, that are forgotten at once.
+    fn number_of(&mut self, sequence: u64) -> Option<usize> {
+        let far = self.places.len().saturating_sub(NEAR);
+        let near = self.places.range(far..).rposition(|place| place.sequence == sequence);
+        near.map(|at| self.gone + far + at).or_else(|| {
+            let (places, gone) = (&self.places, self.gone);
+            let by_sequence = self.by_sequence.get_or_insert_with(|| BySequence {
+                numbers: (gone..).zip(places).map(|(number, place)| (place.sequence, number)).collect(),
+                until: gone + places.len(),
+            });
+            by_sequence.numbers.get(&sequence).copied()
+        })
     }
 
     /// A newer session of this identity begins.
@@ -69,6 +98,9 @@ impl RecentEnds {
     pub(super) fn restore(&mut self, sequence: u64, end: Option<RecentEnd>) {
         let number = self.gone + self.places.len();
         let before = end.as_ref().and_then(|end| self.last.insert(end.identity.clone(), number));
+        if let Some(by_sequence) = &mut self.by_sequence {
+            by_sequence.numbers.insert(sequence, number);
+        }
         self.places.push_back(Place { sequence, end });
         if let Some(before) = before {
             self.clear(before);
@@ -85,9 +117,13 @@ impl RecentEnds {
     }
 
     fn clear(&mut self, number: usize) {
-        if let Some(place) = number.checked_sub(self.gone).and_then(|at| self.places.get_mut(at)) {
+        if let Some(place) = self.place_mut(number) {
             place.end = None;
         }
+    }
+
+    fn place_mut(&mut self, number: usize) -> Option<&mut Place> {
+        number.checked_sub(self.gone).and_then(|at| self.places.get_mut(at))
     }
 }
 
@@ -136,6 +172,29 @@ mod tests {
         ends.remove_last(&Identity::new("t", "c"));
         assert_eq!(sequences(&ends), [5], "of session 4 nothing is left to forget");
         assert_eq!(ends.last.len(), 1, "nothing is kept of the others");
+    }
+
+    #[test]
+    fn an_end_that_is_not_among_the_newest_is_found_without_a_look_at_each() {
+        let mut ends = RecentEnds::default();
+        let most = u64::try_from(RETAINED_RECENT_ENDS).unwrap();
+        (0..most).for_each(|n| ends.add(end(n, &n.to_string())));
+        ends.forget(most - 1);
+        assert!(ends.by_sequence.is_none(), "the newest is found at once");
+        ends.forget(0);
+        ends.forget(2);
+        assert_eq!(sequences(&ends)[..3], [1, 3, 4]);
+        let sizes = |ends: &RecentEnds| ends.by_sequence.as_ref().map(|made| made.numbers.len());
+        assert_eq!(sizes(&ends), Some(RETAINED_RECENT_ENDS), "each of the next has one look");
+        // Ends that come later are found like those before, and the oldest leave the map too.
+        (most..most + 100).for_each(|n| ends.add(end(n, &n.to_string())));
+        ends.forget(most + 1);
+        ends.forget(99);
+        assert_eq!(sequences(&ends).len(), RETAINED_RECENT_ENDS - 2);
+        assert_eq!(sizes(&ends), Some(RETAINED_RECENT_ENDS));
+        assert!(!sequences(&ends).contains(&(most + 1)));
+        (most + 100..2 * most).for_each(|n| ends.add(end(n, &n.to_string())));
+        assert_eq!(sizes(&ends), None, "none of those is left that it was made of");
     }
 
     #[test]
