@@ -28,10 +28,10 @@ impl Plugin {
     ///
     /// The sandbox does **not** bound the function: it runs on a worker's thread until it returns. Nothing interrupts it, neither its
     /// deadline nor a drain's budget. A function that took longer than its deadline has failed afterwards. The deadline is
-    /// [`NATIVE_DEADLINE`](crate::limits::NATIVE_DEADLINE), so that a test does not fail because its machine is busy;
-    /// [`native_with_deadline`](Self::native_with_deadline) sets another one. It has the memory,
-    /// the files and the network of the process. Fuel and key-value storage do not concern it. If it answers `Deferred` for ever, the
-    /// runtime calls it again for ever. A function that waits keeps a worker.
+    /// [`NATIVE_DEADLINE`], so that a test does not fail because its machine is busy;
+    /// [`native_with_deadline`](Self::native_with_deadline) sets another one. It has the memory, the files and the network of the
+    /// process. Fuel and key-value storage do not concern it. If it answers `Deferred` for ever, the runtime calls it again for ever. A
+    /// function that waits keeps a worker.
     ///
     /// It belongs to no sandbox that you have made, and can be installed beside plugins of one.
     ///
