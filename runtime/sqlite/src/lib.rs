@@ -44,6 +44,8 @@ mod schema;
 mod sqlite_error;
 mod sqlite_version;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod unfinished;
 mod unmade;
 #[cfg(target_os = "linux")]

@@ -83,11 +83,11 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
+    use crate::testing::empty_tables;
 
     #[test]
     fn a_run_is_kept_while_an_active_session_may_need_what_it_says() {
-        let file = Connection::open_in_memory().unwrap();
-        file.execute_batch(crate::format::SCHEMA).unwrap();
+        let file = empty_tables();
         file.execute_batch(
             "INSERT INTO run (id, began_at, program, drain_reason, attaching) VALUES
                (1, 0, '', 'sigterm', 0), (2, 0, '', 'sigterm', 0), (3, 0, '', 'sigterm', 0),
@@ -106,10 +106,10 @@ mod tests {
         file.execute(REMOVE_RUNS, []).unwrap();
         assert_eq!(runs(), [6]);
     }
+
     #[test]
     fn whether_runs_are_needed_is_known_without_a_look_at_each_active_session() {
-        let file = Connection::open_in_memory().unwrap();
-        file.execute_batch(crate::format::SCHEMA).unwrap();
+        let file = empty_tables();
         file.execute_batch(
             "INSERT INTO run (id, began_at, program, drain_reason) VALUES (1, 0, '', 'sigterm'), (2, 0, '', NULL);
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)

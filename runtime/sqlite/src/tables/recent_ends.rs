@@ -123,22 +123,11 @@ fn window() -> (i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file() -> Connection {
-        let file = Connection::open_in_memory().unwrap();
-        file.execute_batch(crate::format::SCHEMA).unwrap();
-        file
-    }
-
-    fn plan(file: &Connection, sql: &str, params: impl rusqlite::Params) -> Vec<String> {
-        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = plan.query_map(params, |row| row.get(3)).unwrap();
-        steps.collect::<rusqlite::Result<_>>().unwrap()
-    }
+    use crate::testing::{empty_tables, query_plan};
 
     #[test]
     fn the_newest_ends_are_kept_and_the_others_are_removed_in_one_look_at_the_rows() {
-        let (file, mut receipts) = (file(), Receipts::default());
+        let (file, mut receipts) = (empty_tables(), Receipts::default());
         // Sixteen in each millisecond, which are forgotten together, and the last of them now.
         let ends = RETAINED_RECENT_ENDS + 4 * AT_ONCE;
         let first = Timestamp::now().as_millisecond() - i64::try_from(ends / 16).unwrap();
@@ -150,13 +139,13 @@ mod tests {
         let mut kept = file.prepare("SELECT sequence FROM recent_end ORDER BY sequence").unwrap();
         let kept: Vec<usize> = kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         assert!(kept.iter().copied().eq(1..=RETAINED_RECENT_ENDS + 16), "{} are kept", kept.len());
-        let steps = plan(&file, REMOVE_OUTSIDE, params![0, 0]);
+        let steps = query_plan(&file, REMOVE_OUTSIDE, params![0, 0]);
         assert_eq!(steps, ["SCAN recent_end"]);
     }
 
     #[test]
     fn after_the_clock_was_set_back_the_ends_that_came_since_are_kept() {
-        let (file, mut receipts) = (file(), Receipts::default());
+        let (file, mut receipts) = (empty_tables(), Receipts::default());
         let now = Timestamp::now().as_millisecond();
         let before = (REMOVALS + 1) * AT_ONCE;
         for n in 0..before + AT_ONCE {
@@ -172,7 +161,7 @@ mod tests {
     /// id.
     #[test]
     fn the_last_session_of_a_scope_is_found_without_a_look_at_the_others_of_its_id() {
-        let steps = plan(&file(), REMOVE_LAST, params!["t", "s", "x"]);
+        let steps = query_plan(&empty_tables(), REMOVE_LAST, params!["t", "s", "x"]);
         let of_session: Vec<&String> = steps.iter().filter(|step| step.contains(" session ")).collect();
         let wanted = "SEARCH session USING INDEX session_ended (tenant=? AND id=? AND scope=?)";
         assert_eq!(of_session, [wanted], "{steps:?}");

@@ -100,15 +100,13 @@ fn delivery(journal: JournalName, row: &Row<'_>) -> rusqlite::Result<DeliveryRow
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{empty_tables, query_plan};
 
     /// The program's guests read through the same connections.
     #[test]
     fn a_page_is_read_in_the_order_of_the_table_and_no_further() {
-        let file = Connection::open_in_memory().unwrap();
-        file.execute_batch(crate::format::SCHEMA).unwrap();
-        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {COLUMNS} {FOLLOWING}")).unwrap();
-        let steps = plan.query_map(params![7, "session-end", "p", 10], |row| row.get::<_, String>(3)).unwrap();
-        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        let sql = format!("{COLUMNS} {FOLLOWING}");
+        let steps = query_plan(&empty_tables(), &sql, params![7, "session-end", "p", 10]);
         assert!(steps.first().is_some_and(|step| step.starts_with("SEARCH d USING PRIMARY KEY")), "{steps:?}");
         let sorted: Vec<&String> = steps.iter().filter(|step| step.contains("TEMP B-TREE")).collect();
         // Rows of one event of one session: as many as plugins.
